@@ -1,0 +1,34 @@
+//! Dense ids: strings stop at link time; behind it everything is an index.
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident($repr:ty)) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub $repr);
+
+        impl $name {
+            /// The id as an index.
+            #[must_use]
+            pub const fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    };
+}
+
+id!(
+    /// A region of the model, below [`crate::base::limits::REGIONS_MAX`].
+    RegionId(u8)
+);
+id!(
+    /// A service of the model.
+    ServiceId(u32)
+);
+id!(
+    /// An endpoint: one address (or record list) of a service in a region.
+    EndpointId(u32)
+);
+id!(
+    /// A zone of the zone set.
+    ZoneId(u32)
+);

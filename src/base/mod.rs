@@ -1,0 +1,11 @@
+//! Ground floor: what every other room may use and nothing above is known here.
+//!
+//! Ids, limits, hashes, units and diagnostics. No socket, no file, no clock, no randomness: those come in as
+//! arguments, so that everything built on this is a pure function of what it is given.
+
+pub mod diagnostic;
+pub mod hash;
+pub mod ids;
+pub mod limits;
+pub mod suggest;
+pub mod units;

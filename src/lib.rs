@@ -1,0 +1,6 @@
+//! Meridian: an authoritative DNS server that answers each client with the data centre that is right for it.
+//!
+//! The rooms, from the ground up; a room uses only rooms above it in this list:
+
+pub mod base;
+pub mod dns;
