@@ -7,5 +7,6 @@ pub mod diagnostic;
 pub mod hash;
 pub mod ids;
 pub mod limits;
+pub mod prefetch;
 pub mod suggest;
 pub mod units;
