@@ -5,3 +5,4 @@
 pub mod base;
 pub mod dns;
 pub mod wire;
+pub mod zone;
