@@ -7,6 +7,7 @@ pub mod diagnostic;
 pub mod hash;
 pub mod ids;
 pub mod limits;
+pub mod list;
 pub mod prefetch;
 pub mod suggest;
 pub mod units;

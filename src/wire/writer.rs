@@ -3,6 +3,7 @@
 use crate::base::limits::NAME_LEN_MAX;
 use crate::dns::RecordType;
 use crate::dns::rtype::Class;
+use crate::wire::query::HEADER_LEN;
 use crate::wire::u16_at;
 
 /// Suffixes remembered as targets for compression. More would cost more to search than they save.
@@ -31,6 +32,8 @@ pub struct Writer<'a> {
     out: &'a mut [u8],
     at: usize,
     limit: usize,
+    /// Where the question's name stands, until its suffixes are remembered: most answers never need them.
+    question: Option<usize>,
     targets: [Target; TARGETS_MAX],
     target_count: usize,
 }
@@ -48,15 +51,19 @@ struct Target {
 pub struct Mark {
     at: usize,
     target_count: usize,
+    question: Option<usize>,
 }
 
 impl<'a> Writer<'a> {
-    /// A writer that continues at `at` (the header and question stand before it) and never passes `limit`.
+    /// A writer that continues at `at` and never passes `limit`. If anything stands before `at` beside the header, it is
+    /// the question.
     #[inline]
     #[must_use]
     pub fn new(out: &'a mut [u8], at: usize, limit: usize) -> Self {
         let limit = limit.min(out.len());
-        Self { out, at: at.min(limit), limit, targets: [Target::default(); TARGETS_MAX], target_count: 0 }
+        let at = at.min(limit);
+        let question = (at > HEADER_LEN).then_some(HEADER_LEN);
+        Self { out, at, limit, question, targets: [Target::default(); TARGETS_MAX], target_count: 0 }
     }
 
     /// Octets written.
@@ -81,7 +88,7 @@ impl<'a> Writer<'a> {
     #[inline]
     #[must_use]
     pub fn mark(&self) -> Mark {
-        Mark { at: self.at, target_count: self.target_count }
+        Mark { at: self.at, target_count: self.target_count, question: self.question }
     }
 
     /// Takes back all that was written since `mark`.
@@ -89,6 +96,7 @@ impl<'a> Writer<'a> {
     pub fn rollback(&mut self, mark: Mark) {
         self.at = mark.at;
         self.target_count = mark.target_count;
+        self.question = mark.question;
     }
 
     /// The message's octets for the header to be written into.
@@ -98,7 +106,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Remembers the suffixes of the uncompressed name at `offset` as compression targets.
-    pub fn remember(&mut self, offset: usize) {
+    fn remember(&mut self, offset: usize) {
         let mut at = offset;
         let mut len = name_len(self.out, offset);
         while len > 1 && at <= POINTER_MAX {
@@ -107,6 +115,23 @@ impl<'a> Writer<'a> {
             at += label;
             len = len.saturating_sub(label);
         }
+    }
+
+    /// Overwrites octets already written; nothing where they were not.
+    pub fn patch(&mut self, at: usize, bytes: &[u8]) {
+        if let Some(field) = self.out.get_mut(at..at + bytes.len()).filter(|_| at + bytes.len() <= self.at) {
+            field.copy_from_slice(bytes);
+        }
+    }
+
+    /// A copy of the octets from `at` on, as many as a name can have.
+    #[must_use]
+    pub fn copy_of(&self, at: usize) -> [u8; NAME_LEN_MAX] {
+        let mut copy = [0; NAME_LEN_MAX];
+        for (octet, &written) in copy.iter_mut().zip(self.out.get(at..self.at).unwrap_or_default()) {
+            *octet = written;
+        }
+        copy
     }
 
     /// Appends octets as they are.
@@ -124,6 +149,9 @@ impl<'a> Writer<'a> {
 
     /// Appends a name, compressed against what stands before it where the case is the same to the letter.
     pub fn put_name(&mut self, name: &[u8]) -> Result<(), Full> {
+        if let Some(question) = self.question.take() {
+            self.remember(question);
+        }
         let start = self.at;
         let mut from = 0;
         while let Some(&label) = name.get(from).filter(|&&label| label != 0) {

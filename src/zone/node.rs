@@ -94,6 +94,20 @@ impl<'z> Node<'z> {
         Flags(self.bytes.get(2).copied().unwrap_or(0))
     }
 
+    /// True if both are one node of one zone's version, not merely alike.
+    #[inline]
+    #[must_use]
+    pub fn is(self, other: Self) -> bool {
+        std::ptr::eq(self.bytes, other.bytes)
+    }
+
+    /// True for a zone cut: it owns NS records and is not the apex.
+    #[inline]
+    #[must_use]
+    pub fn is_cut(self) -> bool {
+        self.flags().has(Flags::CUT)
+    }
+
     /// True for a name that exists only because of names below it, RFC 4592 §2.2.2.
     #[inline]
     #[must_use]

@@ -56,6 +56,13 @@ impl ZoneSet {
         set
     }
 
+    /// The key its names are hashed with.
+    #[inline]
+    #[must_use]
+    pub const fn key(&self) -> HashKey {
+        self.key
+    }
+
     /// The set with `served` in place of what it had at that apex.
     #[must_use]
     pub fn with(&self, served: Served) -> Self {

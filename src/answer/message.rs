@@ -1,0 +1,261 @@
+//! The answer under construction: header, question as it came, three sections, OPT last.
+
+use crate::answer::{Outcome, Reply, Transport};
+use crate::base::limits::{MESSAGE_LEN_MAX, NAME_LEN_MAX, UDP_PAYLOAD_PLAIN};
+use crate::dns::RecordType;
+use crate::snapshot::Snapshot;
+use crate::wire::edns::{ExtendedError, OptReply};
+use crate::wire::query::{HEADER_LEN, Query};
+use crate::wire::writer::{DataNames, Full, Owner};
+use crate::wire::{Writer, u16_at};
+use crate::zone::{Node, Rrset};
+
+/// Where a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// What was asked for.
+    Answer,
+    /// Who is responsible, or why there is nothing.
+    Authority,
+    /// What the client would ask next.
+    Additional,
+}
+
+/// An answer under construction.
+#[derive(Debug)]
+pub struct Message<'m> {
+    writer: Writer<'m>,
+    /// ID and flags of the query.
+    head: [u8; 4],
+    question_end: usize,
+    qtype: RecordType,
+    counts: [u16; 3],
+    opt: Option<OptReply<'m>>,
+    /// The client wants DNSSEC records.
+    pub dnssec: bool,
+    /// AA.
+    pub authoritative: bool,
+    rcode: u16,
+    truncated: bool,
+}
+
+impl<'m> Message<'m> {
+    /// Begins the answer to `packet`; `None` if `out` cannot hold even the question.
+    #[inline]
+    pub fn begin(
+        snapshot: &'m Snapshot,
+        query: &Query,
+        packet: &[u8],
+        transport: Transport,
+        out: &'m mut [u8],
+    ) -> Option<Self> {
+        let options = &snapshot.options;
+        let opt = query.edns.map(|edns| OptReply {
+            payload: options.udp_payload,
+            dnssec_ok: edns.dnssec_ok,
+            nsid: if edns.nsid { &options.nsid } else { &[] },
+            keepalive: (edns.keepalive && transport == Transport::Tcp)
+                .then(|| u16::try_from(options.keepalive.as_millis() / 100).unwrap_or(u16::MAX)),
+            ..OptReply::default()
+        });
+        let limit = match (transport, query.edns) {
+            (Transport::Tcp, _) => MESSAGE_LEN_MAX,
+            (Transport::Udp, None) => UDP_PAYLOAD_PLAIN,
+            // RFC 6891 §6.2.3: values below 512 are treated as 512.
+            (Transport::Udp, Some(edns)) => usize::from(edns.payload.min(options.udp_payload)).max(UDP_PAYLOAD_PLAIN),
+        };
+        let head = *packet.first_chunk::<4>()?;
+        let question = packet.get(HEADER_LEN..query.question_end)?;
+        out.get_mut(HEADER_LEN..query.question_end)?.copy_from_slice(question);
+        // Room for OPT and for an extended error that may yet come is kept from the start.
+        let reserved = opt.as_ref().map_or(0, |opt| OptReply { error: Some(ExtendedError::InvalidData), ..*opt }.len());
+        if query.question_end + reserved > limit.min(out.len()) {
+            return None;
+        }
+        let writer = Writer::new(out, query.question_end, limit - reserved);
+        Some(Self {
+            writer,
+            head,
+            question_end: query.question_end,
+            qtype: query.qtype,
+            counts: [0; 3],
+            opt,
+            dnssec: query.edns.is_some_and(|edns| edns.dnssec_ok),
+            authoritative: false,
+            rcode: 0,
+            truncated: false,
+        })
+    }
+
+    /// Makes it an answer with nothing but a response code.
+    #[cold]
+    pub fn reject(&mut self, rcode: u16, error: Option<ExtendedError>) {
+        self.rcode = rcode;
+        if let Some(opt) = &mut self.opt {
+            opt.error = error;
+        }
+    }
+
+    /// Sets the response code.
+    #[inline]
+    pub fn set_rcode(&mut self, rcode: u16) {
+        self.rcode = rcode;
+    }
+
+    /// True once something had to be left out that the client must know of.
+    #[inline]
+    #[must_use]
+    pub const fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
+    /// Sets TC: something was left out.
+    #[cold]
+    pub fn truncate(&mut self) {
+        self.truncated = true;
+    }
+
+    /// The name of the question as the client wrote it, wire form.
+    #[must_use]
+    pub fn question_name(&self) -> [u8; NAME_LEN_MAX] {
+        self.writer.copy_of(HEADER_LEN)
+    }
+
+    /// Writes an RRset, with its signatures if they are wanted. Whole or not at all.
+    ///
+    /// # Errors
+    /// If it does not fit.
+    #[inline]
+    pub fn put_set(
+        &mut self,
+        section: Section,
+        owner: Owner<'_>,
+        node: Node<'_>,
+        set: Rrset<'_>,
+        ttl: u32,
+    ) -> Result<(), Full> {
+        let mark = self.writer.mark();
+        let layout = DataNames::of(set.rtype);
+        let mut count = 0;
+        for rdata in set.rdatas() {
+            if let Err(full) = self.writer.put_record(owner, set.rtype, ttl, rdata, layout) {
+                self.writer.rollback(mark);
+                return Err(full);
+            }
+            count += 1;
+        }
+        if self.dnssec && set.rtype != RecordType::RRSIG {
+            match self.put_signatures(owner, node, set.rtype, ttl) {
+                Ok(signatures) => count += signatures,
+                Err(full) => {
+                    self.writer.rollback(mark);
+                    return Err(full);
+                }
+            }
+        }
+        self.count(section, count);
+        Ok(())
+    }
+
+    /// Writes the signatures over a node's RRset of a type, RFC 4035 §3.1.1.
+    fn put_signatures(&mut self, owner: Owner<'_>, node: Node<'_>, covered: RecordType, ttl: u32) -> Result<u16, Full> {
+        let Some(signatures) = node.set(RecordType::RRSIG) else { return Ok(0) };
+        let mut count = 0;
+        for rdata in signatures.rdatas().filter(|rdata| u16_at(rdata, 0) == covered.0) {
+            self.writer.put_record(owner, RecordType::RRSIG, ttl, rdata, DataNames::None)?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Writes one record.
+    ///
+    /// # Errors
+    /// If it does not fit.
+    pub fn put_record(
+        &mut self,
+        section: Section,
+        owner: Owner<'_>,
+        rtype: RecordType,
+        ttl: u32,
+        rdata: &[u8],
+    ) -> Result<(), Full> {
+        let mark = self.writer.mark();
+        match self.writer.put_record(owner, rtype, ttl, rdata, DataNames::of(rtype)) {
+            Ok(()) => {
+                self.count(section, 1);
+                Ok(())
+            }
+            Err(full) => {
+                self.writer.rollback(mark);
+                Err(full)
+            }
+        }
+    }
+
+    /// Writes one record of class CH behind the question, whose class that is.
+    ///
+    /// # Errors
+    /// If it does not fit.
+    pub fn put_chaos(&mut self, rtype: RecordType, rdata: &[u8]) -> Result<(), Full> {
+        let at = self.writer.len();
+        self.put_record(Section::Answer, Owner::Question, rtype, 0, rdata)?;
+        self.writer.patch(at + 4, &crate::dns::rtype::Class::CH.0.to_be_bytes());
+        Ok(())
+    }
+
+    #[inline]
+    fn count(&mut self, section: Section, records: u16) {
+        let index = match section {
+            Section::Answer => 0,
+            Section::Authority => 1,
+            Section::Additional => 2,
+        };
+        self.counts[index] += records;
+    }
+
+    /// Writes OPT and header; the message is whole.
+    #[inline]
+    #[must_use]
+    pub fn finish(mut self) -> Reply {
+        if let Some(mut opt) = self.opt {
+            opt.rcode_high = u8::try_from(self.rcode >> 4).unwrap_or(0);
+            self.writer.set_limit(usize::MAX);
+            opt.write(|bytes| {
+                // There is room: it was kept.
+                let _ = self.writer.put(bytes);
+            });
+            self.counts[2] += 1;
+        }
+        let has_question = self.question_end > HEADER_LEN;
+        let [id_high, id_low, flags, more_flags] = self.head;
+        // Opcode and RD come back as sent, and CD by RFC 4035 §3.1.6; RA, Z and AD are not ours to set.
+        let flags = 0x80 | (flags & 0x79) | u8::from(self.authoritative) << 2 | u8::from(self.truncated) << 1;
+        let low_rcode = u8::try_from(self.rcode & 0xf).unwrap_or(0);
+        let [answers, authorities, additionals] = self.counts.map(u16::to_be_bytes);
+        if let Some(header) = self.writer.header_mut() {
+            *header = [
+                id_high,
+                id_low,
+                flags,
+                (more_flags & 0x10) | low_rcode,
+                0,
+                u8::from(has_question),
+                answers[0],
+                answers[1],
+                authorities[0],
+                authorities[1],
+                additionals[0],
+                additionals[1],
+            ];
+        }
+        Reply {
+            len: self.writer.len(),
+            outcome: Outcome::Answered {
+                rcode: self.rcode,
+                qtype: has_question.then_some(self.qtype),
+                truncated: self.truncated,
+            },
+        }
+    }
+}

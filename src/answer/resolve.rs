@@ -1,0 +1,430 @@
+//! Finding the answer: RFC 1034 §4.3.2, one alias after the other through all zones served.
+
+use crate::answer::denial;
+use crate::answer::lane::Scratch;
+use crate::answer::message::{Message, Section};
+use crate::base::limits::{ADDITIONAL_NAMES_MAX, ALIAS_STEPS_MAX, NAME_LEN_MAX};
+use crate::base::list::ShortList;
+use crate::dns::RecordType;
+use crate::dns::name::wire_len;
+use crate::snapshot::Snapshot;
+use crate::wire::edns::ExtendedError;
+use crate::wire::writer::{Full, Owner};
+use crate::wire::{FoldedName, Query, rcode, u32_at};
+use crate::zone::{Found, Node, Rrset, Served, Zone, ZoneSet};
+
+/// RRsets the authority section may need: an SOA or a cut, and the proofs of every wildcard on the way.
+const AUTHORITY_MAX: usize = 16;
+
+/// Answers a query of class IN.
+#[inline]
+pub fn resolve(snapshot: &Snapshot, query: &Query, scratch: &mut Scratch, message: &mut Message<'_>) {
+    let Scratch { alias, side, renamed } = scratch;
+    let mut resolver = Resolver {
+        zones: &snapshot.zones,
+        query,
+        message,
+        side,
+        renamed,
+        authority: ShortList::new(),
+        additional: ShortList::new(),
+    };
+    resolver.run(alias);
+}
+
+/// An RRset for the authority section, found on the way and written when the answer section is whole.
+#[derive(Clone, Copy)]
+pub(super) struct Pending<'s> {
+    zone: &'s Zone,
+    node: Node<'s>,
+    rtype: RecordType,
+}
+
+/// The state of one resolution.
+pub(super) struct Resolver<'s, 'q, 'm> {
+    zones: &'s ZoneSet,
+    query: &'q Query,
+    pub(super) message: &'q mut Message<'m>,
+    /// A name looked up on the side.
+    pub(super) side: &'q mut FoldedName,
+    /// The name a DNAME made.
+    renamed: &'q mut Absolute,
+    authority: ShortList<Pending<'s>, AUTHORITY_MAX>,
+    /// Names whose addresses the client will want next, wire form.
+    additional: ShortList<&'s [u8], ADDITIONAL_NAMES_MAX>,
+}
+
+/// How one step of the resolution ended.
+enum Step<'s> {
+    /// The answer is complete.
+    Done,
+    /// A CNAME leads on to this name.
+    Follow(&'s [u8]),
+    /// A DNAME leads on to the name it made, which the scratch holds.
+    Renamed,
+}
+
+impl<'s> Resolver<'s, '_, '_> {
+    #[inline]
+    fn run(&mut self, alias: &mut FoldedName) {
+        let query = self.query;
+        if matches!(query.qtype, RecordType::AXFR | RecordType::IXFR) {
+            self.message.reject(rcode::REFUSED, Some(ExtendedError::NotSupported));
+            return;
+        }
+        if query.qtype == RecordType::OPT {
+            self.message.reject(rcode::FORMERR, None);
+            return;
+        }
+        let step = match self.zone_for(&query.name) {
+            None => return self.message.reject(rcode::REFUSED, Some(ExtendedError::NotAuthoritative)),
+            Some(Served::Failed(_)) => return self.message.reject(rcode::SERVFAIL, Some(ExtendedError::InvalidData)),
+            Some(Served::Zone(zone)) => self.step(zone, &query.name, Owner::Question, true),
+        };
+        match step {
+            Ok(Step::Done) => {}
+            Ok(step) => self.follow(step, alias),
+            Err(Full) => self.message.truncate(),
+        }
+        if !self.message.is_truncated() && !self.authority.is_empty() {
+            self.write_authority();
+        }
+        if !self.message.is_truncated() && !self.additional.is_empty() {
+            self.write_additional();
+        }
+    }
+
+    /// Follows aliases while they lead to names we serve. A chain that comes back to a name it has seen, or is longer
+    /// than [`ALIAS_STEPS_MAX`], is answered as far as it went.
+    #[cold]
+    fn follow(&mut self, mut step: Step<'s>, alias: &mut FoldedName) {
+        let mut seen = ShortList::<u64, { ALIAS_STEPS_MAX + 1 }>::new();
+        seen.push(self.query.name.hash(self.query.name.labels()).0);
+        let mut made;
+        loop {
+            let target: &[u8] = match step {
+                Step::Done => return,
+                Step::Follow(target) => target,
+                Step::Renamed => {
+                    made = *self.renamed;
+                    made.wire()
+                }
+            };
+            if alias.fill(self.zones.key(), target).is_none() {
+                return;
+            }
+            let hash = alias.hash(alias.labels()).0;
+            if seen.iter().any(|other| other == hash) || !seen.push(hash) {
+                return;
+            }
+            let Some(Served::Zone(zone)) = self.zone_for(alias) else { return };
+            match self.step(zone, alias, Owner::Name(target), false) {
+                Ok(next) => step = next,
+                Err(Full) => return self.message.truncate(),
+            }
+        }
+    }
+
+    /// Sets the name looked up on the side.
+    pub(super) fn fill_side(&mut self, wire: &[u8]) -> bool {
+        self.side.fill(self.zones.key(), wire).is_some()
+    }
+
+    /// The zone that answers for a name: the longest match; for DS at an apex the parent's zone, if we serve it too
+    /// (RFC 4035 §3.1.4.1).
+    #[inline]
+    fn zone_for(&self, name: &FoldedName) -> Option<&'s Served> {
+        let zones: &'s ZoneSet = self.zones;
+        let served = zones.find(name, name.labels())?;
+        if self.query.qtype == RecordType::DS
+            && let Some(above) = name.labels().checked_sub(1)
+            && let Served::Zone(zone) = served
+            && zone.apex_labels() == name.labels()
+        {
+            return zones.find(name, above).or(Some(served));
+        }
+        Some(served)
+    }
+
+    /// One name in one zone.
+    #[inline]
+    fn step(&mut self, zone: &'s Zone, name: &FoldedName, owner: Owner<'_>, first: bool) -> Result<Step<'s>, Full> {
+        let found = zone.find(name);
+        if first {
+            // RFC 1034 §4.1.1: AA speaks of the name asked for; it is off only if that itself is delegated.
+            self.message.authoritative = !self.is_referral(&found);
+        }
+        match found {
+            Found::Node(node) if node.is_cut() && self.query.qtype != RecordType::DS => {
+                self.referral(zone, node, name, name.labels())
+            }
+            Found::Node(node) if denial::is_denial_only(zone, node) => {
+                self.no_name(zone, name, zone.apex_labels());
+                Ok(Step::Done)
+            }
+            Found::Node(node) => self.data(zone, node, name, owner, None),
+            Found::Wildcard(node, encloser) => self.data(zone, node, name, owner, Some(encloser)),
+            Found::Cut(node, labels) => self.referral(zone, node, name, labels),
+            Found::Dname(node, labels) => self.rename(zone, node, name, owner, labels),
+            Found::Nothing(encloser) => {
+                self.no_name(zone, name, encloser);
+                Ok(Step::Done)
+            }
+        }
+    }
+
+    fn is_referral(&self, found: &Found<'_>) -> bool {
+        match found {
+            Found::Node(node) => node.is_cut() && self.query.qtype != RecordType::DS,
+            Found::Cut(..) => true,
+            Found::Wildcard(..) | Found::Dname(..) | Found::Nothing(_) => false,
+        }
+    }
+
+    /// The name exists, or a wildcard stands for it (then `encloser` says below what).
+    #[inline]
+    fn data(
+        &mut self,
+        zone: &'s Zone,
+        node: Node<'s>,
+        name: &FoldedName,
+        owner: Owner<'_>,
+        encloser: Option<usize>,
+    ) -> Result<Step<'s>, Full> {
+        let qtype = self.query.qtype;
+        if let Some(set) = node.set(qtype) {
+            self.positive(zone, node, name, owner, encloser, set)?;
+            return Ok(Step::Done);
+        }
+        if qtype == RecordType::ANY
+            && let Some(set) = any(node)
+        {
+            self.positive(zone, node, name, owner, encloser, set)?;
+            return Ok(Step::Done);
+        }
+        if let Some(set) = node.set(RecordType::CNAME).filter(|_| qtype != RecordType::ANY) {
+            self.positive(zone, node, name, owner, encloser, set)?;
+            return Ok(set.rdatas().next().map_or(Step::Done, Step::Follow));
+        }
+        self.no_data(zone, node, name, encloser);
+        Ok(Step::Done)
+    }
+
+    #[inline]
+    fn positive(
+        &mut self,
+        zone: &'s Zone,
+        node: Node<'s>,
+        name: &FoldedName,
+        owner: Owner<'_>,
+        encloser: Option<usize>,
+        set: Rrset<'s>,
+    ) -> Result<(), Full> {
+        self.message.put_set(Section::Answer, owner, node, set, set.ttl)?;
+        if let Some(encloser) = encloser.filter(|_| self.message.dnssec) {
+            denial::wildcard_answer(self, zone, name, encloser);
+        }
+        self.want_addresses(set);
+        Ok(())
+    }
+
+    /// RFC 2308 §2.2: NOERROR with the SOA.
+    fn no_data(&mut self, zone: &'s Zone, node: Node<'s>, name: &FoldedName, encloser: Option<usize>) {
+        self.want_soa(zone);
+        if self.message.dnssec {
+            denial::no_data(self, zone, node, name, encloser);
+        }
+    }
+
+    /// RFC 2308 §2.1: NXDOMAIN with the SOA. At the end of a chain it speaks of the last name (RFC 6604 §3).
+    #[inline]
+    fn no_name(&mut self, zone: &'s Zone, name: &FoldedName, encloser: usize) {
+        self.message.set_rcode(rcode::NXDOMAIN);
+        self.want_soa(zone);
+        if self.message.dnssec {
+            denial::no_name(self, zone, name, encloser);
+        }
+    }
+
+    /// RFC 1034 §4.3.2 step 3b: whose name this is.
+    fn referral(&mut self, zone: &'s Zone, cut: Node<'s>, name: &FoldedName, labels: usize) -> Result<Step<'s>, Full> {
+        let Some(servers) = cut.set(RecordType::NS) else { return Ok(Step::Done) };
+        self.want(zone, cut, RecordType::NS);
+        if self.message.dnssec {
+            if cut.set(RecordType::DS).is_some() {
+                self.want(zone, cut, RecordType::DS);
+            } else {
+                denial::unsigned_referral(self, zone, cut, name, labels);
+            }
+        }
+        self.write_authority();
+        self.authority = ShortList::new();
+        self.write_glue(zone, cut, servers)?;
+        Ok(Step::Done)
+    }
+
+    /// RFC 6672 §2.2, §3.1: the DNAME, and a CNAME made from it with its TTL.
+    fn rename(
+        &mut self,
+        zone: &'s Zone,
+        node: Node<'s>,
+        name: &FoldedName,
+        owner: Owner<'_>,
+        labels: usize,
+    ) -> Result<Step<'s>, Full> {
+        let Some((set, target)) = node.set(RecordType::DNAME).and_then(|set| Some((set, set.rdatas().next()?))) else {
+            return Ok(Step::Done);
+        };
+        let dname_owner = Absolute::of(zone, node);
+        self.message.put_set(Section::Answer, Owner::Name(dname_owner.wire()), node, set, set.ttl)?;
+        let asked = self.message.question_name();
+        let written = if let Owner::Name(wire) = owner { wire } else { &asked };
+        let prefix_len = name.start(labels);
+        let Some(made) = written.get(..prefix_len).and_then(|prefix| Absolute::join(prefix, target)) else {
+            self.message.set_rcode(rcode::YXDOMAIN);
+            return Ok(Step::Done);
+        };
+        self.message.put_record(Section::Answer, owner, RecordType::CNAME, set.ttl, made.wire())?;
+        *self.renamed = made;
+        // A query for CNAME itself is answered by the CNAME just made.
+        Ok(if self.query.qtype == RecordType::CNAME { Step::Done } else { Step::Renamed })
+    }
+
+    fn want_soa(&mut self, zone: &'s Zone) {
+        if let Some(apex) = zone.apex_node() {
+            self.want(zone, apex, RecordType::SOA);
+        }
+    }
+
+    /// Notes an RRset for the authority section, once.
+    pub(super) fn want(&mut self, zone: &'s Zone, node: Node<'s>, rtype: RecordType) {
+        if !self.authority.iter().any(|pending| pending.rtype == rtype && pending.node.is(node)) {
+            self.authority.push(Pending { zone, node, rtype });
+        }
+    }
+
+    #[inline]
+    fn write_authority(&mut self) {
+        for Pending { zone, node, rtype } in self.authority.iter() {
+            let Some(set) = node.set(rtype) else { continue };
+            // RFC 2308 §5: a negative answer lives for the lesser of the SOA's TTL and its MINIMUM.
+            let ttl = if rtype == RecordType::SOA { set.ttl.min(soa_minimum(set)) } else { set.ttl };
+            let owner = Absolute::of(zone, node);
+            if self.message.put_set(Section::Authority, Owner::Name(owner.wire()), node, set, ttl).is_err() {
+                return self.message.truncate();
+            }
+        }
+    }
+
+    /// Addresses of the servers of a cut. Those below it are glue the client cannot do without (RFC 9471 §3.1).
+    fn write_glue(&mut self, zone: &'s Zone, cut: Node<'s>, servers: Rrset<'s>) -> Result<(), Full> {
+        let cut_name = Absolute::of(zone, cut);
+        for needed in [true, false] {
+            for server in servers.rdatas() {
+                if crate::dns::name::is_at_or_below(server, cut_name.wire()) != needed || !self.fill_side(server) {
+                    continue;
+                }
+                let Some(node) = zone.node(self.side) else { continue };
+                for rtype in [RecordType::A, RecordType::AAAA] {
+                    let Some(set) = node.set(rtype) else { continue };
+                    let put = self.message.put_set(Section::Additional, Owner::Name(server), node, set, set.ttl);
+                    if put.is_err() && needed {
+                        return Err(Full);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes the names in an RRset whose addresses help (RFC 1034 §4.3.2 step 6, RFC 2782, RFC 9460 §4.1).
+    #[inline]
+    fn want_addresses(&mut self, set: Rrset<'s>) {
+        let prefix = match set.rtype {
+            RecordType::NS => 0,
+            RecordType::MX | RecordType::SVCB | RecordType::HTTPS => 2,
+            RecordType::SRV => 6,
+            _ => return,
+        };
+        for rdata in set.rdatas() {
+            let Some(rest) = rdata.get(prefix..) else { continue };
+            if let Some(name) = wire_len(rest).ok().and_then(|len| rest.get(..len)).filter(|name| name.len() > 1) {
+                self.additional.push(name);
+            }
+        }
+    }
+
+    /// Addresses we are authoritative for; what does not fit is left out without a word (RFC 2181 §9).
+    fn write_additional(&mut self) {
+        let mut seen = ShortList::<u64, ADDITIONAL_NAMES_MAX>::new();
+        let targets = std::mem::take(&mut self.additional);
+        for target in targets.iter() {
+            if !self.fill_side(target) {
+                continue;
+            }
+            let hash = self.side.hash(self.side.labels()).0;
+            if seen.iter().any(|other| other == hash) {
+                continue;
+            }
+            seen.push(hash);
+            let Some(Served::Zone(zone)) = self.zones.find(self.side, self.side.labels()) else { continue };
+            let Found::Node(node) = zone.find(self.side) else { continue };
+            if node.is_cut() {
+                continue;
+            }
+            for rtype in [RecordType::A, RecordType::AAAA] {
+                let Some(set) = node.set(rtype) else { continue };
+                if self.message.put_set(Section::Additional, Owner::Name(target), node, set, set.ttl).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// RFC 8482 §4.1: one RRset stands for all, the lowest type; signatures and denials only if there is nothing else.
+fn any(node: Node<'_>) -> Option<Rrset<'_>> {
+    let plain = |set: &Rrset<'_>| !matches!(set.rtype, RecordType::RRSIG | RecordType::NSEC | RecordType::NSEC3);
+    node.sets().find(plain).or_else(|| node.sets().next())
+}
+
+/// MINIMUM, the last number of the SOA's data.
+fn soa_minimum(set: Rrset<'_>) -> u32 {
+    set.rdatas().next().map_or(0, |rdata| u32_at(rdata, rdata.len().saturating_sub(4)))
+}
+
+/// A name put together from parts, without an allocation.
+#[derive(Clone, Copy, Debug)]
+pub struct Absolute {
+    wire: [u8; NAME_LEN_MAX],
+    len: usize,
+}
+
+impl Absolute {
+    /// The root.
+    pub(super) const ROOT: Self = Self { wire: [0; NAME_LEN_MAX], len: 1 };
+
+    /// The name of a node of a zone, case kept.
+    #[inline]
+    pub(super) fn of(zone: &Zone, node: Node<'_>) -> Self {
+        // A node's name was checked when it came into the zone.
+        Self::join(node.name(), zone.apex().as_wire()).unwrap_or(Self::ROOT)
+    }
+
+    /// Labels and the name they stand below; `None` if that is too long for a name.
+    #[inline]
+    pub(super) fn join(labels: &[u8], name: &[u8]) -> Option<Self> {
+        let len = labels.len() + name.len();
+        let mut wire = [0; NAME_LEN_MAX];
+        let (head, tail) = wire.get_mut(..len)?.split_at_mut_checked(labels.len())?;
+        head.copy_from_slice(labels);
+        tail.copy_from_slice(name);
+        Some(Self { wire, len })
+    }
+
+    /// The name, wire form.
+    #[inline]
+    pub(super) fn wire(&self) -> &[u8] {
+        self.wire.get(..self.len).unwrap_or(&[0])
+    }
+}
