@@ -2,9 +2,9 @@
 //!
 //! The rooms, from the ground up; a room uses only rooms above it in this list:
 
-pub mod answer;
 pub mod base;
 pub mod dns;
-pub mod snapshot;
 pub mod wire;
 pub mod zone;
+pub mod snapshot;
+pub mod answer;

@@ -9,6 +9,8 @@ pub const LABELS_MAX: usize = 127;
 
 /// A DNS message over TCP, RFC 1035 §4.2.2: the length prefix has two octets.
 pub const MESSAGE_LEN_MAX: usize = 65_535;
+/// Octets of one record's data: its length field has two octets, RFC 1035 §3.2.1.
+pub const RDATA_LEN_MAX: usize = 65_535;
 /// What any client may be sent over UDP without EDNS, RFC 1035 §4.2.1.
 pub const UDP_PAYLOAD_PLAIN: usize = 512;
 /// What we offer and send over UDP unless told otherwise: DNS flag day 2020, no fragments on any common path.

@@ -4,6 +4,7 @@
 //! arguments, so that everything built on this is a pure function of what it is given.
 
 pub mod diagnostic;
+pub mod files;
 pub mod hash;
 pub mod ids;
 pub mod limits;

@@ -10,14 +10,15 @@
 //! | 4034 §6.1, 5155 §7 | `order` |
 //! | 1035 §5, 2308 §4, 3597 | `parse` |
 
-pub mod apply;
+pub mod node;
+pub mod shard;
+pub mod order;
+pub mod lookup;
 pub mod build;
 pub mod diff;
-pub mod lookup;
-pub mod node;
-pub mod order;
+pub mod apply;
 pub mod set;
-pub mod shard;
+pub mod parse;
 
 use std::sync::Arc;
 
