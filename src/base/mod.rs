@@ -11,4 +11,5 @@ pub mod limits;
 pub mod list;
 pub mod prefetch;
 pub mod suggest;
+pub mod toml_text;
 pub mod units;
