@@ -3,6 +3,7 @@
 //! The rooms, from the ground up; a room uses only rooms above it in this list:
 
 pub mod base;
+pub mod config;
 pub mod dns;
 pub mod wire;
 pub mod zone;

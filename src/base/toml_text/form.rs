@@ -6,7 +6,7 @@ use std::time;
 
 use crate::base::units;
 
-use super::value::Value;
+use super::value::{Refusal, Value};
 
 /// A type of key.
 pub trait Form {
@@ -42,11 +42,12 @@ impl<T> Integer<T> {
     }
 }
 
-impl<T: Copy + Into<i64> + TryFrom<i64> + fmt::Display> Form for Integer<T> {
+impl<T: Copy + TryInto<i64> + TryFrom<i64> + fmt::Display> Form for Integer<T> {
     type Output = T;
 
     fn read(&self, value: &Value<'_>) -> Option<T> {
-        let number = value.integer(&((*self.range.start()).into()..=(*self.range.end()).into()))?;
+        let bound = |bound: T| bound.try_into().unwrap_or(i64::MAX);
+        let number = value.integer(&(bound(*self.range.start())..=bound(*self.range.end())))?;
         // Cannot fail: both bounds are of the type.
         T::try_from(number).ok()
     }
@@ -223,18 +224,18 @@ impl<T: Clone + PartialEq> Form for Choice<T> {
 pub struct Parsed<T> {
     kind: &'static str,
     expected: &'static str,
-    parse: fn(&str) -> Result<T, String>,
+    parse: fn(&str) -> Result<T, Refusal>,
     show: fn(&T) -> String,
 }
 
 impl<T> Parsed<T> {
-    /// `kind` for the manual (`address`), `expected` for sentences (`an address`), `parse` with a reason as its error,
+    /// `kind` for the manual (`address`), `expected` for sentences (`an address`), `parse`,
     /// and `show`, which writes what `parse` reads.
     #[must_use]
     pub const fn new(
         kind: &'static str,
         expected: &'static str,
-        parse: fn(&str) -> Result<T, String>,
+        parse: fn(&str) -> Result<T, Refusal>,
         show: fn(&T) -> String,
     ) -> Self {
         Self { kind, expected, parse, show }

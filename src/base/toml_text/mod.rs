@@ -45,4 +45,4 @@ mod value;
 pub use form::{Boolean, Choice, Duration, Form, Integer, List, MaybeText, Parsed, Text};
 pub use source::{KeyReference, Source, read, references, utf8};
 pub use table::Table;
-pub use value::{Shape, Value};
+pub use value::{Refusal, Shape, Value};

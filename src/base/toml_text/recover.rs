@@ -67,8 +67,10 @@ impl Statement {
         let is_header = line_at(text, start).trim_start().starts_with('[');
         let ends = |line: &str| looks_like_header(line) || (!is_header && looks_like_key(line));
         let mut end = next_line(text, start);
-        while end < text.len() && !ends(line_at(text, end)) {
-            end = next_line(text, end);
+        if is_header || goes_on(line_at(text, start)) {
+            while end < text.len() && !ends(line_at(text, end)) {
+                end = next_line(text, end);
+            }
         }
         Self { lines: start..end, is_header }
     }
@@ -119,26 +121,28 @@ fn note_broken(session: &Session<'_>, text: &str, error: &Error, statement: &Sta
 
 /// The parser's message in words for operators, and what to do.
 fn explain(message: &str, found: &str) -> (String, Option<String>) {
-    const WORDS: [(&str, &str, &str); 8] = [
+    const WORDS: [(&str, &str, &str); 14] = [
+        ("invalid unquoted key", "a key is letters, digits, `-` and `_`", "a key is written `key = value`"),
         ("key with no value", "no `=` after the key", "a key is written `key = value`"),
+        ("missing table open", "neither a key nor a header begins like this", "a header is written `[name]`"),
         ("unclosed table", "the header is not closed", "close it with `]`"),
         ("unclosed array", "the list is not closed", "close it with `]`"),
         ("unclosed inline table", "the table is not closed", "close it with `}`"),
         ("invalid basic string, expected `\"`", "the string is not closed", "close it with `\"`"),
         ("invalid literal string, expected `'`", "the string is not closed", "close it with `'`"),
         ("missing comma", "a comma is missing before this", "separate elements by `,`"),
+        ("extra comma", "one comma too many", "remove it"),
         ("missing escaped value", "no such escape", "write a backslash as `\\\\`"),
+        ("unexpected leading zero", "a number does not start with 0", "remove the 0"),
+        ("unexpected key or value", "the value has ended before this", "write one key a line"),
+        ("string values must be quoted", "a value is missing", "write a value after `=`, or remove the key"),
     ];
-    if message.starts_with("string values must be quoted") {
-        return if found.is_empty() {
-            ("a value is missing".into(), None)
-        } else {
-            ("text stands in quotes".into(), Some(format!("write \"{found}\"")))
-        };
+    if !found.is_empty() && ["string values must be quoted", "invalid boolean"].iter().any(|m| message.starts_with(m)) {
+        return ("text stands in quotes".into(), Some(format!("write \"{found}\"")));
     }
     match WORDS.iter().find(|(words, _, _)| message.starts_with(words)) {
         Some((_, reason, hint)) => ((*reason).into(), Some((*hint).into())),
-        None => (message.to_owned(), None),
+        None => (message.trim_end_matches(", expected nothing").to_owned(), None),
     }
 }
 
@@ -238,6 +242,13 @@ fn looks_like_header(line: &str) -> bool {
     let line = line.trim();
     let line = line.split_once('#').map_or(line, |(line, _)| line.trim_end());
     line.starts_with('[') && line.ends_with(']') && !line.contains(',') && DeTable::parse(line).is_ok()
+}
+
+/// Opens a bracket or a multi-line string that it does not close.
+fn goes_on(line: &str) -> bool {
+    let count = |brackets: [char; 2]| line.matches(brackets).count();
+    count(['[', '{']) > count([']', '}'])
+        || ["\"\"\"", "'''"].iter().any(|quotes| line.matches(quotes).count() % 2 == 1)
 }
 
 /// `key = …`, and no element of a multi-line table.

@@ -62,6 +62,12 @@ impl<'d> Table<'d> {
         self.entries.is_some()
     }
 
+    /// True if a statement of the file could not be read: what seems to be absent may stand in it.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.session.damaged.get()
+    }
+
     /// The key `name` read by `form`; `default` if it is absent or wrong. `meaning` goes to the reference.
     pub fn key<F: Form>(
         &mut self,
@@ -84,6 +90,12 @@ impl<'d> Table<'d> {
     /// The value of key `name`, if it is there; the caller reads it.
     pub fn take(&mut self, name: &'static str) -> Option<Value<'d>> {
         self.known.push(name);
+        self.peek(name)
+    }
+
+    /// The value of key `name`, if it is there, without taking it: for checks across keys.
+    #[must_use]
+    pub fn peek(&self, name: &str) -> Option<Value<'d>> {
         let (key, value) = self.entries?.get_key_value(name)?;
         Some(Value::new(self.session, Rc::clone(&self.path), Step::Key(key), value))
     }
@@ -91,10 +103,9 @@ impl<'d> Table<'d> {
     /// Like [`Table::take`]; absence is an error `missing-key` with `hint`.
     pub fn require(&mut self, name: &'static str, hint: &str) -> Option<Value<'d>> {
         let value = self.take(name);
-        // After broken syntax the key may well be there, in a statement that could not be read.
-        if value.is_none() && self.is_present() && !self.session.damaged.get() {
-            let message = format!("{} has no `{name}`", self.title());
-            self.push(Diagnostic::error("missing-key", message).at(self.at(), "missing here").hint(hint));
+        if value.is_none() && self.is_present() && !self.is_damaged() {
+            let message = format!("`{}` is missing", join(&self.path, name));
+            self.push(Diagnostic::error("missing-key", message).at(self.at(), "it belongs here").hint(hint));
         }
         value
     }
@@ -129,7 +140,8 @@ impl<'d> Table<'d> {
             };
             let place = self.session.source.location(key.span());
             let message = format!("unknown key `{}`", join(&self.path, name));
-            let reason = format!("not a key of {}", self.title());
+            let reason =
+                if self.path.is_empty() { "no such section".into() } else { format!("not a key of [{}]", self.path) };
             self.push(Diagnostic::error("unknown-key", message).at(place, reason).hint(hint));
         }
     }
@@ -137,11 +149,6 @@ impl<'d> Table<'d> {
     /// Notes a finding.
     pub fn push(&self, finding: Diagnostic) {
         self.session.push(finding);
-    }
-
-    /// `[checks.web]`, or "the file" for the root.
-    fn title(&self) -> String {
-        if self.path.is_empty() { "the top of the file".into() } else { format!("[{}]", self.path) }
     }
 }
 

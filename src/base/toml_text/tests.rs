@@ -41,12 +41,12 @@ fn every_code() {
             "a.number = 99999999999999999999",
             vec!["1:12: error[out-of-range]: `a.number` is out of range: 99999999999999999999 is not from 1 to 10"],
         ),
-        ("[a]\nnumber = '1'", vec!["2:10: error[wrong-type]: `a.number` is a whole number: this is a string"]),
+        ("[a]\nnumber = '1'", vec!["2:10: error[wrong-type]: `a.number` must be a whole number: this is a string"]),
         (
             "[a]\nlist = ['', 5]",
             vec![
                 "2:9: error[bad-value]: `a.list[0]` is empty: nothing stands here",
-                "2:13: error[wrong-type]: `a.list[1]` is a string: this is an integer",
+                "2:13: error[wrong-type]: `a.list[1]` must be a string: this is an integer",
             ],
         ),
         ("[a]\nlist = []", vec!["2:8: error[out-of-range]: `a.list` is empty: at least one is needed"]),
@@ -56,17 +56,17 @@ fn every_code() {
         ),
         ("[a]\nwait = '2m'", vec!["2:8: error[out-of-range]: `a.wait` is out of range: 2m is not from 1s to 1m"]),
         ("[a]\nmode = 'fats'", vec!["2:8: error[bad-value]: `a.mode` cannot be \"fats\": not a value of this key"]),
-        ("[a]\nflag = 1", vec!["2:8: error[wrong-type]: `a.flag` is true or false: this is an integer"]),
+        ("[a]\nflag = 1", vec!["2:8: error[wrong-type]: `a.flag` must be true or false: this is an integer"]),
         ("[a]\nnote = '12345'", vec!["2:8: error[out-of-range]: `a.note` is too long: 5 bytes, at most 4 are allowed"]),
-        ("a = 5", vec!["1:5: error[wrong-type]: `a` is a table: this is an integer"]),
+        ("a = 5", vec!["1:5: error[wrong-type]: `a` must be a table: this is an integer"]),
         (
             "[a]\nnubmer = 5\n[c.'d e']",
             vec![
                 "2:1: error[unknown-key]: unknown key `a.nubmer`: not a key of [a]",
-                "3:2: error[unknown-key]: unknown key `c`: not a key of the top of the file",
+                "3:2: error[unknown-key]: unknown key `c`: no such section",
             ],
         ),
-        ("[b]", vec!["1:1: error[missing-key]: [b] has no `must`: missing here"]),
+        ("[b]", vec!["1:1: error[missing-key]: `b.must` is missing: it belongs here"]),
         (
             "[items]\n'x y' = 2.5\nz = 1",
             vec!["2:9: error[out-of-range]: `items.\"x y\"` is out of range: 2.5 is not from 0 to 1"],
@@ -84,22 +84,22 @@ fn broken_syntax_costs_its_own_statement_only() {
             "[a]\nnumber : 5\nflag = 7\n",
             vec![
                 "2:8: error[syntax]: this line is not valid TOML: no `=` after the key",
-                "3:8: error[wrong-type]: `a.flag` is true or false: this is an integer",
+                "3:8: error[wrong-type]: `a.flag` must be true or false: this is an integer",
             ],
         ),
         (
             "[a]\nlist = ['x'\nflag = 7\n[b]\nmust=1",
             vec![
                 "3:1: error[syntax]: `a.list` is not valid TOML: a comma is missing before this",
-                "3:8: error[wrong-type]: `a.flag` is true or false: this is an integer",
-                "5:6: error[wrong-type]: `b.must` is a string: this is an integer",
+                "3:8: error[wrong-type]: `a.flag` must be true or false: this is an integer",
+                "5:6: error[wrong-type]: `b.must` must be a string: this is an integer",
             ],
         ),
         (
             "[a]\nlist = [\n  'x',\n  y,\n]\nflag = 7",
             vec![
                 "4:3: error[syntax]: `a.list` is not valid TOML: text stands in quotes",
-                "6:8: error[wrong-type]: `a.flag` is true or false: this is an integer",
+                "6:8: error[wrong-type]: `a.flag` must be true or false: this is an integer",
             ],
         ),
         (
@@ -107,7 +107,15 @@ fn broken_syntax_costs_its_own_statement_only() {
             vec![
                 "2:10: error[syntax]: `a.note` is not valid TOML: the string is not closed",
                 "3:8: error[syntax]: `a.mode` is not valid TOML: a value is missing",
-                "4:8: error[wrong-type]: `a.flag` is true or false: this is an integer",
+                "4:8: error[wrong-type]: `a.flag` must be true or false: this is an integer",
+            ],
+        ),
+        (
+            "[a]\nlist : 1\nflag: 2\nmode = 3 4\n",
+            vec![
+                "2:6: error[syntax]: this line is not valid TOML: no `=` after the key",
+                "3:5: error[syntax]: this line is not valid TOML: a key is letters, digits, `-` and `_`",
+                "4:8: error[syntax]: `a.mode` is not valid TOML: text stands in quotes",
             ],
         ),
         // A broken header takes its keys along.
@@ -115,7 +123,7 @@ fn broken_syntax_costs_its_own_statement_only() {
             "[a\nflag = 7\n[b]\nmust = 1\n",
             vec![
                 "1:3: error[syntax]: this header is not valid TOML: the header is not closed",
-                "4:8: error[wrong-type]: `b.must` is a string: this is an integer",
+                "4:8: error[wrong-type]: `b.must` must be a string: this is an integer",
             ],
         ),
         // What may stand in a broken statement is not missing.

@@ -49,6 +49,29 @@ pub enum Shape<'d> {
     Other,
 }
 
+/// Why a text means nothing here, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason, shown under the text.
+    pub reason: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Refusal {
+    /// A reason with a hint.
+    #[must_use]
+    pub fn with_hint(reason: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { reason: reason.into(), hint: Some(hint.into()) }
+    }
+}
+
+impl<T: Into<String>> From<T> for Refusal {
+    fn from(reason: T) -> Self {
+        Self { reason: reason.into(), hint: None }
+    }
+}
+
 impl<'d> Value<'d> {
     pub(super) fn new(
         session: &'d Session<'d>,
@@ -124,15 +147,35 @@ impl<'d> Value<'d> {
             DeValue::Float(float) => float.as_str().parse().map_or(Shape::Other, Shape::Float),
             DeValue::Boolean(boolean) => Shape::Boolean(*boolean),
             DeValue::Datetime(_) => Shape::Other,
-            DeValue::Array(array) => {
-                let parent: Rc<str> = self.path().into();
-                let element = |(i, value)| Value::new(self.session, Rc::clone(&parent), Step::Index(i), value);
-                Shape::List(array.iter().enumerate().map(element).collect())
-            }
-            DeValue::Table(table) => {
-                Shape::Table(Table::new(self.session, Some(table), self.path().into(), self.span()))
-            }
+            DeValue::Array(_) => self.as_list().map_or(Shape::Other, Shape::List),
+            DeValue::Table(_) => self.as_table().map_or(Shape::Other, Shape::Table),
         }
+    }
+
+    /// The string it is, if it is one; nothing is noted.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&'d str> {
+        self.value.get_ref().as_str()
+    }
+
+    /// The whole number it is, if it is one of 64 bits; nothing is noted.
+    #[must_use]
+    pub fn as_integer(&self) -> Option<i64> {
+        self.value.get_ref().as_integer().and_then(to_i64)
+    }
+
+    /// The elements of the list it is, if it is one; nothing is noted.
+    #[must_use]
+    pub fn as_list(&self) -> Option<Vec<Self>> {
+        let parent: Rc<str> = self.path().into();
+        let element = |(i, value)| Self::new(self.session, Rc::clone(&parent), Step::Index(i), value);
+        Some(self.value.get_ref().as_array()?.iter().enumerate().map(element).collect())
+    }
+
+    /// The table it is, if it is one; nothing is noted.
+    pub fn as_table(&self) -> Option<Table<'d>> {
+        let table = self.value.get_ref().as_table()?;
+        Some(Table::new(self.session, Some(table), self.path().into(), self.span()))
     }
 
     /// Notes that the value has the wrong type; `expected` says what belongs here, e.g. `a list of addresses`.
@@ -146,7 +189,7 @@ impl<'d> Value<'d> {
             DeValue::Array(_) => "this is a list",
             DeValue::Table(_) => "this is a table",
         };
-        let mut finding = self.error("wrong-type", format!("`{}` is {expected}", self.path()), found);
+        let mut finding = self.error("wrong-type", format!("`{}` must be {expected}", self.path()), found);
         finding.hint = hint.map(Into::into);
         self.push(finding);
     }
@@ -158,20 +201,19 @@ impl<'d> Value<'d> {
 
     /// A string, called `expected` if it is none.
     pub fn string_as(&self, expected: &str, hint: Option<&str>) -> Option<&'d str> {
-        if let DeValue::String(text) = self.value.get_ref() {
-            return Some(text);
-        }
-        self.wrong_type(expected, hint);
-        None
+        self.or_wrong(self.as_str(), expected, hint)
     }
 
-    /// A string that `parse` turns into something; its error is the reason shown, with code `bad-value`.
-    pub fn parse<T>(&self, expected: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    /// A string that `parse` turns into something; a refusal is noted with code `bad-value`.
+    pub fn parse<T, R: Into<Refusal>>(&self, expected: &str, parse: impl FnOnce(&str) -> Result<T, R>) -> Option<T> {
         let text = self.string_as(expected, None)?;
         match parse(text) {
             Ok(parsed) => Some(parsed),
-            Err(reason) => {
-                self.push(self.error("bad-value", format!("`{}` is not {expected}", self.path()), reason));
+            Err(refusal) => {
+                let Refusal { reason, hint } = refusal.into();
+                let mut finding = self.error("bad-value", format!("`{}` is not {expected}", self.path()), reason);
+                finding.hint = hint;
+                self.push(finding);
                 None
             }
         }
@@ -179,11 +221,7 @@ impl<'d> Value<'d> {
 
     /// `true` or `false`.
     pub fn boolean(&self) -> Option<bool> {
-        if let DeValue::Boolean(boolean) = self.value.get_ref() {
-            return Some(*boolean);
-        }
-        self.wrong_type("true or false", None);
-        None
+        self.or_wrong(self.value.get_ref().as_bool(), "true or false", None)
     }
 
     /// A whole number in `range`.
@@ -192,13 +230,13 @@ impl<'d> Value<'d> {
             self.wrong_type("a whole number", None);
             return None;
         };
-        self.in_range(to_i64(integer), range, integer.as_str())
+        self.in_range(to_i64(integer), range, integer)
     }
 
     /// A number in `range`, with or without a fraction.
     pub fn number(&self, range: &RangeInclusive<f64>) -> Option<f64> {
         let number = match self.value.get_ref() {
-            DeValue::Integer(integer) => integer.to_string().parse().ok(),
+            DeValue::Integer(integer) => to_i64(integer).map(|number| number as f64),
             DeValue::Float(float) => float.as_str().parse().ok(),
             DeValue::String(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
                 self.wrong_type("a number", None);
@@ -250,11 +288,7 @@ impl<'d> Value<'d> {
 
     /// A list, called `expected` if it is none.
     pub fn list_as(&self, expected: &str, hint: Option<&str>) -> Option<Vec<Self>> {
-        if let Shape::List(elements) = self.shape() {
-            return Some(elements);
-        }
-        self.wrong_type(expected, hint);
-        None
+        self.or_wrong(self.as_list(), expected, hint)
     }
 
     /// A table.
@@ -264,17 +298,20 @@ impl<'d> Value<'d> {
 
     /// A table, called `expected` if it is none.
     pub fn table_as(&self, expected: &str, hint: Option<&str>) -> Option<Table<'d>> {
-        if let Shape::Table(table) = self.shape() {
-            return Some(table);
-        }
-        self.wrong_type(expected, hint);
-        None
+        self.or_wrong(self.as_table(), expected, hint)
     }
 
     /// Notes that `found` is not `from` to `to`.
     pub fn out_of_range(&self, found: impl Display, from: impl Display, to: impl Display) {
         let message = format!("`{}` is out of range", self.path());
         self.push(self.error("out-of-range", message, format!("{found} is not from {from} to {to}")));
+    }
+
+    fn or_wrong<T>(&self, read: Option<T>, expected: &str, hint: Option<&str>) -> Option<T> {
+        if read.is_none() {
+            self.wrong_type(expected, hint);
+        }
+        read
     }
 
     fn in_range<T: PartialOrd + Display>(

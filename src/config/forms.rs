@@ -1,0 +1,136 @@
+//! Forms that only the configuration has: addresses, targets, URLs, origins.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::base::toml_text::{Form, Parsed, Refusal, Value};
+use crate::dns::name::Name;
+
+use super::types::Target;
+
+/// An address and port that DNS is served at.
+pub(super) const ADDRESS: Parsed<SocketAddr> =
+    Parsed::new("address", "an address with a port", |text| parse_address("", text, 53), ToString::to_string);
+
+/// An address and port that HTTP is served at.
+pub(super) const ADMIN_ADDRESS: Parsed<SocketAddr> =
+    Parsed::new("address", "an address with a port", |text| parse_address("", text, 8053), ToString::to_string);
+
+/// A reference target of the guard.
+pub(super) const TARGET: Parsed<Target> = Parsed::new("target", "a target", parse_target, ToString::to_string);
+
+/// The URL of a member of etcd.
+pub(super) const URL: Parsed<String> = Parsed::new("URL", "a URL", parse_url, Clone::clone);
+
+/// Reads `192.0.2.1:53` or `[2001:db8::1]:53`; `scheme` and `port` are only for the hint.
+fn parse_address(scheme: &str, text: &str, port: u16) -> Result<SocketAddr, Refusal> {
+    let example = || format!("write e.g. \"{scheme}192.0.2.1:{port}\" or \"{scheme}[2001:db8::1]:{port}\"");
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return match address.ip() {
+            // IPv6 sockets are bound for IPv6 only.
+            IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some() => {
+                let plain = SocketAddr::new(ip.to_canonical(), address.port());
+                Err(Refusal::with_hint("this is an IPv4 address written as IPv6", format!("write \"{scheme}{plain}\"")))
+            }
+            IpAddr::V4(_) | IpAddr::V6(_) => Ok(address),
+        };
+    }
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        let whole = SocketAddr::new(ip, port);
+        return Err(Refusal::with_hint("the port is missing", format!("write \"{scheme}{whole}\"")));
+    }
+    let Some((host, number)) = text.rsplit_once(':') else {
+        return Err(Refusal::with_hint("this is no IP address", example()));
+    };
+    if host.parse::<std::net::Ipv6Addr>().is_ok() {
+        return Err(Refusal::with_hint(
+            "an IPv6 address before a port stands in brackets",
+            format!("write \"{scheme}[{host}]:{number}\""),
+        ));
+    }
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    if host == "*" || host.is_empty() {
+        let both = format!("write \"0.0.0.0:{number}\" and \"[::]:{number}\"");
+        return Err(Refusal::with_hint("every address is written out, IPv4 and IPv6 each", both));
+    }
+    if host.parse::<IpAddr>().is_ok() {
+        return Err(Refusal::with_hint(format!("`{number}` is no port"), "a port is a number from 0 to 65535"));
+    }
+    Err(Refusal::with_hint(format!("`{host}` is no IP address"), example()))
+}
+
+fn parse_target(text: &str) -> Result<Target, Refusal> {
+    let Some((scheme, address)) = text.split_once("://") else {
+        return Err(Refusal::with_hint("the scheme is missing", "write e.g. \"tcp://192.0.2.53:53\""));
+    };
+    if scheme != "tcp" {
+        return Err(Refusal::with_hint(format!("`{scheme}` is no scheme of a target"), "the scheme is `tcp`"));
+    }
+    parse_address("tcp://", address, 53).map(Target::Tcp)
+}
+
+fn parse_url(text: &str) -> Result<String, Refusal> {
+    let example = "write e.g. \"https://192.0.2.7:2379\"";
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let Some(rest) = rest else {
+        return Err(Refusal::with_hint("it starts with neither `https://` nor `http://`", example));
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if host.is_empty() || host.starts_with(':') {
+        return Err(Refusal::with_hint("the host is missing", example));
+    }
+    if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err("a URL has no spaces".into());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// A table of file names and the origins of these zone files.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origins;
+
+impl Form for Origins {
+    type Output = BTreeMap<String, Name>;
+
+    fn read(&self, value: &Value<'_>) -> Option<BTreeMap<String, Name>> {
+        let table =
+            value.table_as("a table of file names and origins", Some("write e.g. { \"root.zone\" = \".\" }"))?;
+        let mut origins = BTreeMap::new();
+        for entry in table.entries() {
+            let origin = entry.parse("a domain name", parse_origin);
+            if entry.key().is_empty() || entry.key().contains('/') {
+                let message = format!("`{}` is not a file name", entry.path());
+                let finding = crate::base::diagnostic::Diagnostic::error("bad-value", message)
+                    .at(entry.key_at(), "no name of a file in the folder `dns.zones`")
+                    .hint("write the file's name alone, e.g. \"root.zone\"");
+                entry.push(finding);
+            }
+            if let Some(origin) = origin {
+                origins.insert(entry.key().to_owned(), origin);
+            }
+        }
+        Some(origins)
+    }
+
+    fn kind(&self) -> String {
+        "table of file names and domain names".into()
+    }
+
+    fn show(&self, value: &BTreeMap<String, Name>) -> String {
+        if value.is_empty() {
+            return "{}".into();
+        }
+        let entries: Vec<String> =
+            value.iter().map(|(file, origin)| format!("{file:?} = {:?}", origin.to_string())).collect();
+        format!("{{ {} }}", entries.join(", "))
+    }
+}
+
+/// An origin is absolute, with or without its last dot.
+fn parse_origin(text: &str) -> Result<Name, Refusal> {
+    if text.is_empty() {
+        return Err(Refusal::with_hint("nothing stands here", "the root is written \".\""));
+    }
+    Name::parse(text.as_bytes(), Some(&Name::root())).map_err(|error| error.to_string().into())
+}

@@ -1,0 +1,249 @@
+//! Every key of `meridian.toml`: its name, type, range, default and meaning, once.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration as Time;
+
+use crate::base::limits;
+use crate::base::toml_text::{Boolean, Choice, Duration, Integer, List, MaybeText, Table, Text};
+
+use super::check;
+use super::forms::{self, Origins};
+use super::types::{Admin, Cluster, Config, Dns, GeoIp, Guard, Log, LogFormat, LogLevel, Start, State, Tcp};
+
+const SECOND: Time = Time::from_secs(1);
+const MINUTE: Time = Time::from_secs(60);
+const HOUR: Time = Time::from_secs(3_600);
+const DAY: Time = Time::from_secs(86_400);
+
+/// UDP threads of one listening address; beyond this a typo is likelier than a machine.
+const THREADS_MAX: usize = 1_024;
+/// Connections cost a descriptor and buffers each.
+const CONNECTIONS_MAX: usize = 1_000_000;
+/// A character string of a TXT record, RFC 1035 §3.3.
+const CHARACTER_STRING_MAX: usize = 255;
+/// NSID shares the answer with everything else.
+const NSID_MAX: usize = 128;
+
+/// Reads the whole file; relative paths count from `folder`.
+pub(super) fn read(mut root: Table<'_>, folder: &Path) -> Config {
+    let dns = dns(root.table("dns"), folder);
+    let log = log(root.table("log"));
+    let geoip = geoip(root.table("geoip"), folder);
+    let admin = admin(root.table("admin"), folder);
+    check::listeners(&root, &dns.listen, admin.listen);
+    let state = state(root.table("state"), folder);
+    let start = start(root.table("start"));
+    let guard = guard(root.table("guard"));
+    let cluster = cluster(root.table("cluster"));
+    root.finish();
+    Config { dns, log, geoip, admin, state, start, guard, cluster }
+}
+
+fn dns(mut dns: Table<'_>, folder: &Path) -> Dns {
+    let everywhere = vec![SocketAddr::from(([0; 4], 53)), SocketAddr::from(([0; 16], 53))];
+    let addresses = List::new(forms::ADDRESS, "list of addresses").not_empty();
+    let listen = dns.key("listen", addresses, everywhere, "Where DNS is served, over UDP and TCP.");
+    let zones =
+        dns.key("zones", Text, "zones".into(), "The folder of zone files (`*.zone`) and region files (`*.toml`).");
+    let origins = dns.key(
+        "origins",
+        Origins,
+        BTreeMap::new(),
+        "Origins of zone files whose names do not tell them, e.g. `{ \"root.zone\" = \".\" }`.",
+    );
+    let threads = dns.key(
+        "threads",
+        Integer::new(0..=THREADS_MAX),
+        0,
+        "UDP threads for each listening address; 0 = one per core.",
+    );
+    let udp_payload = dns.key(
+        "udp_payload",
+        Integer::new(limits::UDP_PAYLOAD_PLAIN..=limits::UDP_PAYLOAD_MAX),
+        limits::UDP_PAYLOAD_DEFAULT,
+        "The largest UDP answer in octets, and what clients are told they may send (RFC 6891). Above 1232 an answer may \
+         be cut into fragments, which get lost.",
+    );
+    let nsid = dns.key(
+        "nsid",
+        MaybeText::new(NSID_MAX),
+        None,
+        "This server's name for itself, told to clients that ask with NSID (RFC 5001).",
+    );
+    let version = dns.key(
+        "version",
+        MaybeText::new(CHARACTER_STRING_MAX),
+        None,
+        "What `version.bind` (CH TXT) answers; without it the question is refused.",
+    );
+    let id = dns.key(
+        "id",
+        MaybeText::new(CHARACTER_STRING_MAX),
+        None,
+        "What `id.server` (CH TXT, RFC 4892) answers; without it the question is refused.",
+    );
+    let tcp = tcp(dns.table("tcp"));
+    dns.finish();
+    Dns { listen, zones: folder.join(zones), origins, threads, udp_payload, nsid, version, id, tcp }
+}
+
+fn tcp(mut tcp: Table<'_>) -> Tcp {
+    let count = || Integer::new(1..=CONNECTIONS_MAX);
+    let connections = tcp.key(
+        "connections",
+        count(),
+        1_000,
+        "TCP connections open at once, over all clients. Each takes a file descriptor.",
+    );
+    let per_client = tcp.key(
+        "per_client",
+        count(),
+        50,
+        "TCP connections that one client address may have open; at most `connections`.",
+    );
+    check::per_client(&tcp, connections, per_client);
+    let idle = tcp.key(
+        "idle",
+        Duration::new(Time::from_millis(100)..=HOUR),
+        10 * SECOND,
+        "A connection without a query is closed after this (RFC 7766); told to clients that ask (RFC 7828).",
+    );
+    let read = tcp.key(
+        "read",
+        Duration::new(Time::from_millis(100)..=MINUTE),
+        5 * SECOND,
+        "A query that has begun must have arrived whole after this, and an answer must have been taken.",
+    );
+    tcp.finish();
+    Tcp { connections, per_client, idle, read }
+}
+
+fn log(mut log: Table<'_>) -> Log {
+    const FORMATS: &[(&str, LogFormat)] =
+        &[("auto", LogFormat::Auto), ("human", LogFormat::Human), ("json", LogFormat::Json)];
+    const LEVELS: &[(&str, LogLevel)] = &[
+        ("error", LogLevel::Error),
+        ("warn", LogLevel::Warn),
+        ("info", LogLevel::Info),
+        ("debug", LogLevel::Debug),
+        ("trace", LogLevel::Trace),
+    ];
+    let format = log.key(
+        "format",
+        Choice::new(FORMATS),
+        LogFormat::Auto,
+        "How a log line looks; `auto` is `human` on a terminal and `json` elsewhere.",
+    );
+    let level = log.key("level", Choice::new(LEVELS), LogLevel::Info, "The least level that is written.");
+    log.finish();
+    Log { format, level }
+}
+
+fn geoip(mut geoip: Table<'_>, folder: &Path) -> GeoIp {
+    let own = geoip.key("folder", Text, "geoip".into(), "The folder of databases (`*.mmdb`) and `networks.toml`.");
+    let databases = geoip.key(
+        "databases",
+        List::new(Text, "list of files"),
+        Vec::new(),
+        "Databases in the order they are asked, counted from `folder`; empty = all of the folder, city before country.",
+    );
+    geoip.finish();
+    let own = folder.join(own);
+    GeoIp { databases: databases.iter().map(|file| own.join(file)).collect(), folder: own }
+}
+
+fn admin(mut admin: Table<'_>, folder: &Path) -> Admin {
+    let listen = admin.key(
+        "listen",
+        forms::ADMIN_ADDRESS,
+        SocketAddr::from(([127, 0, 0, 1], 8053)),
+        "Where the dashboard, the API and the metrics are served, over HTTP. Off loopback everything but `/healthz` and \
+         `/readyz` needs the token.",
+    );
+    let token_file = admin.key(
+        "token_file",
+        Text,
+        "state/admin.token".into(),
+        "The file that holds the bearer token for changes, and for everything off loopback.",
+    );
+    admin.finish();
+    Admin { listen, token_file: folder.join(token_file) }
+}
+
+fn state(mut state: Table<'_>, folder: &Path) -> State {
+    let own = state.key(
+        "folder",
+        Text,
+        "state".into(),
+        "The folder of what outlives the process: health state, last good model, event journal, keys.",
+    );
+    let max_age = state.key(
+        "max_age",
+        Duration::new(Time::ZERO..=7 * DAY),
+        10 * MINUTE,
+        "A saved health state older than this is not trusted at start.",
+    );
+    state.finish();
+    State { folder: folder.join(own), max_age }
+}
+
+fn start(mut start: Table<'_>) -> Start {
+    let wait = start.key(
+        "wait",
+        Duration::new(Time::ZERO..=10 * MINUTE),
+        10 * SECOND,
+        "How long the first round of health checks may delay the first answer.",
+    );
+    let strict = start.key(
+        "strict",
+        Boolean,
+        false,
+        "`true`: a zone that cannot be loaded stops the start (as `--strict` does); `false`: that zone alone answers \
+         SERVFAIL.",
+    );
+    start.finish();
+    Start { wait, strict }
+}
+
+fn guard(mut guard: Table<'_>) -> Guard {
+    let window = guard.key(
+        "window",
+        Duration::new(SECOND..=10 * MINUTE),
+        15 * SECOND,
+        "Regions that fail within this of each other fail together: then our own uplink is suspected.",
+    );
+    let hold = guard.key(
+        "hold",
+        Duration::new(Time::ZERO..=HOUR),
+        30 * SECOND,
+        "How long a joint failure is disbelieved when there is no `reference` to ask.",
+    );
+    let reference = guard.key(
+        "reference",
+        List::new(forms::TARGET, "list of targets"),
+        Vec::new(),
+        "Targets that tell our own uplink from the world, e.g. `[\"tcp://192.0.2.53:53\"]`.",
+    );
+    guard.finish();
+    Guard { window, hold, reference }
+}
+
+fn cluster(mut cluster: Table<'_>) -> Option<Cluster> {
+    let etcd = cluster.key(
+        "etcd",
+        List::new(forms::URL, "list of URLs"),
+        Vec::new(),
+        "URLs of etcd's members, through which nodes share what they see; empty = this node stands alone.",
+    );
+    let name = || MaybeText::new(limits::LABEL_LEN_MAX);
+    let node = cluster.key("node", name(), None, "This node's name, unique in the cluster; needed with `etcd`.");
+    let site = cluster.key("site", name(), None, "The site this node stands in; needed with `etcd`.");
+    check::cluster(&cluster);
+    cluster.finish();
+    match (node, site) {
+        (Some(node), Some(site)) if !etcd.is_empty() => Some(Cluster { etcd, node, site }),
+        _ => None,
+    }
+}

@@ -1,0 +1,204 @@
+//! The valid configuration.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::base::diagnostic::Report;
+use crate::base::toml_text::{self, KeyReference, Source};
+use crate::dns::name::Name;
+
+use super::sections;
+
+/// All of `meridian.toml`, valid. Paths count from the folder of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `[dns]`: what is served where.
+    pub dns: Dns,
+    /// `[log]`: what is told about it.
+    pub log: Log,
+    /// `[geoip]`: where clients are.
+    pub geoip: GeoIp,
+    /// `[admin]`: the listener for operators.
+    pub admin: Admin,
+    /// `[state]`: what outlives the process.
+    pub state: State,
+    /// `[start]`: the first seconds.
+    pub start: Start,
+    /// `[guard]`: telling a dead world from a dead uplink.
+    pub guard: Guard,
+    /// `[cluster]`: the other nodes; `None` for a node that stands alone.
+    pub cluster: Option<Cluster>,
+}
+
+impl Config {
+    /// Reads `text`, the file that the operator knows as `path`. All findings go to `report`; `None` if one of them is
+    /// an error.
+    pub fn read(path: &str, text: &str, report: &mut Report) -> Option<Self> {
+        let folder = Path::new(path).parent().unwrap_or(Path::new(""));
+        let mut findings = Report::new();
+        let source = Source::new(path, text);
+        let config = toml_text::read(&source, &mut findings, |root| sections::read(root, folder));
+        let sound = !findings.has_errors();
+        report.extend(findings);
+        sound.then_some(config)
+    }
+
+    /// The configuration of an empty or absent file in `folder`.
+    #[must_use]
+    pub fn default_in(folder: &Path) -> Self {
+        toml_text::read(&Source::new("", ""), &mut Report::new(), |root| sections::read(root, folder))
+    }
+
+    /// Every key with its type, default, range and meaning, in reading order.
+    #[must_use]
+    pub fn references() -> Vec<KeyReference> {
+        toml_text::references(|root| sections::read(root, Path::new("")))
+    }
+}
+
+/// `[dns]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dns {
+    /// Addresses served over UDP and TCP, at least one, each once. Port 0 takes any free port.
+    pub listen: Vec<SocketAddr>,
+    /// The folder of zone files and region files.
+    pub zones: PathBuf,
+    /// Origins of zone files whose names do not tell them, by file name.
+    pub origins: BTreeMap<String, Name>,
+    /// UDP threads per listening address; 0 = one per core.
+    pub threads: usize,
+    /// The largest UDP answer, in octets, and what we offer to receive (RFC 6891 §6.2.4).
+    pub udp_payload: usize,
+    /// The server's name for itself in NSID (RFC 5001); `None` = not sent.
+    pub nsid: Option<String>,
+    /// What `version.bind.` CH TXT answers; `None` = REFUSED.
+    pub version: Option<String>,
+    /// What `id.server.` CH TXT (RFC 4892) answers; `None` = REFUSED.
+    pub id: Option<String>,
+    /// `[dns.tcp]`
+    pub tcp: Tcp,
+}
+
+/// `[dns.tcp]`: limits of TCP service (RFC 7766 §6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tcp {
+    /// Open connections in total.
+    pub connections: usize,
+    /// Open connections of one client address, at most `connections`.
+    pub per_client: usize,
+    /// A connection without a query is closed after this.
+    pub idle: Duration,
+    /// A query that has begun must be complete after this, and an answer taken.
+    pub read: Duration,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// The least level written.
+    pub level: LogLevel,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Human on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The least level written, from the most severe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// What needs somebody.
+    Error,
+    /// What may need somebody.
+    Warn,
+    /// What changed.
+    Info,
+    /// Why it changed.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// `[geoip]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GeoIp {
+    /// The folder of databases and `networks.toml`.
+    pub folder: PathBuf,
+    /// Databases in the order they are asked; empty = all of the folder, city before country.
+    pub databases: Vec<PathBuf>,
+}
+
+/// `[admin]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// Address of the HTTP listener. Port 0 takes any free port.
+    pub listen: SocketAddr,
+    /// The file that holds the bearer token.
+    pub token_file: PathBuf,
+}
+
+/// `[state]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// The folder of everything that outlives the process.
+    pub folder: PathBuf,
+    /// A saved health state older than this is not trusted at start.
+    pub max_age: Duration,
+}
+
+/// `[start]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The first round of health checks delays answering for this long at most.
+    pub wait: Duration,
+    /// True: a zone that cannot be loaded stops the start, instead of being answered SERVFAIL.
+    pub strict: bool,
+}
+
+/// `[guard]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// Regions that fail within this of each other fail together.
+    pub window: Duration,
+    /// How long a joint failure is disbelieved when no reference target can be asked.
+    pub hold: Duration,
+    /// Targets that tell our own uplink from the world.
+    pub reference: Vec<Target>,
+}
+
+/// A place outside that answers when our own uplink works; written `tcp://192.0.2.53:53`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Works if a TCP connection opens.
+    Tcp(SocketAddr),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+        }
+    }
+}
+
+/// `[cluster]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// URLs of etcd's members, at least one; `http` or `https`.
+    pub etcd: Vec<String>,
+    /// This node's name, unique in the cluster.
+    pub node: String,
+    /// The site this node stands in.
+    pub site: String,
+}
