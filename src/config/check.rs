@@ -46,8 +46,9 @@ impl Listener {
 }
 
 fn twice(first: &Listener, second: &Listener) -> Diagnostic {
-    // At least one of two equal ones stands in the file: the defaults differ.
-    let (marked, other) = if second.at.is_some() { (second, first) } else { (first, second) };
+    // The one further down gets the mark. At least one stands in the file, for the defaults differ.
+    let line = |listener: &Listener| listener.at.as_ref().map(|at| at.line);
+    let (marked, other) = if line(first) > line(second) { (first, second) } else { (second, first) };
     let message = format!("`{}` has the address of `{}`", marked.key, other.key);
     let mut finding = Diagnostic::error("duplicate-address", message).hint("take another address or port");
     if let Some(at) = &marked.at {
@@ -89,7 +90,7 @@ pub(super) fn cluster(cluster: &Table<'_>) {
     // Values of the wrong type were noted; they count neither as set nor as unset.
     let etcd = cluster.peek("etcd");
     let members = etcd.as_ref().map_or(Some(Vec::new()), Value::as_list);
-    for key in ["node", "site"] {
+    for (key, need) in [("node", "each node of a cluster has its own name"), ("site", "each node stands in a site")] {
         let value = cluster.peek(key);
         let name = value.as_ref().map_or(Some(""), Value::as_str);
         let (Some(members), Some(name)) = (&members, name) else { continue };
@@ -98,7 +99,7 @@ pub(super) fn cluster(cluster: &Table<'_>) {
             (Some(etcd), _) if !members.is_empty() && name.is_empty() => {
                 let at = value.map_or_else(|| etcd.key_at(), |value| value.at());
                 let finding = Diagnostic::error("missing-key", format!("`{path}` is missing"))
-                    .at(at, format!("a node of a cluster names its {key}"))
+                    .at(at, need)
                     .hint(format!("write e.g. {key} = \"fra\""));
                 cluster.push(finding);
             }

@@ -5,7 +5,6 @@
 //! rest is parsed again, until nothing is left to blank. A broken header takes its whole table with it: its keys
 //! would otherwise be judged as keys of the table above.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -17,29 +16,29 @@ use super::source::Session;
 use super::table::join;
 
 /// Broken statements noted in one file; each costs one more parse.
-const BROKEN_STATEMENTS_MAX: usize = 64;
+pub(super) const BROKEN_STATEMENTS_MAX: usize = 64;
 /// Duplicates of one file whose first definition is looked up; each costs a parse of what stands above.
 const DUPLICATES_RESOLVED_MAX: usize = 32;
 
-/// The text with its broken statements blanked; they and the duplicate keys are noted in the session.
-pub(super) fn sound_text<'s>(session: &Session<'s>) -> Cow<'s, str> {
-    let mut text = Cow::Borrowed(session.source.text());
-    for _ in 0..BROKEN_STATEMENTS_MAX {
-        let (root, errors) = DeTable::parse_recoverable(&text);
-        let (duplicates, broken): (Vec<_>, Vec<_>) = errors.iter().partition(|error| is_duplicate(error));
-        let Some(first) = broken.iter().min_by_key(|error| span(error).start) else {
-            for (index, error) in duplicates.iter().enumerate() {
-                note_duplicate(session, &text, error, index < DUPLICATES_RESOLVED_MAX);
-            }
-            break;
-        };
-        session.damaged.set(true);
-        let statement = Statement::around(&text, root.get_ref(), span(first).start);
-        note_broken(session, &text, first, &statement);
-        let Some(blanked) = statement.blanked(&text) else { break };
-        text = Cow::Owned(blanked);
-    }
-    text
+/// Notes the first broken statement and gives the text without it; the caller parses that. `None` if there is nothing
+/// (more) to blank: then the duplicate keys are noted, and `root` is worth reading.
+pub(super) fn without_broken_statement(
+    session: &Session<'_>,
+    text: &str,
+    root: &DeTable<'_>,
+    errors: &[Error],
+) -> Option<String> {
+    let (duplicates, broken): (Vec<_>, Vec<_>) = errors.iter().partition(|error| is_duplicate(error));
+    let Some(first) = broken.iter().min_by_key(|error| span(error).start) else {
+        for (index, error) in duplicates.iter().enumerate() {
+            note_duplicate(session, text, error, index < DUPLICATES_RESOLVED_MAX);
+        }
+        return None;
+    };
+    session.damaged.set(true);
+    let statement = Statement::around(text, root, span(first).start);
+    note_broken(session, text, first, &statement);
+    statement.blanked(text)
 }
 
 /// The parser tells kinds of errors apart only by their words.
@@ -239,7 +238,7 @@ fn header_above(text: &str, at: usize) -> Option<&str> {
 
 /// `[table]` or `[[table]]`, maybe with a comment.
 fn looks_like_header(line: &str) -> bool {
-    let line = line.trim();
+    let line = line.trim_start_matches('\u{feff}').trim();
     let line = line.split_once('#').map_or(line, |(line, _)| line.trim_end());
     line.starts_with('[') && line.ends_with(']') && !line.contains(',') && DeTable::parse(line).is_ok()
 }

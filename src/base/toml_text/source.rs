@@ -1,5 +1,6 @@
 //! One file: its text, its lines, its findings.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::sync::Arc;
@@ -135,9 +136,19 @@ impl<'s> Session<'s> {
     }
 
     fn run<T>(&self, reader: impl FnOnce(Table<'_>) -> T) -> T {
-        let sound = recover::sound_text(self);
-        let (root, _) = DeTable::parse_recoverable(&sound);
-        reader(Table::root(self, root.get_ref(), root.span()))
+        let mut text = Cow::Borrowed(self.source.text());
+        let mut rounds = 0;
+        loop {
+            let (root, errors) = DeTable::parse_recoverable(&text);
+            match recover::without_broken_statement(self, &text, root.get_ref(), &errors) {
+                Some(rest) if rounds < recover::BROKEN_STATEMENTS_MAX => {
+                    rounds += 1;
+                    drop(root);
+                    text = Cow::Owned(rest);
+                }
+                Some(_) | None => return reader(Table::root(self, root.get_ref(), root.span())),
+            }
+        }
     }
 
     pub(super) fn push(&self, finding: Diagnostic) {
