@@ -98,7 +98,7 @@ impl Form for Origins {
             value.table_as("a table of file names and origins", Some("write e.g. { \"root.zone\" = \".\" }"))?;
         let mut origins = BTreeMap::new();
         for entry in table.entries() {
-            let origin = entry.parse("a domain name", parse_origin);
+            let origin = entry.parse_or_refuse("a domain name", parse_origin);
             if entry.key().is_empty() || entry.key().contains('/') {
                 let message = format!("`{}` is not a file name", entry.path());
                 let finding = crate::base::diagnostic::Diagnostic::error("bad-value", message)

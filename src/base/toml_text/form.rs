@@ -246,7 +246,7 @@ impl<T> Form for Parsed<T> {
     type Output = T;
 
     fn read(&self, value: &Value<'_>) -> Option<T> {
-        value.parse(self.expected, self.parse)
+        value.parse_or_refuse(self.expected, self.parse)
     }
 
     fn kind(&self) -> String {

@@ -204,13 +204,17 @@ impl<'d> Value<'d> {
         self.or_wrong(self.as_str(), expected, hint)
     }
 
-    /// A string that `parse` turns into something; a refusal is noted with code `bad-value`.
-    pub fn parse<T, R: Into<Refusal>>(&self, expected: &str, parse: impl FnOnce(&str) -> Result<T, R>) -> Option<T> {
+    /// A string that `parse` turns into something; its error is the reason shown, with code `bad-value`.
+    pub fn parse<T>(&self, expected: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        self.parse_or_refuse(expected, |text| parse(text).map_err(Refusal::from))
+    }
+
+    /// Like [`Value::parse`], with a hint in the error.
+    pub fn parse_or_refuse<T>(&self, expected: &str, parse: impl FnOnce(&str) -> Result<T, Refusal>) -> Option<T> {
         let text = self.string_as(expected, None)?;
         match parse(text) {
             Ok(parsed) => Some(parsed),
-            Err(refusal) => {
-                let Refusal { reason, hint } = refusal.into();
+            Err(Refusal { reason, hint }) => {
                 let mut finding = self.error("bad-value", format!("`{}` is not {expected}", self.path()), reason);
                 finding.hint = hint;
                 self.push(finding);
