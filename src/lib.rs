@@ -3,9 +3,9 @@
 //! The rooms, from the ground up; a room uses only rooms above it in this list:
 
 pub mod base;
-pub mod config;
 pub mod dns;
 pub mod wire;
+pub mod config;
 pub mod zone;
 pub mod snapshot;
 pub mod answer;
