@@ -41,9 +41,37 @@ impl HashKey {
     }
 }
 
+/// The hash of a text, to tell whether it changed. Keyed, so that nobody can make two texts that collide.
+#[must_use]
+pub fn content_hash(key: HashKey, bytes: &[u8]) -> u64 {
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    let mut lanes = [key.seed, key.spin, key.seed ^ SPREAD, key.spin ^ SPREAD];
+    for block in blocks {
+        let (words, _) = block.as_chunks::<8>();
+        for (lane, word) in lanes.iter_mut().zip(words) {
+            *lane = fold(*lane ^ u64::from_le_bytes(*word), key.spin).rotate_left(23);
+        }
+    }
+    let mut state = lanes.iter().fold(bytes.len() as u64, |state, &lane| fold(state ^ lane, SPREAD));
+    let (words, last) = rest.as_chunks::<8>();
+    for word in words {
+        state = fold(state ^ u64::from_le_bytes(*word), key.spin);
+    }
+    mix(fold(state ^ tail(last), SPREAD))
+}
+
 /// The table hash of a name; equal for names that differ in case only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NameHash(pub u64);
+
+impl NameHash {
+    /// The upper 32 bits: what indexes of names keep.
+    #[inline]
+    #[must_use]
+    pub const fn prefix(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
 
 /// The steering hash, version 1: FNV-1a over the bytes, then the finalizer of `SplitMix64`. Fixed for ever; see the
 /// test vectors below.
@@ -107,6 +135,20 @@ mod tests {
         assert_eq!(steering_hash(&[]), 0xf52a_15e9_a9b5_e89b);
         assert_eq!(steering_hash(&[b"web", &[192, 0, 2]]), 0x8695_37d8_13bf_030b);
         assert_ne!(steering_hash(&[b"ab", b"c"]), steering_hash(&[b"a", b"bc"]));
+    }
+
+    #[test]
+    fn every_bit_of_a_text_matters() {
+        let key = HashKey::new(1, 2);
+        let text = vec![b'x'; 100];
+        let mut seen = std::collections::HashSet::from([content_hash(key, &text), content_hash(key, &text[..99])]);
+        for at in 0..text.len() {
+            for bit in 0..8 {
+                let mut changed = text.clone();
+                changed[at] ^= 1 << bit;
+                assert!(seen.insert(content_hash(key, &changed)), "byte {at}, bit {bit}");
+            }
+        }
     }
 
     #[test]

@@ -105,6 +105,13 @@ impl Builder {
         Ok(())
     }
 
+    /// The upper 32 bits of the hash of the owner pushed last.
+    #[inline]
+    #[must_use]
+    pub fn last_prefix(&self) -> u32 {
+        self.name.hash(self.name.labels()).prefix()
+    }
+
     fn in_zone(&self) -> bool {
         self.name.labels() >= self.apex_labels
             && self.apex.as_wire().eq_ignore_ascii_case(self.name.suffix(self.apex_labels))

@@ -19,6 +19,9 @@ pub mod diff;
 pub mod apply;
 pub mod set;
 pub mod parse;
+pub mod check;
+pub mod source;
+pub mod update;
 
 use std::sync::Arc;
 
@@ -31,6 +34,8 @@ pub use diff::{Change, Diff};
 pub use lookup::Found;
 pub use node::{Flags, Node, Rrset, RrsetData};
 pub use set::{Served, ZoneSet};
+pub use source::{Loaded, ZoneSource, load};
+pub use update::Update;
 
 use order::Order;
 use shard::{Shard, TooLarge};
@@ -56,6 +61,13 @@ pub struct Zone {
 }
 
 impl Zone {
+    /// The key its names are hashed with.
+    #[inline]
+    #[must_use]
+    pub const fn key(&self) -> HashKey {
+        self.key
+    }
+
     /// The apex, its case as in the file.
     #[must_use]
     pub const fn apex(&self) -> &Name {
@@ -200,3 +212,6 @@ fn bits_for(nodes: usize) -> u32 {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod source_tests;

@@ -17,6 +17,14 @@ impl State {
     pub fn origin(&self) -> &[u8] {
         &self.origin
     }
+
+    /// What of the state matters to a line that names its owner: not the owner before it, and no last TTL where `$TTL`
+    /// has set the default.
+    #[must_use]
+    pub fn before_owner(self) -> Self {
+        let ttl_last = if self.ttl_default.is_some() { None } else { self.ttl_last };
+        Self { owner: Arc::from([].as_slice()), ttl_last, ..self }
+    }
 }
 
 /// [`State`] while reading: the owner is overwritten in place.
