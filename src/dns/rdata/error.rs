@@ -33,6 +33,9 @@ pub enum Problem {
     /// A domain name is wrong.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// Not a service parameter key; the nearest one.
+    #[error("not a service parameter key")]
+    Key(Option<&'static str>),
     /// Anything else that is wrong with one field.
     #[error("{0}")]
     Invalid(&'static str),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::base::suggest::nearest;
 use crate::dns::rdata::address;
 use crate::dns::rdata::codec::{Base64Reader, write_base64};
 use crate::dns::rdata::error::Problem;
@@ -75,7 +76,10 @@ fn read_parameter(word: Word<'_>) -> Result<Parameter<'_>, Failure> {
         Some(at) => (&word.text[..at], Some(&word.text[at + 1..])),
         None => (word.text, None),
     };
-    let key = key_number(key_text).ok_or_else(|| fail("not a service parameter key"))?;
+    let key = key_number(key_text).ok_or_else(|| {
+        let near = nearest(&String::from_utf8_lossy(key_text), KEYS.iter().map(|(name, _)| *name));
+        Failure { span: word.at..word.at + key_text.len(), problem: Problem::Key(near) }
+    })?;
     let raw = value_text.unwrap_or_default();
     let raw = raw.strip_prefix(b"\"").and_then(|raw| raw.strip_suffix(b"\"")).unwrap_or(raw);
     let mut text = Vec::with_capacity(raw.len());

@@ -81,6 +81,12 @@ impl<'a> Words<'a> {
         Self { text, at, depth: 0, opened_at: 0, lines: 0 }
     }
 
+    /// The whole text, which offsets count in.
+    #[must_use]
+    pub const fn text(&self) -> &'a [u8] {
+        self.text
+    }
+
     /// Offset of the first byte not read yet.
     #[must_use]
     pub const fn at(&self) -> usize {
@@ -126,19 +132,21 @@ impl<'a> Words<'a> {
         if self.depth > 0 { Err(WordsError::UnclosedParenthesis(self.opened_at)) } else { Ok(None) }
     }
 
-    /// Passes what is left of the entry and its line end, whatever it holds. After an unclosed parenthesis the next
-    /// entry is taken to start at the next line that does not begin with a blank.
-    pub fn skip_entry(&mut self) {
+    /// Passes what is left of the entry and its line end, whatever it holds. After an unclosed parenthesis, whose
+    /// offset is given back, the next entry is taken to start at the next line that does not begin with a blank.
+    pub fn skip_entry(&mut self) -> Option<usize> {
         loop {
             match self.next_word() {
-                Ok(Some(_)) => {}
-                Ok(None) => return self.end_line(),
+                Ok(None) => {
+                    self.end_line();
+                    return None;
+                }
                 Err(WordsError::UnclosedParenthesis(at)) => {
                     self.depth = 0;
                     self.at = next_entry(self.text, at);
-                    return;
+                    return Some(at);
                 }
-                Err(_) => {}
+                Ok(Some(_)) | Err(_) => {}
             }
         }
     }

@@ -1,5 +1,6 @@
 //! A mistake in a zone file, on its way to become a diagnostic.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
 use crate::dns::RecordType;
@@ -52,24 +53,50 @@ impl Fault {
         }
     }
 
-    /// Record data is wrong.
-    pub(super) fn rdata(rtype: RecordType, error: RdataError) -> Box<Self> {
+    /// Record data is wrong; `text` is what the error's place counts in.
+    pub(super) fn rdata(rtype: RecordType, error: RdataError, text: &[u8]) -> Box<Self> {
         let RdataError { span, field, problem } = error;
+        let hint = rdata_hint(rtype, &problem, text.get(span.clone()).unwrap_or_default());
         let field = field.replace('-', " ");
         let (code, message) = match &problem {
             Problem::Words(error) => return Self::words(error.clone()),
-            Problem::Missing => ("missing-field", format!("{rtype}: the {field} is missing")),
+            Problem::Missing => ("missing-field", format!("{rtype}: {field} missing")),
             Problem::Extra => ("extra-field", format!("{rtype}: a word too many")),
             Problem::GenericOnly => ("generic-only", format!("{rtype}: this type has no text form here")),
-            Problem::Length { .. } => ("bad-generic", format!("{rtype}: the length is wrong")),
-            Problem::Malformed(_) => ("bad-generic", format!("{rtype}: the data is malformed")),
-            Problem::TooLong => ("rdata-too-long", format!("{rtype}: the data is too long")),
-            Problem::Number(_) | Problem::Name(_) | Problem::Invalid(_) => {
-                ("bad-field", format!("{rtype}: the {field} is wrong"))
+            Problem::Length { .. } => ("bad-generic", format!("{rtype}: wrong length")),
+            Problem::Malformed(_) => ("bad-generic", format!("{rtype}: malformed data")),
+            Problem::TooLong => ("rdata-too-long", format!("{rtype}: too much data")),
+            Problem::Number(_) | Problem::Name(_) | Problem::Key(_) | Problem::Invalid(_) => {
+                ("bad-field", format!("{rtype}: wrong {field}"))
             }
         };
         let reason = if problem == Problem::Missing { "the entry ends here".to_owned() } else { problem.to_string() };
-        Self::new(code, message, span, reason).hint(format!("the data of {rtype} is written: {}", syntax(rtype)))
+        let fault = Self::new(code, message, span, reason);
+        Box::new(Self { hint, ..*fault })
+    }
+}
+
+/// What to do about a mistake in record data.
+fn rdata_hint(rtype: RecordType, problem: &Problem, text: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(text);
+    match problem {
+        Problem::Key(nearest) => nearest.map(|nearest| format!("did you mean `{nearest}`?")),
+        Problem::Invalid(_) if rtype == RecordType::A && text.parse::<Ipv6Addr>().is_ok() => {
+            Some("an IPv6 address belongs into an AAAA record".to_owned())
+        }
+        Problem::Invalid(_) if rtype == RecordType::AAAA && text.parse::<Ipv4Addr>().is_ok() => {
+            Some("an IPv4 address belongs into an A record".to_owned())
+        }
+        Problem::Words(_)
+        | Problem::GenericOnly
+        | Problem::Length { .. }
+        | Problem::Malformed(_)
+        | Problem::TooLong => None,
+        // The syntax of one field says no more than its name.
+        Problem::Missing | Problem::Extra | Problem::Number(_) | Problem::Name(_) | Problem::Invalid(_) => {
+            let syntax = syntax(rtype);
+            syntax.contains(' ').then(|| format!("the data of {rtype} is written: {syntax}"))
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::base::diagnostic::{Diagnostic, Location, Report};
 use crate::base::files::Files;
 use crate::base::limits::INCLUDE_DEPTH_MAX;
-use crate::dns::rdata::Words;
+use crate::dns::rdata::{Words, WordsError};
 use crate::dns::{Name, RecordType};
 use crate::zone::parse::directive::{Directive, read_directive};
 use crate::zone::parse::fault::Fault;
@@ -206,16 +206,21 @@ impl<'a> Reader<'a> {
         let Some(frame) = self.frames.last_mut() else {
             return Step::End;
         };
-        let unclosed = fault.code == "unclosed-parenthesis";
         let mut words = Words::new(&frame.text, frame.entry_at);
-        words.skip_entry();
+        let unclosed = words.skip_entry();
         let at = words.at();
         frame.entry_end = at;
         frame.line = frame.entry_line + newlines(&frame.text[frame.entry_at..at]);
         frame.at = at;
-        report.push(frame.diagnostic(fault));
+        // Within an unclosed parenthesis, words too many are the next entry's.
+        if unclosed.is_none() || !matches!(fault.code, "extra-field" | "unclosed-parenthesis") {
+            report.push(frame.diagnostic(fault));
+        }
+        if let Some(at) = unclosed {
+            report.push(frame.diagnostic(*Fault::words(WordsError::UnclosedParenthesis(at))));
+            self.unclosed += 1;
+        }
         self.after_mistake();
-        self.unclosed += u32::from(unclosed);
         if self.unclosed >= UNCLOSED_MAX {
             self.frames.truncate(1);
             if let Some(frame) = self.frames.last_mut() {

@@ -47,15 +47,25 @@ pub(super) fn read_record(
     let rtype = loop {
         if word.text.first().is_some_and(u8::is_ascii_digit) {
             if ttl.is_some() {
-                return Err(Fault::new("two-ttls", "a record has two TTLs", word.span(), "a record type is expected"));
+                return Err(Fault::new("two-ttls", "a record has two TTLs", word.span(), "a type is expected"));
             }
-            ttl = Some(read_ttl(&word).map_err(|fault| owner_hint(fault, blank, &first))?);
+            ttl = Some(read_ttl(&word).map_err(|fault| {
+                // `A 192.0.2.1`: the address is taken for a TTL.
+                if word.text.iter().any(|b| matches!(b, b'.' | b':')) {
+                    owner_hint(fault, blank, &first)
+                } else {
+                    fault
+                }
+            })?);
             current.ttl_last = ttl;
         } else if word.text.eq_ignore_ascii_case(b"IN") && !class {
             class = true;
         } else if let Some(rtype) = RecordType::from_text(word.text) {
             break rtype;
-        } else if let (Some(found), false) = (Class::from_text(word.text), class) {
+        } else if let Some(found) = Class::from_text(word.text) {
+            if class {
+                return Err(Fault::new("two-classes", "a record has two classes", word.span(), "a type is expected"));
+            }
             if found != Class::IN {
                 let message = format!("class `{}` is not served", shown(&word));
                 return Err(Fault::new("wrong-class", message, word.span(), "zones are of class IN"));
@@ -71,7 +81,8 @@ pub(super) fn read_record(
         return Err(Fault::new("meta-type", message, word.span(), "this type exists in messages only"));
     }
     rdata.clear();
-    parse_rdata(rtype, words, Some(&current.origin), rdata).map_err(|error| Fault::rdata(rtype, error))?;
+    parse_rdata(rtype, words, Some(&current.origin), rdata)
+        .map_err(|error| Fault::rdata(rtype, error, words.text()))?;
     let (ttl, ttl_from_minimum) = match ttl.or(current.ttl_default).or(current.ttl_last) {
         Some(ttl) => (ttl, false),
         None => (soa_minimum(rtype, rdata).ok_or_else(|| missing_ttl(&word))?, true),
