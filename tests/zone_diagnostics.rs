@@ -2,6 +2,8 @@
 //!
 //! `BLESS=1 cargo test --test zone_diagnostics` writes the texts anew; read the difference before you keep it.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;

@@ -14,6 +14,30 @@ pub(super) fn address<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
+/// An IPv4 address, as `std` reads it: four numbers without leading zeros. Zone files are full of them, and this takes
+/// a third of the time.
+#[inline]
+pub(super) fn ipv4(text: &[u8]) -> Option<[u8; 4]> {
+    let mut octets = [0; 4];
+    let mut index = 0;
+    let (mut value, mut digits) = (0_u16, 0);
+    for &byte in text {
+        if byte == b'.' {
+            *octets.get_mut(index)? = u8::try_from(value).ok().filter(|_| digits > 0)?;
+            (index, value, digits) = (index + 1, 0, 0);
+            continue;
+        }
+        let leading_zero = digits > 0 && value == 0;
+        if !byte.is_ascii_digit() || leading_zero || digits == 3 {
+            return None;
+        }
+        value = value * 10 + u16::from(byte - b'0');
+        digits += 1;
+    }
+    octets[3] = u8::try_from(value).ok().filter(|_| digits > 0 && index == 3)?;
+    Some(octets)
+}
+
 /// APL items to the end, RFC 3123 §5: `[!]family:address/length`.
 pub(super) fn read_prefixes(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
     while let Some(word) = words.next_word().map_err(Failure::words)? {
@@ -177,4 +201,46 @@ pub(super) fn write_locator(octets: &[u8], out: &mut impl fmt::Write) -> fmt::Re
         write!(out, "{}{value:x}", if i == 0 { "" } else { ":" })?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ipv4_as_std_reads_it() {
+        for text in [
+            "0.0.0.0",
+            "255.255.255.255",
+            "1.2.3.4",
+            "256.1.1.1",
+            "1.2.3",
+            "1.2.3.",
+            ".1.2.3",
+            "1..2.3",
+            "1.2.3.4.",
+            "1.2.3.4.5",
+            "01.2.3.4",
+            "00.2.3.4",
+            "1.2.3.0004",
+            "",
+            "....",
+            "a.b.c.d",
+            "1.2.3.4 ",
+            "999.1.1.1",
+        ] {
+            assert_eq!(ipv4(text.as_bytes()), address::<Ipv4Addr>(text.as_bytes()).map(|a| a.octets()), "{text}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+
+        #[test]
+        fn any_ipv4_as_std_reads_it(text in "([0-9]{0,4}[.]?){0,6}") {
+            prop_assert_eq!(ipv4(text.as_bytes()), address::<Ipv4Addr>(text.as_bytes()).map(|a| a.octets()));
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Record data from text to wire.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 use std::ops::Range;
 
 use crate::base::limits::RDATA_LEN_MAX;
@@ -122,7 +122,7 @@ pub(super) fn word<'a>(words: &mut Words<'a>) -> Result<Word<'a>, Failure> {
 
 fn read_field(kind: Kind, words: &mut Words<'_>, origin: Option<&[u8]>, out: &mut Vec<u8>) -> Result<(), Failure> {
     match kind {
-        Kind::Ipv4 => out.extend_from_slice(&one::<Ipv4Addr>(words, address::address, "not an IPv4 address")?.octets()),
+        Kind::Ipv4 => out.extend_from_slice(&one(words, address::ipv4, "not an IPv4 address")?),
         Kind::Name => read_name(&word(words)?, origin, out)?,
         Kind::U8 => out.extend_from_slice(&read_number(&word(words)?, u64::from(u8::MAX))?.to_be_bytes()[7..]),
         Kind::U16 => out.extend_from_slice(&read_number(&word(words)?, u64::from(u16::MAX))?.to_be_bytes()[6..]),

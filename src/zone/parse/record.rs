@@ -60,7 +60,7 @@ pub(super) fn read_record(
             current.ttl_last = ttl;
         } else if word.text.eq_ignore_ascii_case(b"IN") && !class {
             class = true;
-        } else if let Some(rtype) = RecordType::from_text(word.text) {
+        } else if let Some(rtype) = record_type(word.text) {
             break rtype;
         } else if let Some(found) = Class::from_text(word.text) {
             if class {
@@ -91,6 +91,26 @@ pub(super) fn read_record(
         current.ttl_last = Some(ttl);
     }
     Ok(Some(Head { rtype, ttl, ttl_from_minimum }))
+}
+
+/// [`RecordType::from_text`], with the usual spellings of the usual types first.
+#[inline]
+fn record_type(text: &[u8]) -> Option<RecordType> {
+    match text {
+        b"A" | b"a" => Some(RecordType::A),
+        b"NS" | b"ns" => Some(RecordType::NS),
+        b"MX" | b"mx" => Some(RecordType::MX),
+        b"TXT" | b"txt" => Some(RecordType::TXT),
+        b"PTR" | b"ptr" => Some(RecordType::PTR),
+        b"SRV" | b"srv" => Some(RecordType::SRV),
+        b"AAAA" | b"aaaa" => Some(RecordType::AAAA),
+        b"CNAME" | b"cname" => Some(RecordType::CNAME),
+        b"DS" => Some(RecordType::DS),
+        b"NSEC" => Some(RecordType::NSEC),
+        b"NSEC3" => Some(RecordType::NSEC3),
+        b"RRSIG" => Some(RecordType::RRSIG),
+        _ => RecordType::from_text(text),
+    }
 }
 
 fn read_owner(word: &Word<'_>, current: &mut Current) -> Result<(), Box<Fault>> {
