@@ -26,14 +26,15 @@ def differences(row, message, request):
     found += question_differences(row, message, request)
     found += edns_differences(row, message, request)
     sections = list(message.sections)
-    if row.sections[0] and not row.sections[1] and without_apex_servers(row, sections):
-        found.append("authority names the zone's servers")
+    if row.sections[0] and not any(record.rtype == 2 for record in row.sections[1]):
+        for owner in without_servers(row, sections):
+            found.append(f"authority names the servers of {owner}")
     for index, name in enumerate(SECTION_NAMES):
         found += section_differences(name, row.sections[index], row.optional[index], sections[index], row.exact)
     return found
 
 
-def without_apex_servers(row, sections):
+def without_servers(row, sections):
     """Some servers put the zone's NS and their addresses beside every positive answer: taken out, told in one line."""
     servers = [record for record in sections[1] if record.rtype == 2]
     targets = {record.folded for record in servers}
@@ -44,7 +45,7 @@ def without_apex_servers(row, sections):
             record for record in sections[2]
             if record.key(False) in wanted or wire.name_to_wire(wire.fold(record.owner)) not in targets
         ]
-    return bool(servers)
+    return sorted({wire.name_to_text(wire.fold(record.owner)) for record in servers})
 
 
 def is_signature_of(record, rtype):

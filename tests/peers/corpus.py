@@ -13,7 +13,7 @@ class Theme:
 
     def __init__(self, path):
         self.path, self.name, self.zones, self.rows = path, path.stem, [], []
-        self.signatures = {}
+        self.signed = []
 
 
 class Row:
@@ -50,7 +50,7 @@ def load(path):
             elif text.startswith("zone: "):
                 origin, file = text.split()[1:]
                 theme.zones.append((origin, ROOT / "zones" / file))
-                read_signatures(theme, ROOT / "zones" / file)
+                read_signed(theme, ROOT / "zones" / file)
             elif text.startswith("about: "):
                 continue
             else:
@@ -60,14 +60,17 @@ def load(path):
     return theme
 
 
-def read_signatures(theme, path):
-    """RRSIGs of ready-signed zones, which stand one to a line with every field given."""
+def read_signed(theme, path):
+    """RRSIG and DNSKEY of ready-signed zones, which stand one to a line with every field given."""
     for text in path.read_text().splitlines():
         fields = text.split()
-        if len(fields) > 12 and fields[2:4] == ["IN", "RRSIG"]:
+        if len(fields) > 7 and fields[2] == "IN" and fields[3] in ("RRSIG", "DNSKEY"):
+            rtype, covered, signer = wire.type_number(fields[3]), 0, ""
+            if rtype == 46:
+                covered, signer = wire.type_number(fields[4]), fields[11]
             owner = wire.fold(wire.name_from_text(fields[0]))
-            data = wire.rdata_from_text(46, fields[4:])
-            theme.signatures.setdefault((owner, wire.type_number(fields[4])), []).append(data)
+            data = wire.rdata_from_text(rtype, fields[4:])
+            theme.signed.append((owner, rtype, covered, signer, data))
 
 
 def read_question(number, text):
@@ -154,13 +157,16 @@ def read_expectation(theme, row, text):
 
 
 def read_records(theme, text):
-    """`OWNER TTL TYPE DATA`; `OWNER TTL RRSIG TYPE [of SIGNED-OWNER]` takes the rest from the signed zone."""
+    """`OWNER TTL TYPE DATA`; for `DNSKEY as-signed` and `RRSIG TYPE [of OWNER] [by ZONE]` the data is the zone file's."""
     fields = wire.split_fields(text)
     owner, ttl, rtype = wire.name_from_text(fields[0]), int(fields[1]), wire.type_number(fields[2])
-    if rtype == 46 and len(fields) in (4, 6):
-        signed = wire.name_from_text(fields[5]) if len(fields) == 6 and fields[4] == "of" else owner
-        found = theme.signatures.get((wire.fold(signed), wire.type_number(fields[3])))
-        if not found:
-            raise wire.Malformed("no such RRSIG in the theme's zones")
-        return [wire.record(owner, rtype, ttl, data) for data in found]
-    return [wire.record(owner, rtype, ttl, wire.rdata_from_text(rtype, fields[3:]))]
+    if not (rtype == 46 and len(fields) in (4, 6, 8) or fields[3:] == ["as-signed"]):
+        return [wire.record(owner, rtype, ttl, wire.rdata_from_text(rtype, fields[3:]))]
+    words = dict(zip(fields[4::2], fields[5::2]))
+    signed = wire.fold(wire.name_from_text(words.pop("of", fields[0])))
+    zone = words.pop("by", None)
+    covered = wire.type_number(fields[3]) if rtype == 46 else 0
+    found = [data for at in theme.signed for data in at[4:] if at[:3] == (signed, rtype, covered) and zone in (None, at[3])]
+    if not found or words:
+        raise wire.Malformed("not in the theme's signed zones")
+    return [wire.record(owner, rtype, ttl, data) for data in found]
