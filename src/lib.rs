@@ -7,5 +7,6 @@ pub mod dns;
 pub mod wire;
 pub mod config;
 pub mod zone;
+pub mod policy;
 pub mod snapshot;
 pub mod answer;

@@ -1,0 +1,33 @@
+//! Who is answered: pure rules from plain inputs (masks, orders, weights) to regions, shares and endpoints.
+//!
+//! A rule stands alone in its file, its truth table above it. [`place`] runs them at publish; what is left for a
+//! query is a [`Pick`] among ready answers: no rule is evaluated per query.
+//!
+//! | step (in this order) | file |
+//! |---|---|
+//! | which client is which: the hashed prefix | `client.rs` |
+//! | active-passive: one region for everybody | `failover.rs` |
+//! | active-active: the first tier with an eligible region, shares among it | `weighted.rs` |
+//! | every endpoint of every eligible region | `all.rs` |
+//! | shares → buckets, so that a change moves only its share | `buckets.rs` |
+//! | among the endpoints of a region: fixed, turn, bucket, draw | `pick.rs` |
+//! | model + region table → placements | `place.rs` |
+
+mod reason;
+
+mod client;
+
+pub mod failover;
+
+pub mod weighted;
+
+pub mod all;
+
+mod buckets;
+
+mod pick;
+
+pub use buckets::{Buckets, Member, WEIGHT_MAX, endpoint_bucket_count};
+pub use client::{ClientPrefix, PREFIX_V4_MAX, PREFIX_V6_MAX, steer};
+pub use pick::Pick;
+pub use reason::Reason;
