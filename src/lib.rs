@@ -6,6 +6,7 @@ pub mod base;
 pub mod dns;
 pub mod wire;
 pub mod config;
+pub mod model;
 pub mod zone;
 pub mod policy;
 pub mod snapshot;

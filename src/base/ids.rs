@@ -29,6 +29,18 @@ id!(
     EndpointId(u32)
 );
 id!(
+    /// A health check of the model.
+    CheckId(u32)
+);
+id!(
+    /// A policy of the model.
+    PolicyId(u32)
+);
+id!(
+    /// A map of the model: which clients prefer which regions.
+    GeomapId(u32)
+);
+id!(
     /// A zone of the zone set.
     ZoneId(u32)
 );

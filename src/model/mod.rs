@@ -1,0 +1,34 @@
+//! The steering model: region files → raw → valid types.
+//!
+//! [`read`] takes any number of files, merges them and reports everything that is wrong with them at once. What
+//! needs zones (a steered name outside every zone, beside a delegation, over static records) is checked where names
+//! are linked; every [`ServiceName`] keeps its place for that.
+//!
+//! | code | meaning (beside those of [`crate::base::toml_text`]) |
+//! |---|---|
+//! | `bad-key` | a region, service … whose name is no plain word |
+//! | `defined-twice` | one thing in two places |
+//! | `duplicate-name`, `duplicate-endpoint`, `duplicate-region` | the same entry twice in one thing |
+//! | `unknown-region`, `-check`, `-policy`, `-service`, `-geomap` | named, not defined |
+//! | `no-kind`, `several-kinds`, `timeout-too-long` | a check without exactly one kind; one that overlaps itself |
+//! | `wrong-mode` | a key of the other mode |
+//! | `missing-type` | a region lacks a record type that others have |
+//! | `missing-order`, `incomplete-order`, `not-in-service` | regions that rank, and those that are there |
+//! | `missing-check`, `missing-address` | something to check, nothing to check it with (or the reverse) |
+//! | `unreachable-min-up` | no region can ever have so many endpoints up |
+//! | `claimed-twice`, `cname-beside-others`, `several-cnames` | who owns a name and a type |
+//! | `missing-place` | geography without location or map |
+//! | `bad-follow`, `bad-record`, `too-many` | as they say |
+//! | `unchecked`, `single-endpoint`, `same-place`, `short-ttl`, `unused`, `no-effect` | warnings |
+//! | `not-yet` | valid, not alive yet: a warning that says what happens instead |
+
+mod read;
+pub mod records;
+mod types;
+mod validate;
+
+#[cfg(test)]
+mod tests;
+
+pub use types::*;
+pub use validate::read;

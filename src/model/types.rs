@@ -1,0 +1,561 @@
+//! What is steered, valid: nothing here is left to interpret, and every reference is an id.
+//!
+//! Ids are dense and in the order of the text keys, so they do not depend on the order of files. What must survive a
+//! reload (cursors, counters, health) goes by the text keys: `fra`, `web`, `web/fra/192.0.2.10`.
+
+use std::net::IpAddr;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::diagnostic::Location;
+use crate::base::ids::{CheckId, EndpointId, GeomapId, PolicyId, RegionId, ServiceId};
+use crate::dns::{Name, RecordType};
+
+/// All region files together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Model {
+    /// By [`RegionId`]; at most [`crate::base::limits::REGIONS_MAX`].
+    pub regions: Vec<Region>,
+    /// By [`ServiceId`].
+    pub services: Vec<Service>,
+    /// By [`EndpointId`]: service by service, inside it region by region, inside that in the order of the file.
+    pub endpoints: Vec<Endpoint>,
+    /// By [`CheckId`].
+    pub checks: Vec<Check>,
+    /// By [`PolicyId`]; the built-in ones that are not redefined are among them.
+    pub policies: Vec<Policy>,
+    /// By [`GeomapId`].
+    pub geomaps: Vec<Geomap>,
+}
+
+/// A data centre.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Region {
+    /// Its stable text key.
+    pub key: Arc<str>,
+    /// Where it is defined.
+    pub at: Location,
+    /// Its name for people.
+    pub label: String,
+    /// Where on earth it is.
+    pub position: Position,
+    /// How much it can take.
+    pub capacity: Capacity,
+    /// Grows (above 0) or shrinks the area it attracts; -99 to 99.
+    pub bias: i8,
+    /// Where its load comes from.
+    pub load: LoadFeed,
+    /// The check that takes the whole region.
+    pub check: RegionCheck,
+    /// If not, it is loaded and probed, never answered.
+    pub enabled: bool,
+}
+
+/// Where a region is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Position {
+    /// Nobody said.
+    Unknown,
+    /// Degrees: latitude -90 to 90, longitude -180 to 180.
+    Coordinates {
+        /// North is positive.
+        latitude: f64,
+        /// East is positive.
+        longitude: f64,
+    },
+    /// The middle of a country, by its ISO 3166-1 code in upper case.
+    Country([u8; 2]),
+}
+
+/// How much a region can take, in the unit of its load feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capacity {
+    /// As much as comes.
+    Unlimited,
+    /// What it should carry, and what it can.
+    Limited {
+        /// Above it load spills; at most `max`.
+        target: u64,
+        /// Never planned above it.
+        max: u64,
+    },
+}
+
+/// Where a region's load comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadFeed {
+    /// Our own answers count as its load.
+    OwnAnswers,
+    /// A number in a JSON document.
+    Pull {
+        /// `http://` or `https://`.
+        url: String,
+        /// The member that holds the number.
+        json: String,
+        /// How often it is fetched.
+        every: Duration,
+        /// How long a value is trusted.
+        max_age: Duration,
+    },
+}
+
+/// The check that takes a whole region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegionCheck {
+    /// None.
+    Nothing,
+    /// While it fails, every endpoint of the region counts as down.
+    Address(CheckId, IpAddr),
+}
+
+/// A health check: the rule, not one execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Its stable text key.
+    pub key: Arc<str>,
+    /// Where it is defined.
+    pub at: Location,
+    /// What is done.
+    pub kind: CheckKind,
+    /// From one probe of an endpoint to the next.
+    pub interval: Duration,
+    /// Less than the interval.
+    pub timeout: Duration,
+    /// Failures to go down.
+    pub fall: u32,
+    /// Successes in a row to come back.
+    pub rise: u32,
+    /// From one probe to the next while an up endpoint is failing.
+    pub retry: Duration,
+}
+
+/// What a health check does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckKind {
+    /// GET over HTTP/1.1.
+    Http(HttpCheck),
+    /// GET over TLS.
+    Https {
+        /// The request.
+        request: HttpCheck,
+        /// If the certificate must be valid for the host.
+        verify: bool,
+    },
+    /// A connection opens.
+    Tcp {
+        /// TCP port.
+        port: u16,
+    },
+    /// A TLS handshake succeeds.
+    Tls {
+        /// TCP port.
+        port: u16,
+        /// The server name sent; empty: none.
+        host: String,
+        /// If the certificate must be valid for the host.
+        verify: bool,
+    },
+    /// A DNS query is answered with NOERROR.
+    Dns {
+        /// UDP port.
+        port: u16,
+        /// What is asked.
+        name: Name,
+        /// And for which type.
+        rtype: RecordType,
+    },
+    /// The gRPC health protocol says SERVING.
+    Grpc {
+        /// TCP port.
+        port: u16,
+        /// The service asked about; empty: the whole server.
+        service: String,
+    },
+    /// An echo request is answered.
+    Icmp,
+    /// A program exits with 0.
+    Exec {
+        /// The program and its arguments; the address is appended. Not empty.
+        command: Vec<String>,
+    },
+}
+
+/// An HTTP request and what must come back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpCheck {
+    /// Starts with `/`.
+    pub path: String,
+    /// TCP port.
+    pub port: u16,
+    /// The `Host` header; empty: the address.
+    pub host: String,
+    /// Status codes that pass, as inclusive ranges; not empty.
+    pub status: Vec<(u16, u16)>,
+    /// What the body must contain; empty: anything.
+    pub body: String,
+}
+
+/// How a service's regions are chosen from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Its stable text key.
+    pub key: Arc<str>,
+    /// Where it stands.
+    pub source: PolicySource,
+    /// Which regions answer together.
+    pub mode: Mode,
+    /// Among the endpoints of the chosen region.
+    pub balance: Balance,
+    /// Addresses per answer, 1 to [`crate::base::limits::ANSWERS_MAX`].
+    pub answers: usize,
+    /// What is answered when no region has an endpoint up.
+    pub when_all_down: WhenAllDown,
+}
+
+/// Where a policy stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PolicySource {
+    /// It exists without being defined.
+    BuiltIn,
+    /// In a region file.
+    File(Location),
+}
+
+/// Which regions answer together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Each client its best region.
+    ActiveActive {
+        /// What makes a region good.
+        prefer: Prefer,
+        /// Who is near, where nearness counts.
+        ranking: GeoRanking,
+        /// If load above a region's target moves to the next choices.
+        spill: bool,
+        /// How long a recovered region takes to get its whole share; 0: at once.
+        ramp: Duration,
+    },
+    /// One region for everybody: the first eligible one of the service's `order`.
+    ActivePassive {
+        /// How the better region gets its work back.
+        failback: Failback,
+    },
+    /// Every eligible endpoint of every region: the built-in policy `all`.
+    All,
+}
+
+/// What ranks regions for a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prefer {
+    /// Nearness.
+    Geo {
+        /// Regions no more than this many meters further than the nearest are its equals.
+        tolerance_m: u32,
+    },
+    /// Round-trip time to the client's network.
+    Latency {
+        /// Regions no more than this much slower than the fastest are its equals.
+        tolerance: Duration,
+    },
+    /// Free capacity; one tier.
+    Load,
+    /// The servers' own response time, among regions that are equally near.
+    ResponseTime {
+        /// As for [`Prefer::Geo`].
+        tolerance_m: u32,
+    },
+    /// Nothing: all regions are one tier.
+    Equal,
+}
+
+/// Who is near.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GeoRanking {
+    /// Distance alone.
+    Distance,
+    /// A map first.
+    Map(GeomapId),
+}
+
+/// How the better region gets its work back in active-passive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failback {
+    /// As soon as it is eligible.
+    Automatic,
+    /// After it has been eligible without a break for so long.
+    After(Duration),
+    /// When an operator says so.
+    Manual,
+}
+
+/// How an endpoint of the chosen region is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words of the configuration")]
+pub enum Balance {
+    RoundRobin,
+    Weighted,
+    Random,
+    Hash,
+    LeastConnections,
+    WeightedLeastConnections,
+    LeastResponseTime,
+    LeastBandwidth,
+    Custom,
+    LeastRecentlyLoaded,
+}
+
+/// What is answered when no region has an endpoint up. Endpoints forced down or disabled never appear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WhenAllDown {
+    /// As if all were up.
+    Preferred,
+    /// Every endpoint, at most [`crate::base::limits::ANSWERS_MAX`].
+    All,
+    /// What was up last.
+    LastHealthy,
+    /// These addresses or records.
+    Fallback(Vec<Record>),
+    /// An empty answer.
+    NoData,
+    /// SERVFAIL.
+    ServFail,
+}
+
+/// A set of names steered together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Its stable text key.
+    pub key: Arc<str>,
+    /// Where it is defined.
+    pub at: Location,
+    /// The names it owns; not empty. A first label `*` is a wildcard.
+    pub names: Vec<ServiceName>,
+    /// How its regions are chosen from.
+    pub policy: PolicyId,
+    /// All must pass; empty: its endpoints count as up.
+    pub checks: Vec<CheckId>,
+    /// The bounds of its TTL.
+    pub ttl: Ttl,
+    /// What a region needs to be eligible.
+    pub min_up: MinUp,
+    /// The regions that have endpoints, by id; not empty.
+    pub regions: Vec<ServiceRegion>,
+    /// Regions in the order of the operator, best first; may be empty or a part where nothing ranks by it.
+    pub order: Vec<RegionId>,
+    /// The types its endpoints have, by number; not empty.
+    pub types: Vec<RecordType>,
+    /// If the client subnet option (RFC 7871) counts.
+    pub ecs: bool,
+    /// If its HTTPS and SVCB records get address hints.
+    pub hints: bool,
+    /// Whose decisions it takes over.
+    pub follow: Follow,
+    /// If not, it is loaded and probed, never answered.
+    pub enabled: bool,
+}
+
+/// A name of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceName {
+    /// The name.
+    pub name: Name,
+    /// Where it is written.
+    pub at: Location,
+}
+
+/// Bounds of a TTL in seconds, `min` at most `max`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ttl {
+    /// The least.
+    pub min: u32,
+    /// The most.
+    pub max: u32,
+}
+
+/// What must be up in a region for it to be eligible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MinUp {
+    /// So many endpoints, from 1.
+    Count(u32),
+    /// So much of the region's weight, 1 to 100 percent.
+    Percent(u8),
+}
+
+/// Whose decisions a service takes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follow {
+    /// Nobody's: it decides by itself.
+    Nobody,
+    /// Those of another service.
+    Service(ServiceId),
+}
+
+/// A service in one region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceRegion {
+    /// The region.
+    pub region: RegionId,
+    /// Its share among equal regions; at 0 only when all others are ineligible.
+    pub weight: u32,
+    /// Its endpoints as indices into [`Model::endpoints`]; not empty.
+    pub endpoints: Range<u32>,
+}
+
+/// An address (or record list) of a service in a region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its stable text key: `service/region/address`.
+    pub key: Arc<str>,
+    /// Where it is written.
+    pub at: Location,
+    /// Its service.
+    pub service: ServiceId,
+    /// Its region.
+    pub region: RegionId,
+    /// Its share inside the region; at 0 only when all others are down.
+    pub weight: u32,
+    /// What it answers with; not empty.
+    pub records: Vec<Record>,
+    /// What is probed for it.
+    pub checked: Checked,
+    /// If not, it is loaded and probed, never answered.
+    pub enabled: bool,
+}
+
+/// What is probed for an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// Nothing: its service has no check.
+    Nothing,
+    /// This address.
+    Address(IpAddr),
+}
+
+/// A record as the operator wrote it; [`crate::model::records::to_wire`] makes wire data of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its type.
+    pub rtype: RecordType,
+    /// Its data in presentation format, without the type.
+    pub data: String,
+    /// Where it is written.
+    pub at: Location,
+}
+
+/// Which clients prefer which regions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Geomap {
+    /// Its stable text key.
+    pub key: Arc<str>,
+    /// Where it is defined.
+    pub at: Location,
+    /// What is matched, most specific first, and the ranking for it.
+    pub entries: Vec<(GeoMatch, Ranking)>,
+    /// For clients that nobody can locate; may be empty.
+    pub default: Ranking,
+    /// If clients that matched an entry never leave its list.
+    pub fence: bool,
+}
+
+/// Tiers of equal regions, best first.
+pub type Ranking = Vec<Vec<RegionId>>;
+
+/// What an entry of a map matches, in the order of precedence.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GeoMatch {
+    /// A network: its address, host bits zero, and prefix length.
+    Network(IpAddr, u8),
+    /// An autonomous system.
+    Asn(u32),
+    /// An ISO 3166-2 code, e.g. `US-CA`.
+    Subdivision(String),
+    /// An ISO 3166-1 code, e.g. `DE`.
+    Country([u8; 2]),
+    /// `AF`, `AN`, `AS`, `EU`, `NA`, `OC` or `SA`.
+    Continent([u8; 2]),
+}
+
+impl Model {
+    /// The region with this key.
+    #[must_use]
+    pub fn region_by_key(&self, key: &str) -> Option<RegionId> {
+        let index = self.regions.binary_search_by(|region| region.key.as_ref().cmp(key)).ok()?;
+        u8::try_from(index).ok().map(RegionId)
+    }
+
+    /// The service with this key.
+    #[must_use]
+    pub fn service_by_key(&self, key: &str) -> Option<ServiceId> {
+        let index = self.services.binary_search_by(|service| service.key.as_ref().cmp(key)).ok()?;
+        u32::try_from(index).ok().map(ServiceId)
+    }
+
+    /// The endpoint with this key (`service/region/address`).
+    #[must_use]
+    pub fn endpoint_by_key(&self, key: &str) -> Option<EndpointId> {
+        let mut parts = key.splitn(3, '/');
+        let service = self.service_by_key(parts.next()?)?;
+        let region = self.region_by_key(parts.next()?)?;
+        let service = &self.services[service.index()];
+        let mut ids = service.regions.iter().find(|found| found.region == region)?.endpoint_ids();
+        ids.find(|id| self.endpoints[id.index()].key.as_ref() == key)
+    }
+
+    /// All service ids with their services, by id.
+    pub fn services(&self) -> impl Iterator<Item = (ServiceId, &Service)> {
+        (0..).map(ServiceId).zip(&self.services)
+    }
+
+    /// The policy of a service.
+    #[must_use]
+    pub fn policy(&self, service: &Service) -> &Policy {
+        &self.policies[service.policy.index()]
+    }
+}
+
+impl Service {
+    /// Its regions as a set.
+    #[must_use]
+    pub fn region_mask(&self) -> u128 {
+        self.regions.iter().fold(0, |mask, found| mask | 1 << found.region.index())
+    }
+
+    /// The types it owns at its names: those it has, and of A and AAAA both if it has one, because a service that
+    /// answers with addresses answers for the missing family too.
+    #[must_use]
+    pub fn claims(&self) -> Vec<RecordType> {
+        let mut claims = self.types.clone();
+        let addresses = [RecordType::A, RecordType::AAAA];
+        if claims.iter().any(|rtype| addresses.contains(rtype)) {
+            claims.extend(addresses);
+            claims.sort_unstable();
+            claims.dedup();
+        }
+        claims
+    }
+
+    /// The type on which a region is judged: A where the service has A and the region too, else the first type that
+    /// the region has. `endpoints` are all of the model.
+    #[must_use]
+    pub fn judged_type(&self, part: &ServiceRegion, endpoints: &[Endpoint]) -> Option<RecordType> {
+        let has = |rtype: RecordType| part.endpoint_ids().any(|id| endpoints[id.index()].has(rtype));
+        // Types are in the order of their numbers: A is 1.
+        self.types.iter().copied().find(|&rtype| has(rtype))
+    }
+}
+
+impl ServiceRegion {
+    /// The ids of its endpoints, in the order of the file.
+    pub fn endpoint_ids(&self) -> impl Iterator<Item = EndpointId> + use<> {
+        self.endpoints.clone().map(EndpointId)
+    }
+}
+
+impl Endpoint {
+    /// True if it answers for `rtype`.
+    #[must_use]
+    pub fn has(&self, rtype: RecordType) -> bool {
+        self.records.iter().any(|record| record.rtype == rtype)
+    }
+}

@@ -1,0 +1,88 @@
+//! What is served all the same, and worth a look.
+
+use std::time::Duration;
+
+use crate::base::diagnostic::{Diagnostic, Location, Report};
+use crate::base::units::format_duration;
+
+use super::super::types::{Model, PolicySource, Position, Service, ServiceRegion};
+use super::Ids;
+
+/// Notes all warnings about the whole model.
+pub(super) fn check(model: &Model, ids: &Ids, report: &mut Report) {
+    for service in &model.services {
+        unchecked(service, report);
+        single(service, model, report);
+        short_ttl(service, model, report);
+    }
+    same_place(model, report);
+    unused(model, ids, report);
+}
+
+fn warn(report: &mut Report, code: &'static str, message: String, at: &Location, reason: &str) {
+    report.push(Diagnostic::warning(code, message).at(at.clone(), reason));
+}
+
+fn unchecked(service: &Service, report: &mut Report) {
+    if service.checks.is_empty() {
+        let message = format!("service `{}` has no check", service.key);
+        warn(report, "unchecked", message, &service.at, "its endpoints always count as up");
+    }
+}
+
+fn single(service: &Service, model: &Model, report: &mut Report) {
+    let endpoints =
+        || service.regions.iter().flat_map(ServiceRegion::endpoint_ids).map(|id| &model.endpoints[id.index()]);
+    let most = service.types.iter().map(|&rtype| endpoints().filter(|endpoint| endpoint.has(rtype)).count()).max();
+    if most == Some(1) {
+        let message = format!("service `{}` has a single endpoint", service.key);
+        warn(report, "single-endpoint", message, &service.at, "nothing can take over");
+    }
+}
+
+/// A cache that asks again before a check can have changed anything asks for nothing.
+fn short_ttl(service: &Service, model: &Model, report: &mut Report) {
+    // The last failure that takes an endpoint down comes at least so long after the first.
+    let fastest = |check: &super::super::types::Check| check.retry * check.fall.saturating_sub(1);
+    let Some(least) = service.checks.iter().map(|id| fastest(&model.checks[id.index()])).min() else { return };
+    if Duration::from_secs(service.ttl.max.into()) < least {
+        let message = format!("the TTL of service `{}` is below what its checks can ever change", service.key);
+        let reason =
+            format!("at most {} s; its state changes after {} at the soonest", service.ttl.max, format_duration(least));
+        warn(report, "short-ttl", message, &service.at, &reason);
+    }
+}
+
+fn same_place(model: &Model, report: &mut Report) {
+    for (index, region) in model.regions.iter().enumerate() {
+        let Position::Country(country) = region.position else { continue };
+        if let Some(first) = model.regions[..index].iter().find(|other| other.position == region.position) {
+            let code = String::from_utf8_lossy(&country);
+            let message = format!("regions `{}` and `{}` are both in the middle of {code}", first.key, region.key);
+            let finding = Diagnostic::warning("same-place", message)
+                .at(region.at.clone(), "distance cannot tell them apart")
+                .related(first.at.clone(), "the same place")
+                .hint("write location = { lat = …, lon = … }");
+            report.push(finding);
+        }
+    }
+}
+
+fn unused(model: &Model, ids: &Ids, report: &mut Report) {
+    let regions = model.regions.iter().map(|region| (&region.key, &region.at));
+    let checks = model.checks.iter().map(|check| (&check.key, &check.at));
+    let geomaps = model.geomaps.iter().map(|geomap| (&geomap.key, &geomap.at));
+    let mut note = |kind: &str, key: &str, at: &Location| {
+        warn(report, "unused", format!("{kind} `{key}` is never used"), at, "nothing refers to it");
+    };
+    regions.enumerate().filter(|(id, _)| !ids.regions.is_used(*id)).for_each(|(_, (key, at))| note("region", key, at));
+    checks.enumerate().filter(|(id, _)| !ids.checks.is_used(*id)).for_each(|(_, (key, at))| note("check", key, at));
+    geomaps.enumerate().filter(|(id, _)| !ids.geomaps.is_used(*id)).for_each(|(_, (key, at))| note("geomap", key, at));
+    for (id, policy) in model.policies.iter().enumerate() {
+        if let PolicySource::File(at) = &policy.source
+            && !ids.policies.is_used(id)
+        {
+            note("policy", &policy.key, at);
+        }
+    }
+}
