@@ -32,7 +32,6 @@ impl ClientPrefix {
                 _ => {
                     let length = source.min(PREFIX_V6_MAX);
                     // The top 56 bits; the length takes 6 of the 8 bits below, the family the next.
-                    #[expect(clippy::cast_possible_truncation, reason = "64 bits are left after the shift")]
                     let top = (v6.to_bits() >> 64) as u64;
                     Self { word: keep(top, length) | 1 << 7 | u64::from(length), length }
                 }

@@ -1,5 +1,6 @@
 //! `[checks.NAME]`: what is probed, how often, and how many outcomes change a state.
 
+use std::sync::Arc;
 use std::time;
 
 use crate::base::diagnostic::Diagnostic;
@@ -39,7 +40,7 @@ pub(super) fn read(mut table: Table<'_>, keyed: &Keyed<()>) -> Check {
     }
     table.finish();
     let timeout = timeout_given.unwrap_or(timeout_default);
-    Check { key: keyed.key.clone(), at: keyed.at.clone(), kind, interval, timeout, fall, rise, retry }
+    Check { key: Arc::clone(&keyed.key), at: keyed.at.clone(), kind, interval, timeout, fall, rise, retry }
 }
 
 fn kind(table: &mut Table<'_>) -> CheckKind {
@@ -136,7 +137,7 @@ fn status(value: &Value<'_>) -> Option<(u16, u16)> {
         let (from, to) = text.split_once('-').unwrap_or((text, text));
         match (from.parse(), to.parse()) {
             (Ok(from), Ok(to)) if (100..=to).contains(&from) && to <= 599 => Ok((from, to)),
-            _ => Err("a code from 100 to 599, or a range like \"200-299\"".into()),
+            _ => Err("a code from 100 to 599, or a range like \"200-299\""),
         }
     })
 }
@@ -161,7 +162,7 @@ fn dns(table: &mut Table<'_>) -> Option<CheckKind> {
         Some(value) => value.parse("a record type", |text| {
             RecordType::from_text(text.as_bytes())
                 .filter(|t| !t.is_meta())
-                .ok_or_else(|| "e.g. \"A\" or \"SOA\"".into())
+                .ok_or_else(|| "e.g. \"A\" or \"SOA\"".to_owned())
         }),
     };
     Some(CheckKind::Dns { port, name: name?, rtype: rtype? })

@@ -207,27 +207,31 @@ fn when_all_down(table: &mut Table<'_>, passive: bool, here: Location) -> At<Whe
         ])
     });
     let at = value.as_ref().map_or(here, Value::at);
-    match (&value, word, &fallback) {
-        (Some(value), Some(WhenAllDown::All), None) if passive => {
+    let value = match (word, &value) {
+        (Some(WhenAllDown::All), Some(value)) if passive => {
             refuse(value, "active-passive", "\"all\" would answer with several regions");
+            WhenAllDown::Preferred
         }
-        (Some(value), Some(WhenAllDown::Fallback(_)), None) => {
+        (Some(WhenAllDown::Fallback(_)), Some(value)) if fallback.is_none() => {
             let message = format!("`{}` needs `fallback`", value.path());
             let hint = "write fallback = [\"192.0.2.99\"] beside it";
             value.push(value.error("missing-key", message, "nothing says what to answer").hint(hint));
+            WhenAllDown::Preferred
         }
-        (_, Some(WhenAllDown::Fallback(_)), Some(_)) => {
+        (Some(WhenAllDown::Fallback(_)), _) => {
             return At { value: WhenAllDown::Fallback(records.unwrap_or_default()), at };
         }
-        (given, word, Some(fallback)) if given.is_none() || word.is_some() => {
-            let message = format!("`{}` is never answered", fallback.path());
-            let hint = "write when_all_down = \"fallback\" beside it";
-            fallback.push(fallback.error("no-effect", message, "`when_all_down` says something else").hint(hint));
-        }
-        (_, Some(word), _) => return At { value: word, at },
-        _ => {}
+        // A wrong word may have been meant to be "fallback".
+        (None, Some(_)) => return At { value: WhenAllDown::Preferred, at },
+        (word, _) => word.unwrap_or(WhenAllDown::Preferred),
+    };
+    if let Some(fallback) = &fallback {
+        let message = format!("`{}` is never answered", fallback.path());
+        let finding =
+            Diagnostic::warning("no-effect", message).at(fallback.at(), "`when_all_down` says something else");
+        fallback.push(finding.hint("write when_all_down = \"fallback\" beside it"));
     }
-    At { value: WhenAllDown::Preferred, at }
+    At { value, at }
 }
 
 fn fallback_records(value: &Value<'_>) -> Option<Vec<Record>> {

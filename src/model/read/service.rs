@@ -144,7 +144,7 @@ fn min_up(value: &Value<'_>) -> Option<MinUp> {
     }
     let percent = value.parse("a number of endpoints or a percentage", |text| {
         let number = text.strip_suffix('%').and_then(|number| number.parse::<u8>().ok());
-        number.filter(|number| (1..=100).contains(number)).ok_or_else(|| "write e.g. 2 or \"50%\"".into())
+        number.filter(|number| (1..=100).contains(number)).ok_or_else(|| "write e.g. 2 or \"50%\"".to_owned())
     })?;
     Some(MinUp::Percent(percent))
 }

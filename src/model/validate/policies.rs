@@ -21,7 +21,7 @@ const TOLERANCE_TIME_DEFAULT: Duration = Duration::from_millis(10);
 /// A policy, and whether conclusions may be drawn from it.
 pub(super) struct Checked {
     pub(super) policy: Policy,
-    /// If not, its mode was wrong and something stands in for it.
+    /// If not, its mode or its map was wrong and something stands in for it.
     pub(super) is_sound: bool,
 }
 
@@ -82,7 +82,7 @@ fn policy(keyed: Keyed<RawPolicy>, ids: &Ids, report: &mut Report) -> Checked {
         }
         Given::Absent | Given::Wrong => None,
     };
-    let is_sound = mode.is_some();
+    let is_sound = mode.is_some() && (raw.geomap.is_absent() || map.is_some());
     let policy = Policy {
         key,
         source: PolicySource::File(at),

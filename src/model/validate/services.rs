@@ -4,6 +4,7 @@ mod endpoints;
 mod ranks;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::base::diagnostic::{Diagnostic, Report};
 use crate::base::ids::{CheckId, PolicyId, RegionId, ServiceId};
@@ -64,7 +65,7 @@ fn one(
     let added = &model.endpoints[first_endpoint..];
     let types = endpoints::types(added);
     let mut service = Service {
-        key: keyed.key.clone(),
+        key: Arc::clone(&keyed.key),
         at: keyed.at.clone(),
         names: distinct_names(raw.names.value().map_or(&[][..], Vec::as_slice), report),
         policy: policy.unwrap_or(PolicyId(0)),

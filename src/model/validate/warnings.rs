@@ -16,7 +16,10 @@ pub(super) fn check(model: &Model, ids: &Ids, report: &mut Report) {
         short_ttl(service, model, report);
     }
     same_place(model, report);
-    unused(model, ids, report);
+    // What refers to a thing may stand where an error is.
+    if !report.has_errors() {
+        unused(model, ids, report);
+    }
 }
 
 fn warn(report: &mut Report, code: &'static str, message: String, at: &Location, reason: &str) {
