@@ -137,7 +137,7 @@ fn status(value: &Value<'_>) -> Option<(u16, u16)> {
         let (from, to) = text.split_once('-').unwrap_or((text, text));
         match (from.parse(), to.parse()) {
             (Ok(from), Ok(to)) if (100..=to).contains(&from) && to <= 599 => Ok((from, to)),
-            _ => Err("a code from 100 to 599, or a range like \"200-299\""),
+            _ => Err("a code from 100 to 599, or a range like \"200-299\"".to_owned()),
         }
     })
 }
