@@ -64,6 +64,15 @@ impl Buckets {
         self.slots.get(bucket as usize).map_or(0, |&member| usize::from(member))
     }
 
+    /// The same with members named by their place in `ring`, which holds every member that a bucket names.
+    pub(super) fn renumbered(mut self, ring: &[usize]) -> Self {
+        for slot in &mut self.slots {
+            let place = ring.iter().position(|&member| member == usize::from(*slot)).unwrap_or(0);
+            *slot = u16::try_from(place).unwrap_or(0);
+        }
+        self
+    }
+
     /// The member of every bucket, in order.
     #[must_use]
     pub fn slots(&self) -> &[u16] {

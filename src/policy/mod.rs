@@ -27,7 +27,10 @@ mod buckets;
 
 mod pick;
 
+mod place;
+
 pub use buckets::{Buckets, Member, WEIGHT_MAX, endpoint_bucket_count};
 pub use client::{ClientPrefix, PREFIX_V4_MAX, PREFIX_V6_MAX, steer};
-pub use pick::Pick;
+pub use pick::{Pick, ring};
+pub use place::{Choice, Placement, Placements, Split, SplitId};
 pub use reason::Reason;

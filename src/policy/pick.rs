@@ -3,9 +3,23 @@
 //! Every `balance` is inputs → one of these, at publish. What changes per query needs no shared state: it comes from
 //! the lane (a cursor), the client (a hash) or the query (a draw).
 
-use crate::policy::buckets::Buckets;
+use crate::model::Balance;
 
-/// How one of several ready answers is chosen. Answers are the windows of a ring: number `i` starts at endpoint `i`.
+use super::buckets::{Buckets, Member, endpoint_bucket_count};
+
+/// The endpoints of a region that answer, as indices into `members`: of those that are usable the ones with a
+/// weight, and only if there is none of them those of weight 0. An answer is a window of this ring.
+#[must_use]
+pub fn ring(members: &[Member]) -> Vec<usize> {
+    let usable = |weighted: bool| -> Vec<usize> {
+        let wanted = |&(_, member): &(usize, &Member)| member.usable && (member.weight > 0) == weighted;
+        members.iter().enumerate().filter(wanted).map(|(index, _)| index).collect()
+    };
+    let weighted = usable(true);
+    if weighted.is_empty() { usable(false) } else { weighted }
+}
+
+/// How one of several ready answers is chosen. Answers are the windows of a ring: number `i` starts at place `i`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pick {
     /// Always the first.
@@ -22,6 +36,57 @@ pub enum Pick {
 }
 
 impl Pick {
+    /// The pick for the [`ring`] of `members`, the endpoints of one type of a service in a region, usable or not.
+    ///
+    /// ```text
+    /// balance        in the ring   → pick
+    /// any            0 or 1          fixed
+    /// round-robin    more            turn
+    /// weighted       more            draw, by weight
+    /// random         more            draw, alike
+    /// hash           more            bucket, by weight; the buckets of an unusable member go to the others
+    /// what is fed    more            turn
+    /// ```
+    #[must_use]
+    pub fn new(balance: Balance, members: &[Member]) -> Self {
+        let ring = ring(members);
+        let len = u16::try_from(ring.len()).unwrap_or(u16::MAX);
+        if len <= 1 {
+            return Self::Fixed;
+        }
+        let buckets = |alike: bool| {
+            // The ring is of one kind: all with a weight, or all without.
+            let weightless = ring.iter().all(|&index| members[index].weight == 0);
+            let weigh = |member: &Member| match (member.weight, weightless) {
+                (0, _) => u32::from(weightless),
+                (_, true) => 0,
+                (weight, false) => {
+                    if alike {
+                        1
+                    } else {
+                        weight
+                    }
+                }
+            };
+            let weighed: Vec<Member> =
+                members.iter().map(|member| Member { weight: weigh(member), ..*member }).collect();
+            Buckets::assign(&weighed, endpoint_bucket_count(ring.len())).map(|buckets| buckets.renumbered(&ring))
+        };
+        let pick = match balance {
+            Balance::Weighted => buckets(false).map(Self::Draw),
+            Balance::Random => buckets(true).map(Self::Draw),
+            Balance::Hash => buckets(false).map(Self::Bucket),
+            Balance::RoundRobin
+            | Balance::LeastConnections
+            | Balance::WeightedLeastConnections
+            | Balance::LeastResponseTime
+            | Balance::LeastBandwidth
+            | Balance::Custom
+            | Balance::LeastRecentlyLoaded => None,
+        };
+        pick.unwrap_or(Self::Turn { len })
+    }
+
     /// The number of the answer. `cursor` is the lane's for this service and region and moves on by one when it is
     /// used; `client` is the steering hash of the client; `draw` any 64 well-mixed bits.
     #[inline]
@@ -52,7 +117,6 @@ impl Pick {
 mod tests {
     use super::*;
     use crate::base::hash::mix;
-    use crate::policy::buckets::Member;
 
     #[test]
     fn turns_go_round_and_others_leave_the_cursor() {
@@ -62,6 +126,41 @@ mod tests {
         let before = cursor;
         assert_eq!(Pick::Fixed.choose(&mut cursor, 9, 9), 0);
         assert_eq!(cursor, before);
+    }
+
+    #[test]
+    fn rings_and_picks_of_every_balance() {
+        let members = |list: &[(u32, bool)]| -> Vec<Member> {
+            let member = |(i, &(weight, usable)): (usize, &(u32, bool))| Member { hash: mix(i as u64), weight, usable };
+            list.iter().enumerate().map(member).collect()
+        };
+        // Index 1 is down, index 2 has no weight.
+        let mixed = members(&[(3, true), (1, false), (0, true), (1, true)]);
+        assert_eq!(ring(&mixed), [0, 3]);
+        let zeros = members(&[(0, true), (5, false), (0, true)]);
+        assert_eq!(ring(&zeros), [0, 2]);
+        assert_eq!(ring(&members(&[(1, false)])), [] as [usize; 0]);
+        let shares = |pick: &Pick| -> [usize; 2] {
+            let mut counts = [0; 2];
+            (0..4_000).map(mix).for_each(|draw| counts[pick.choose(&mut 0, draw, draw)] += 1);
+            counts
+        };
+        for (members, balance, first) in [
+            (&mixed, Balance::Weighted, 2_900..3_100),
+            (&mixed, Balance::Hash, 2_900..3_100),
+            (&mixed, Balance::Random, 1_900..2_100),
+            (&zeros, Balance::Weighted, 1_900..2_100),
+            (&zeros, Balance::Hash, 1_900..2_100),
+        ] {
+            let pick = Pick::new(balance, members);
+            let [a, b] = shares(&pick);
+            assert!(first.contains(&a) && a + b == 4_000, "{balance:?}: {a} {b}");
+            assert_eq!(pick.depends_on_client(), balance == Balance::Hash);
+        }
+        assert_eq!(Pick::new(Balance::RoundRobin, &mixed), Pick::Turn { len: 2 });
+        assert_eq!(Pick::new(Balance::Custom, &mixed), Pick::Turn { len: 2 });
+        assert_eq!(Pick::new(Balance::Hash, &mixed[..2]), Pick::Fixed);
+        assert_eq!(Pick::new(Balance::Random, &[]), Pick::Fixed);
     }
 
     #[test]
