@@ -12,3 +12,7 @@ pub mod table;
 pub mod policy;
 pub mod snapshot;
 pub mod answer;
+
+pub mod metrics;
+
+pub mod serve;

@@ -1,0 +1,22 @@
+//! Serving DNS: bytes arrive here and leave here, no decision is made here.
+//!
+//! Every thread has a [`Lane`](crate::answer::Lane), a view of the published snapshot and a [`Tally`] of its own;
+//! threads share nothing that is written per query. `udp` answers datagrams in batches on blocking threads; `stream`
+//! answers TCP on single-threaded runtimes, so that a connection never leaves its thread. `listen` binds, `system`
+//! holds the system calls.
+
+mod caps;
+mod connection;
+mod listen;
+mod stop;
+mod stream;
+pub mod system;
+mod tally;
+mod udp;
+
+pub use caps::{Caps, ConnectionLimits};
+pub use listen::{BindError, Listener, bind};
+pub use stop::Stop;
+pub use stream::{StreamOptions, StreamServer};
+pub use tally::Tally;
+pub use udp::UdpServer;

@@ -1,0 +1,120 @@
+//! Counting without contention: each thread has numbers of its own that only it writes.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::answer::Outcome;
+use crate::metrics::{DropReason, QTYPE_COUNT, RCODE_COUNT, Traffic, qtype_index, rcode_index};
+
+/// The counters of one thread. Others may read them at any time and see each number as it was a moment ago.
+// Aligned, so that two threads never write to one pair of cache lines.
+#[repr(align(128))]
+#[derive(Debug)]
+pub struct Tally {
+    queries: [Count; QTYPE_COUNT],
+    responses: [Count; RCODE_COUNT],
+    dropped: [Count; DropReason::ALL.len()],
+    truncated: Count,
+    panics: Count,
+}
+
+#[derive(Debug, Default)]
+struct Count(AtomicU64);
+
+impl Count {
+    /// Only the owning thread calls this, so a load and a store do what a costlier atomic addition would do.
+    #[inline]
+    fn add(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            queries: std::array::from_fn(|_| Count::default()),
+            responses: std::array::from_fn(|_| Count::default()),
+            dropped: std::array::from_fn(|_| Count::default()),
+            truncated: Count::default(),
+            panics: Count::default(),
+        }
+    }
+}
+
+impl Tally {
+    /// Counts what became of one packet.
+    #[inline]
+    pub fn count(&self, outcome: Outcome) {
+        match outcome {
+            Outcome::Answered { rcode, qtype, truncated } => {
+                self.queries[qtype_index(qtype)].add(1);
+                self.responses[rcode_index(rcode)].add(1);
+                if truncated {
+                    self.truncated.add(1);
+                }
+            }
+            Outcome::Silent(silence) => self.dropped(silence.into(), 1),
+        }
+    }
+
+    /// Counts `n` packets that got no answer.
+    #[inline]
+    pub fn dropped(&self, reason: DropReason, n: u64) {
+        if n > 0 {
+            self.dropped[reason.index()].add(n);
+        }
+    }
+
+    /// Counts a batch given up because of a defect.
+    pub fn panicked(&self) {
+        self.panics.add(1);
+    }
+
+    /// Batches given up because of a defect.
+    #[must_use]
+    pub fn panics(&self) -> u64 {
+        self.panics.get()
+    }
+
+    /// Adds the counters of this thread to `totals`.
+    pub fn add_to(&self, totals: &mut Traffic) {
+        for (counts, totals) in [
+            (&self.queries[..], &mut totals.queries[..]),
+            (&self.responses[..], &mut totals.responses[..]),
+            (&self.dropped[..], &mut totals.dropped[..]),
+        ] {
+            for (count, total) in counts.iter().zip(totals) {
+                *total += count.get();
+            }
+        }
+        totals.truncated += self.truncated.get();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::Silence;
+    use crate::dns::RecordType;
+
+    #[test]
+    fn threads_are_summed() {
+        let tallies = [Tally::default(), Tally::default()];
+        for tally in &tallies {
+            tally.count(Outcome::Answered { rcode: 0, qtype: Some(RecordType::MX), truncated: true });
+            tally.count(Outcome::Silent(Silence::Response));
+            tally.dropped(DropReason::SendFailed, 3);
+        }
+        let mut totals = Traffic::default();
+        tallies.iter().for_each(|tally| tally.add_to(&mut totals));
+        assert_eq!(totals.queries[qtype_index(Some(RecordType::MX))], 2);
+        assert_eq!(totals.queries.iter().sum::<u64>(), 2);
+        assert_eq!(totals.responses[rcode_index(0)], 2);
+        assert_eq!(totals.truncated, 2);
+        assert_eq!(totals.dropped[DropReason::Response.index()], 2);
+        assert_eq!(totals.dropped[DropReason::SendFailed.index()], 6);
+    }
+}
