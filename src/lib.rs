@@ -16,3 +16,4 @@ pub mod answer;
 pub mod metrics;
 
 pub mod serve;
+pub mod admin;

@@ -1,0 +1,178 @@
+//! The routes and what they answer.
+
+use std::fmt::Write;
+use std::future::Future;
+use std::io;
+use std::net::TcpListener;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+
+use crate::admin::Token;
+use crate::admin::capped::CappedListener;
+use crate::serve::Stop;
+
+/// What the running server does for operators.
+pub trait Operations: Send + Sync + 'static {
+    /// Whether queries are answered.
+    fn readiness(&self) -> Readiness;
+
+    /// All metrics in the text format of Prometheus.
+    fn metrics(&self) -> String;
+
+    /// Reads what has changed and returns when queries are answered from it. `None`: too many wait already, or the
+    /// server ends.
+    fn reload(&self, force: bool) -> Pin<Box<dyn Future<Output = Option<ReloadOutcome>> + Send>>;
+}
+
+/// Whether queries are answered, and how well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Readiness {
+    /// Sockets are bound, the first load is published, and the end of service has not begun.
+    pub ready: bool,
+    /// Zones that answer SERVFAIL.
+    pub zones_failed: usize,
+    /// Zones served from an earlier version.
+    pub zones_stale: usize,
+}
+
+/// What a reload came to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReloadOutcome {
+    /// `ok`, `partial` or `refused`.
+    pub result: &'static str,
+    /// The generation that has everything loaded; the running one if nothing was taken.
+    pub generation: u64,
+    /// Zones there are now, those that answer SERVFAIL included.
+    pub zones: usize,
+    /// Of these, zones that answer SERVFAIL.
+    pub zones_failed: usize,
+    /// Of these, zones served from an earlier version.
+    pub zones_stale: usize,
+    /// Zones that are new: how many.
+    pub added: usize,
+    /// Zones whose contents or state changed: how many.
+    pub changed: usize,
+    /// Zones that are gone: how many.
+    pub removed: usize,
+    /// Apexes of zones added, changed and removed, as far as there is room.
+    pub touched: Vec<String>,
+    /// Errors found: how many.
+    pub errors: usize,
+    /// Warnings found: how many.
+    pub warnings: usize,
+    /// Findings, one line each, as far as there is room; the log has all of them in full.
+    pub findings: Vec<String>,
+    /// Keys of the configuration that have changed and need a restart.
+    pub needs_restart: Vec<String>,
+    /// Milliseconds from the start of the load to its publication.
+    pub duration_ms: u64,
+}
+
+struct Admin {
+    operations: Arc<dyn Operations>,
+    token: Option<Token>,
+    /// The listener can be reached by this machine only.
+    local: bool,
+}
+
+/// Serves the admin listener until the end of service. Without a `token` nothing can be changed, and a listener that
+/// is not on loopback shows nothing but health.
+///
+/// # Errors
+/// If the socket can't be used.
+pub async fn serve(
+    listener: TcpListener,
+    token: Option<Token>,
+    operations: Arc<dyn Operations>,
+    stop: Stop,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let local = listener.local_addr()?.ip().is_loopback();
+    let router = router(Arc::new(Admin { operations, token, local }));
+    axum::serve(CappedListener::new(listener), router).with_graceful_shutdown(async move { stop.wait().await }).await
+}
+
+fn router(admin: Arc<Admin>) -> Router {
+    let reading =
+        Router::new().route("/metrics", get(metrics)).route_layer(from_fn_with_state(Arc::clone(&admin), may_read));
+    let changing = Router::new()
+        .route("/api/v1/reload", post(reload))
+        .route_layer(from_fn_with_state(Arc::clone(&admin), may_change));
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .merge(reading)
+        .merge(changing)
+        .with_state(admin)
+}
+
+async fn may_read(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
+    if admin.local || admin.bears_token(request.headers()) { next.run(request).await } else { unauthorized() }
+}
+
+async fn may_change(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
+    if admin.bears_token(request.headers()) { next.run(request).await } else { unauthorized() }
+}
+
+impl Admin {
+    fn bears_token(&self, headers: &HeaderMap) -> bool {
+        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        match (&self.token, given) {
+            (Some(token), Some(given)) => token.is_borne_by(given),
+            (None, _) | (_, None) => false,
+        }
+    }
+}
+
+fn unauthorized() -> Response {
+    let text = "a bearer token is needed: Authorization: Bearer TOKEN (admin.token_file names the file that has it)\n";
+    (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], text).into_response()
+}
+
+async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
+    let Readiness { ready, zones_failed, zones_stale } = admin.operations.readiness();
+    if !ready {
+        return (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response();
+    }
+    if zones_failed + zones_stale == 0 {
+        return "ok\n".into_response();
+    }
+    let mut text = String::from("degraded\n");
+    for (count, what) in [(zones_failed, "zones_failed"), (zones_stale, "zones_stale")] {
+        if count > 0 {
+            // Writing to a string can't fail.
+            let _ = writeln!(text, "{what} {count}");
+        }
+    }
+    text.into_response()
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], admin.operations.metrics())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReloadParameters {
+    #[serde(default)]
+    force: bool,
+}
+
+async fn reload(State(admin): State<Arc<Admin>>, Query(parameters): Query<ReloadParameters>) -> Response {
+    match admin.operations.reload(parameters.force).await {
+        Some(outcome) => {
+            let status = if outcome.result == "refused" { StatusCode::CONFLICT } else { StatusCode::OK };
+            (status, Json(outcome)).into_response()
+        }
+        None => (StatusCode::SERVICE_UNAVAILABLE, "too many reloads wait, or the server ends\n").into_response(),
+    }
+}
