@@ -17,3 +17,7 @@ pub mod metrics;
 
 pub mod serve;
 pub mod admin;
+
+pub mod run;
+
+pub mod cli;

@@ -1,2 +1,7 @@
-//! The binary.
-fn main() {}
+//! The `meridian` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    meridian::cli::run().into()
+}

@@ -1,0 +1,55 @@
+//! `meridian serve`
+
+use std::error::Error;
+
+use crate::base::diagnostic::Report;
+use crate::cli::{ConfigArgument, Exit, LogFormatArgument};
+use crate::config::{LogFormat, LogLevel};
+use crate::run::{self, RunError, Settings, SettingsError, log};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ServeArguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// Refuse to start if any zone has errors, instead of serving the others
+    #[arg(long)]
+    strict: bool,
+    /// How log lines look, whatever the configuration says
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    log_format: Option<LogFormatArgument>,
+}
+
+pub(super) fn run(arguments: ServeArguments) -> Exit {
+    let wanted: Option<LogFormat> = arguments.log_format.map(Into::into);
+    let settings = Settings::new(arguments.config.config);
+    let (config, warnings) = match settings.read() {
+        Ok(read) => read,
+        Err(SettingsError(report)) => {
+            log::start(wanted.unwrap_or(LogFormat::Auto), LogLevel::Info);
+            return bad_configuration(&report, "the configuration has errors");
+        }
+    };
+    log::start(wanted.unwrap_or(config.log.format), config.log.level);
+    log::report(&warnings);
+    let strict = arguments.strict || config.start.strict;
+    match run::serve(settings, config, strict) {
+        Ok(()) => Exit::Ok,
+        Err(
+            error @ (RunError::Bind(_) | RunError::AdminBind { .. } | RunError::Token { .. } | RunError::System(_)),
+        ) => {
+            let reason = error.source().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(reason, "{error}");
+            Exit::Failed
+        }
+        Err(RunError::Zones(report)) => bad_configuration(&report, "no zones can be loaded"),
+        Err(RunError::Strict { failed, report }) => {
+            bad_configuration(&report, &format!("{failed} zones have errors and the start is strict"))
+        }
+    }
+}
+
+fn bad_configuration(report: &Report, what: &str) -> Exit {
+    log::report(report);
+    tracing::error!("{what}");
+    Exit::BadConfig
+}

@@ -1,0 +1,422 @@
+//! The zones folder: files in, a set of zones out.
+//!
+//! The unit of failure is one zone. A file that cannot be used leaves its zone as it was; at start, when there is no
+//! earlier version, that zone alone answers SERVFAIL. A reload reads only what has changed.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::base::diagnostic::{Diagnostic, Location, Report};
+use crate::base::hash::HashKey;
+use crate::base::limits::REMOVED_SHARE;
+use crate::dns::Name;
+use crate::metrics::{ReloadResult, ZoneGauges, ZoneState};
+use crate::run::files::{DiskFiles, Stamp, read_whole};
+use crate::run::parallel;
+use crate::zone::{self, Zone, ZoneSet, ZoneSource};
+
+/// Where zones come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneSettings {
+    /// The folder of `*.zone` files.
+    pub folder: PathBuf,
+    /// Origins of files whose names are not their origin, by file name.
+    pub origins: BTreeMap<String, Name>,
+}
+
+/// What one load came to.
+pub struct Loaded {
+    /// All zones, to be published; unchanged if the load was refused.
+    pub zones: Arc<ZoneSet>,
+    /// Whether everything was taken.
+    pub result: ReloadResult,
+    /// Apexes of zones that are new, sorted.
+    pub added: Vec<Name>,
+    /// Apexes of zones whose contents or state changed, sorted.
+    pub changed: Vec<Name>,
+    /// Apexes of zones that are gone, sorted.
+    pub removed: Vec<Name>,
+    /// Everything found.
+    pub report: Report,
+}
+
+/// Knows what is loaded, and loads what has changed.
+pub struct Loader {
+    key: HashKey,
+    settings: Option<ZoneSettings>,
+    files: HashMap<String, KnownFile>,
+    zones: HashMap<Name, Held>,
+    set: Arc<ZoneSet>,
+}
+
+/// What is kept of a file that was read.
+struct KnownFile {
+    /// The file and those it includes, as they were read.
+    stamps: Vec<(PathBuf, Stamp)>,
+    /// All stamps were old enough to be trusted.
+    settled: bool,
+    apex: Name,
+    /// What the next version is read against.
+    source: ZoneSource,
+}
+
+/// One zone.
+struct Held {
+    zone: Option<Arc<Zone>>,
+    state: ZoneState,
+    file: String,
+}
+
+/// A file of the folder.
+struct Listed {
+    name: String,
+    path: PathBuf,
+}
+
+/// What reading one file came to.
+enum Read {
+    /// Its stamps say that nothing has changed.
+    Unchanged,
+    /// It was read and is good.
+    Good { zone: Arc<Zone>, file: KnownFile },
+    /// It can't be used.
+    Bad { apex: Option<Name> },
+}
+
+impl Loader {
+    /// Nothing is loaded.
+    #[must_use]
+    pub fn new(key: HashKey) -> Self {
+        Self { key, settings: None, files: HashMap::new(), zones: HashMap::new(), set: Arc::default() }
+    }
+
+    /// Brings the zones up to what the files say. Unless `force`d, a load that would take away more than half of the
+    /// zones is refused: that is a missing mount far more often than a wish.
+    pub fn load(&mut self, settings: &ZoneSettings, force: bool) -> Loaded {
+        let mut report = Report::new();
+        if self.settings.as_ref() != Some(settings) {
+            // Other origins make other zones of the same files.
+            self.files.clear();
+            self.settings = Some(settings.clone());
+        }
+        let Some(listed) = list(&settings.folder, &mut report) else { return self.refused(report) };
+        let reads = parallel::map(&listed, |file| {
+            let mut report = Report::new();
+            (self.read(file, settings, &mut report), report)
+        });
+        let mut reads: Vec<Read> = reads
+            .into_iter()
+            .map(|(read, findings)| {
+                report.extend(findings);
+                read
+            })
+            .collect();
+        self.reject_duplicates(&listed, &mut reads, &mut report);
+        let next = self.next_zones(&listed, &reads);
+        let removed: Vec<Name> = sorted(self.zones.keys().filter(|apex| !next.contains_key(*apex)));
+        if removed.len() * REMOVED_SHARE > self.zones.len() && !force {
+            report.push(
+                Diagnostic::error(
+                    "too-much-removed",
+                    format!("{} of {} zones would be removed: nothing was changed", removed.len(), self.zones.len()),
+                )
+                .hint(format!(
+                    "if that is meant, reload with force; else look into {} (is something not mounted?)",
+                    settings.folder.display()
+                )),
+            );
+            return self.refused(report);
+        }
+        self.take(listed, reads, next, removed, report)
+    }
+
+    /// All zones, sorted by apex.
+    #[must_use]
+    pub fn gauges(&self) -> Vec<ZoneGauges> {
+        let mut gauges: Vec<ZoneGauges> = self
+            .zones
+            .iter()
+            .map(|(apex, held)| ZoneGauges {
+                zone: apex.to_string(),
+                state: held.state,
+                serial: held.zone.as_ref().map(|zone| zone.serial()),
+                records: held.zone.as_ref().map_or(0, |zone| zone.record_count()),
+            })
+            .collect();
+        gauges.sort_by(|a, b| a.zone.cmp(&b.zone));
+        gauges
+    }
+
+    fn refused(&self, report: Report) -> Loaded {
+        Loaded {
+            zones: Arc::clone(&self.set),
+            result: ReloadResult::Refused,
+            added: Vec::new(),
+            changed: Vec::new(),
+            removed: Vec::new(),
+            report,
+        }
+    }
+
+    /// Reads one file, if it has changed since.
+    fn read(&self, file: &Listed, settings: &ZoneSettings, report: &mut Report) -> Read {
+        let known = self.files.get(&file.name);
+        if known.is_some_and(KnownFile::is_unchanged) {
+            return Read::Unchanged;
+        }
+        let Some(origin) = origin(&file.name, settings, report) else { return Read::Bad { apex: None } };
+        let now = SystemTime::now();
+        let (text, stamp) = match read_whole(&file.path) {
+            Ok(read) => read,
+            Err(error) => {
+                let message = format!("cannot read zone file {}: {error}", file.path.display());
+                report.push(Diagnostic::error("unreadable-file", message));
+                return Read::Bad { apex: Some(known.map_or(origin, |known| known.apex.clone())) };
+            }
+        };
+        let path: Arc<str> = file.path.to_string_lossy().into();
+        let before = known.and_then(|known| Some((&known.source, self.zones.get(&known.apex)?)));
+        let result = match before {
+            Some((source, Held { zone: Some(zone), file: from, .. })) if *from == file.name => {
+                source.update(zone, &text, &DiskFiles, report).map(|(diff, source)| {
+                    let zone = if diff.is_empty() { Arc::clone(zone) } else { Arc::new(zone.apply(&diff)) };
+                    (zone, source)
+                })
+            }
+            _ => zone::load(self.key, &path, &text, &origin, &DiskFiles, report)
+                .map(|(zone, source)| (Arc::new(zone), source)),
+        };
+        let Some((zone, source)) = result else {
+            return Read::Bad { apex: Some(known.map_or(origin, |known| known.apex.clone())) };
+        };
+        let mut stamps = vec![(file.path.clone(), stamp)];
+        let mut settled = !stamp.is_fresh(now);
+        for included in source.included() {
+            // A file that is gone by now differs from whatever was read.
+            let Ok(stamp) = Stamp::of(included) else {
+                settled = false;
+                continue;
+            };
+            settled &= !stamp.is_fresh(now);
+            stamps.push((PathBuf::from(included), stamp));
+        }
+        let file = KnownFile { stamps, settled, apex: zone.apex().clone(), source };
+        Read::Good { zone, file }
+    }
+
+    /// Two files for one zone: neither is taken, for nobody can say which is meant.
+    fn reject_duplicates(&self, listed: &[Listed], reads: &mut [Read], report: &mut Report) {
+        let mut by_apex: HashMap<Name, Vec<usize>> = HashMap::new();
+        for (at, (file, read)) in listed.iter().zip(&*reads).enumerate() {
+            let apex = match read {
+                Read::Good { file, .. } => &file.apex,
+                Read::Unchanged => match self.files.get(&file.name) {
+                    Some(known) => &known.apex,
+                    None => continue,
+                },
+                Read::Bad { .. } => continue,
+            };
+            by_apex.entry(apex.clone()).or_default().push(at);
+        }
+        let mut doubled: Vec<(Name, Vec<usize>)> = by_apex.into_iter().filter(|(_, files)| files.len() > 1).collect();
+        doubled.sort_by_key(|(_, files)| files[0]);
+        for (apex, files) in doubled {
+            let mut places = files.iter().map(|&at| first_line(&listed[at].path));
+            let mut diagnostic = Diagnostic::error("duplicate-zone", format!("zone `{apex}` is in more than one file"))
+                .hint("keep one of the files; the zone stays as it was until then");
+            if let Some(first) = places.next() {
+                diagnostic = diagnostic.at(first, "in this file");
+            }
+            for place in places {
+                diagnostic = diagnostic.related(place, "and in this one");
+            }
+            report.push(diagnostic);
+            for at in files {
+                reads[at] = Read::Bad { apex: Some(apex.clone()) };
+            }
+        }
+    }
+
+    /// The zones as they will be.
+    fn next_zones(&self, listed: &[Listed], reads: &[Read]) -> HashMap<Name, Held> {
+        let mut next = HashMap::with_capacity(listed.len());
+        for (file, read) in listed.iter().zip(reads) {
+            match read {
+                Read::Good { zone, file: known } => {
+                    let held =
+                        Held { zone: Some(Arc::clone(zone)), state: ZoneState::Current, file: file.name.clone() };
+                    next.insert(known.apex.clone(), held);
+                }
+                Read::Unchanged => {
+                    if let Some(known) = self.files.get(&file.name)
+                        && let Some(held) = self.zones.get(&known.apex)
+                    {
+                        next.insert(known.apex.clone(), held.copy());
+                    }
+                }
+                Read::Bad { .. } => {}
+            }
+        }
+        // Bad files come last: a good file of the same zone stands.
+        for (file, read) in listed.iter().zip(reads) {
+            if let Read::Bad { apex: Some(apex) } = read {
+                next.entry(apex.clone()).or_insert_with(|| match self.zones.get(apex) {
+                    Some(held) if held.zone.is_some() => Held { state: ZoneState::Stale, ..held.copy() },
+                    _ => Held { zone: None, state: ZoneState::Failed, file: file.name.clone() },
+                });
+            }
+        }
+        next
+    }
+
+    /// Takes the zones over and works out the set.
+    fn take(
+        &mut self,
+        listed: Vec<Listed>,
+        reads: Vec<Read>,
+        next: HashMap<Name, Held>,
+        removed: Vec<Name>,
+        report: Report,
+    ) -> Loaded {
+        let mut set = Arc::clone(&self.set);
+        for apex in &removed {
+            set = Arc::new(set.without(apex));
+        }
+        let (mut added, mut changed) = (Vec::new(), Vec::new());
+        for (apex, held) in &next {
+            let before = self.zones.get(apex);
+            let same_zone = before.is_some_and(|before| same(before.zone.as_ref(), held.zone.as_ref()));
+            if !same_zone {
+                set = Arc::new(match &held.zone {
+                    Some(zone) => set.with(Arc::clone(zone)),
+                    None => set.with_failed(apex),
+                });
+            }
+            match before {
+                None => added.push(apex),
+                Some(before) if !same_zone || before.state != held.state => changed.push(apex),
+                Some(_) => {}
+            }
+        }
+        let (added, changed) = (sorted(added), sorted(changed));
+        let bad = next.values().any(|held| held.state != ZoneState::Current)
+            || reads.iter().any(|read| matches!(read, Read::Bad { .. }));
+        self.remember(listed, reads);
+        self.zones = next;
+        self.set = Arc::clone(&set);
+        let result = if bad { ReloadResult::Partial } else { ReloadResult::Ok };
+        Loaded { zones: set, result, added, changed, removed, report }
+    }
+
+    fn remember(&mut self, listed: Vec<Listed>, reads: Vec<Read>) {
+        let present: HashSet<&str> = listed.iter().map(|file| file.name.as_str()).collect();
+        self.files.retain(|name, _| present.contains(name.as_str()));
+        for (file, read) in listed.into_iter().zip(reads) {
+            match read {
+                Read::Unchanged => {}
+                Read::Good { file: known, .. } => {
+                    self.files.insert(file.name, known);
+                }
+                Read::Bad { .. } => {
+                    // The next version is read against the last good one; until then it is read each time.
+                    if let Some(known) = self.files.get_mut(&file.name) {
+                        known.settled = false;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl KnownFile {
+    /// True if the file and all it includes bear the stamps they had when they were read.
+    fn is_unchanged(&self) -> bool {
+        self.settled && self.stamps.iter().all(|(path, stamp)| Stamp::of(path).is_ok_and(|found| found == *stamp))
+    }
+}
+
+impl Held {
+    fn copy(&self) -> Self {
+        Self { zone: self.zone.clone(), state: self.state, file: self.file.clone() }
+    }
+}
+
+/// The zone files of the folder, sorted by name. `None` if the folder can't be read.
+fn list(folder: &Path, report: &mut Report) -> Option<Vec<Listed>> {
+    let mut failed = |error: std::io::Error| {
+        report.push(
+            Diagnostic::error("zones-folder", format!("cannot read the zones folder {}: {error}", folder.display()))
+                .hint("make the folder, or name another one: key `zones` under [dns]; it may be empty"),
+        );
+    };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => {
+            failed(error);
+            return None;
+        }
+    };
+    let mut listed = Vec::new();
+    for entry in entries {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                failed(error);
+                return None;
+            }
+        };
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // Editors keep their copies under names that begin with a dot.
+        if name.ends_with(".zone") && !name.starts_with('.') {
+            listed.push(Listed { name, path: entry.path() });
+        }
+    }
+    listed.sort_by(|a, b| a.name.cmp(&b.name));
+    Some(listed)
+}
+
+/// The origin at the start of a file: what the operator says, else what its name says.
+fn origin(file_name: &str, settings: &ZoneSettings, report: &mut Report) -> Option<Name> {
+    if let Some(origin) = settings.origins.get(file_name) {
+        return Some(origin.clone());
+    }
+    let stem = file_name.strip_suffix(".zone").unwrap_or(file_name);
+    match Name::parse(stem.as_bytes(), Some(&Name::root())) {
+        Ok(origin) => Some(origin),
+        Err(error) => {
+            report.push(
+                Diagnostic::error("file-name", format!("the name of zone file `{file_name}` is no origin: {error}"))
+                    .hint(format!(
+                        "say its origin in meridian.toml: origins = {{ \"{file_name}\" = \"example.com.\" }}"
+                    )),
+            );
+            None
+        }
+    }
+}
+
+/// The first line of a file, as a place to show.
+fn first_line(path: &Path) -> Location {
+    let text = fs::read(path).unwrap_or_default();
+    Location::in_text(&path.to_string_lossy().into(), &text, 0..0)
+}
+
+fn same(a: Option<&Arc<Zone>>, b: Option<&Arc<Zone>>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+fn sorted<'a>(names: impl IntoIterator<Item = &'a Name>) -> Vec<Name> {
+    let mut names: Vec<Name> = names.into_iter().cloned().collect();
+    names.sort();
+    names
+}
+
+#[cfg(test)]
+mod tests;

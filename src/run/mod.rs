@@ -1,0 +1,32 @@
+//! The wiring: files, threads and signals around the pure rooms.
+//!
+//! A load goes `loader` (files → zones) → `reloads` (the thread that does it when asked) → `publisher` (the one thread
+//! that stores snapshots). `server` binds, starts and ends everything; `signals` and `notify` talk to whoever started
+//! the process.
+
+mod board;
+mod files;
+mod loader;
+pub mod log;
+mod notify;
+mod parallel;
+mod publisher;
+mod random;
+mod reloads;
+mod server;
+mod settings;
+mod sweep;
+
+pub use loader::{Loaded, Loader, ZoneSettings};
+pub use server::{RunError, serve};
+pub use settings::{Settings, SettingsError, zone_settings};
+
+use crate::base::hash::HashKey;
+
+/// A key for the table hash that nobody can guess.
+///
+/// # Errors
+/// If the system has no source of randomness.
+pub fn hash_key() -> std::io::Result<HashKey> {
+    Ok(HashKey::new(random::word()?, random::word()?))
+}

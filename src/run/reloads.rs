@@ -1,0 +1,157 @@
+//! The thread that loads: asked by a signal or an operator, one load at a time.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use crate::admin::ReloadOutcome;
+use crate::base::diagnostic::{Diagnostic, Report, Severity};
+use crate::base::limits::FINDINGS_SHOWN_MAX;
+use crate::config::Config;
+use crate::metrics::{Metrics, ReloadResult, ZoneState};
+use crate::run::board::Board;
+use crate::run::loader::{Loaded, Loader};
+use crate::run::log;
+use crate::run::notify::{Notice, notify};
+use crate::run::publisher::{BACKGROUND_NICENESS, Event, Linked};
+use crate::run::settings::{Settings, SettingsError, needs_restart, options, zone_settings};
+use crate::serve::system::be_nice;
+
+/// A wish for a reload.
+pub(super) struct ReloadRequest {
+    /// Even if most zones go away by it.
+    pub(super) force: bool,
+    /// Told what it came to.
+    pub(super) done: Option<oneshot::Sender<ReloadOutcome>>,
+}
+
+/// What the loading thread works with.
+pub(super) struct Reloads {
+    /// Where the configuration is read from.
+    pub(super) settings: Settings,
+    /// The configuration the server runs with.
+    pub(super) config: Config,
+    /// What is loaded.
+    pub(super) loader: Loader,
+    /// Where loads go.
+    pub(super) events: SyncSender<Event>,
+    /// Where they are counted.
+    pub(super) metrics: Arc<Metrics>,
+    /// Where the state of the zones is shown.
+    pub(super) board: Arc<Board>,
+}
+
+impl Reloads {
+    /// The first load, with the configuration as it is. Returns what it came to and everything found.
+    pub(super) fn first(&mut self) -> (ReloadOutcome, Report) {
+        let start = Instant::now();
+        let loaded = self.loader.load(&zone_settings(&self.config), true);
+        self.publish(loaded, start, Vec::new())
+    }
+
+    /// Loads whenever asked, until nobody can ask any more.
+    pub(super) fn run(mut self, requests: &Receiver<ReloadRequest>) {
+        if let Err(error) = be_nice(BACKGROUND_NICENESS) {
+            tracing::debug!(%error, "cannot lower the priority of the loader");
+        }
+        while let Ok(first) = requests.recv() {
+            // One load answers all who wait: it begins after every one of them has asked.
+            let waiting: Vec<ReloadRequest> = std::iter::once(first).chain(requests.try_iter()).collect();
+            notify(Notice::Reloading);
+            let outcome = self.reload(waiting.iter().any(|request| request.force));
+            notify(Notice::Ready);
+            for done in waiting.into_iter().filter_map(|request| request.done) {
+                // Whoever asked may have gone.
+                let _ = done.send(outcome.clone());
+            }
+        }
+    }
+
+    fn reload(&mut self, force: bool) -> ReloadOutcome {
+        let start = Instant::now();
+        let (next, warnings) = match self.settings.read() {
+            Ok(read) => read,
+            Err(SettingsError(mut report)) => {
+                report.push(Diagnostic::warning("not-reloaded", "nothing was reloaded: the configuration has errors"));
+                log::report(&report);
+                return self.outcome(ReloadResult::Refused, &report, start);
+            }
+        };
+        log::report(&warnings);
+        let restart = needs_restart(&self.config, &next);
+        if !restart.is_empty() {
+            tracing::warn!(keys = restart.join(", "), "changed keys of the configuration need a restart");
+        }
+        // What needs a restart stays what the server was started with, so that the next reload says so again.
+        self.config.dns.zones = next.dns.zones;
+        self.config.dns.origins = next.dns.origins;
+        self.config.dns.udp_payload = next.dns.udp_payload;
+        self.config.dns.nsid = next.dns.nsid;
+        self.config.dns.version = next.dns.version;
+        self.config.dns.id = next.dns.id;
+        let loaded = self.loader.load(&zone_settings(&self.config), force);
+        let (outcome, report) = self.publish(loaded, start, restart);
+        log::report(&report);
+        outcome
+    }
+
+    /// Publishes what was loaded and waits until queries are answered from it.
+    fn publish(&mut self, loaded: Loaded, start: Instant, needs_restart: Vec<String>) -> (ReloadOutcome, Report) {
+        let Loaded { zones, result, added, changed, removed, report } = loaded;
+        if result != ReloadResult::Refused {
+            let (published, generation) = oneshot::channel();
+            let linked = Linked { zones, options: options(&self.config), published };
+            // Both fail only when the publisher has ended, and with it the server.
+            if self.events.send(Event::Reload(Box::new(linked))).is_ok() {
+                let _ = generation.blocking_recv();
+            }
+            self.board.set_zones(self.loader.gauges());
+        }
+        let mut outcome = self.outcome(result, &report, start);
+        (outcome.added, outcome.changed, outcome.removed) = (added.len(), changed.len(), removed.len());
+        outcome.needs_restart = needs_restart;
+        let touched = added.iter().chain(&changed).chain(&removed);
+        outcome.touched = touched.take(FINDINGS_SHOWN_MAX).map(ToString::to_string).collect();
+        tracing::info!(
+            result = outcome.result,
+            generation = outcome.generation,
+            zones = outcome.zones,
+            failed = outcome.zones_failed,
+            stale = outcome.zones_stale,
+            added = outcome.added,
+            changed = outcome.changed,
+            removed = outcome.removed,
+            errors = outcome.errors,
+            warnings = outcome.warnings,
+            duration_ms = outcome.duration_ms,
+            "loaded"
+        );
+        (outcome, report)
+    }
+
+    /// Counts a load that has just ended.
+    fn outcome(&self, result: ReloadResult, report: &Report, start: Instant) -> ReloadOutcome {
+        let duration = start.elapsed();
+        self.metrics.count_reload(result, duration.as_secs_f64());
+        let zones = self.loader.gauges();
+        let count = |state| zones.iter().filter(|zone| zone.state == state).count();
+        ReloadOutcome {
+            result: result.as_str(),
+            generation: self.board.generation(),
+            zones: zones.len(),
+            zones_failed: count(ZoneState::Failed),
+            zones_stale: count(ZoneState::Stale),
+            added: 0,
+            changed: 0,
+            removed: 0,
+            touched: Vec::new(),
+            errors: report.count(Severity::Error),
+            warnings: report.count(Severity::Warning),
+            findings: report.iter().take(FINDINGS_SHOWN_MAX).map(Diagnostic::line).collect(),
+            needs_restart: Vec::new(),
+            duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}

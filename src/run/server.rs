@@ -1,0 +1,361 @@
+//! A running server, from bound sockets to the last answer.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::admin::{self, Operations, Readiness, ReloadOutcome, Token, TokenError};
+use crate::answer::Lane;
+use crate::base::diagnostic::Report;
+use crate::base::hash::HashKey;
+use crate::base::limits::{RELOADS_MAX, STREAM_DRAIN_MS, UDP_RECEIVE_BUFFER};
+use crate::config::Config;
+use crate::metrics::{Metrics, ReloadResult};
+use crate::run::board::Board;
+use crate::run::loader::Loader;
+use crate::run::notify::{Notice, notify};
+use crate::run::reloads::{ReloadRequest, Reloads};
+use crate::run::settings::{Settings, options};
+use crate::run::sweep::Sweep;
+use crate::run::{log, publisher, random};
+use crate::serve::{
+    BindError, Caps, ConnectionLimits, Listener, Stop, StreamOptions, StreamServer, UdpServer, bind, system,
+};
+use crate::snapshot::{Published, Snapshot};
+
+/// Stream threads: each keeps tens of thousands of connections busy.
+const STREAM_THREADS_MAX: usize = 2;
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The zones folder can't be read.
+    #[error("no zones can be loaded")]
+    Zones(Report),
+    /// Zones have errors, and the operator wants that to prevent the start.
+    #[error("{failed} zones have errors and the start is strict")]
+    Strict {
+        /// Zones without data.
+        failed: usize,
+        /// Everything found.
+        report: Report,
+    },
+    /// An address could not be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The address of the admin listener could not be bound.
+    #[error("cannot listen on {address} (admin)")]
+    AdminBind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// The admin listener can be reached from outside, and there is no token to protect it.
+    #[error("the admin listener {address} is not on loopback and needs a token")]
+    Token {
+        /// The address.
+        address: SocketAddr,
+        /// Why there is none.
+        #[source]
+        error: TokenError,
+    },
+    /// Threads, randomness, signals.
+    #[error("cannot start")]
+    System(#[from] io::Error),
+}
+
+/// Serves until SIGTERM or SIGINT; returns when the last answer has left. `strict`: zones with errors prevent the
+/// start. `config` is what `settings` say; they are read again with every reload.
+///
+/// # Errors
+/// [`RunError`] if the server can't start.
+pub fn serve(settings: Settings, config: Config, strict: bool) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(run(settings, config, strict));
+    // Whatever the control runtime still does is nobody's concern now.
+    runtime.shutdown_background();
+    result
+}
+
+async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), RunError> {
+    let mut signals = Signals::new()?;
+    if let Err(error) = system::raise_file_limit() {
+        tracing::warn!(%error, "cannot raise the limit on open files");
+    }
+    let parts = Parts::bind(&config)?;
+    let (requests, requested) = sync_channel(RELOADS_MAX);
+    let operations = Arc::new(Running { sweep: Arc::clone(&parts.sweep), requests: requests.clone() });
+    let admin_stop = Stop::default();
+    tokio::spawn(admin::serve(parts.admin, parts.token, operations, admin_stop.clone()));
+
+    let events = publisher::start(Arc::clone(&parts.published), parts.key, Arc::clone(&parts.sweep.board))?;
+    let mut reloads = Reloads {
+        settings,
+        config,
+        loader: Loader::new(parts.key),
+        events,
+        metrics: Arc::clone(&parts.sweep.metrics),
+        board: Arc::clone(&parts.sweep.board),
+    };
+    let (loaded, first_load) = oneshot::channel();
+    thread::Builder::new().name("loader".into()).spawn(move || {
+        if loaded.send(reloads.first()).is_ok() {
+            reloads.run(&requested);
+        }
+    })?;
+    tokio::select! {
+        first = first_load => check_first(first, strict)?,
+        () = signals.end() => return Ok(()),
+    }
+
+    let stop = Stop::default();
+    let ended = parts.lanes.start(&parts.published, parts.key, &parts.sweep, &stop)?;
+    parts.sweep.board.set_serving(true);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
+    notify(Notice::Ready);
+    signals.work(&requests, &parts.sweep).await;
+
+    tracing::info!("stopping");
+    notify(Notice::Stopping);
+    parts.sweep.board.set_serving(false);
+    drain(&stop, ended, &mut signals).await;
+    admin_stop.begin();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// What the first load came to decides whether there is a start.
+fn check_first(
+    first: Result<(ReloadOutcome, Report), oneshot::error::RecvError>,
+    strict: bool,
+) -> Result<(), RunError> {
+    // The loader ends without a word only by a defect, which has been logged.
+    let (outcome, report) = first.map_err(io::Error::other)?;
+    if outcome.result == ReloadResult::Refused.as_str() {
+        return Err(RunError::Zones(report));
+    }
+    if strict && report.has_errors() {
+        return Err(RunError::Strict { failed: outcome.zones_failed, report });
+    }
+    log::report(&report);
+    Ok(())
+}
+
+/// Announces the end and waits until all threads have ended; a second signal ends the wait.
+async fn drain(stop: &Stop, mut ended: mpsc::Receiver<()>, signals: &mut Signals) {
+    stop.begin();
+    let bound = Duration::from_millis(2 * STREAM_DRAIN_MS);
+    tokio::select! {
+        _ = ended.recv() => {}
+        () = signals.end() => tracing::warn!("stopped without waiting for answers to leave"),
+        () = tokio::time::sleep(bound) => tracing::warn!("some threads did not end in time"),
+    }
+}
+
+/// Everything that is bound and made before zones are loaded.
+struct Parts {
+    key: HashKey,
+    lanes: Lanes,
+    admin: std::net::TcpListener,
+    token: Option<Token>,
+    published: Arc<Published>,
+    sweep: Arc<Sweep>,
+}
+
+impl Parts {
+    fn bind(config: &Config) -> Result<Self, RunError> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let udp_threads = if config.dns.threads == 0 { cores } else { config.dns.threads };
+        let tcp_threads = cores.min(STREAM_THREADS_MAX);
+        let mut listeners = Vec::new();
+        for &address in &config.dns.listen {
+            listeners.push(bind(address, udp_threads, tcp_threads)?);
+        }
+        let (admin, token) = bind_admin(config)?;
+        for listener in &listeners {
+            announce(listener);
+        }
+        let key = HashKey::new(random::word()?, random::word()?);
+        let first = Snapshot { generation: 0, key, zones: Arc::default(), options: options(config) };
+        let limits = ConnectionLimits { total: config.dns.tcp.connections, per_client: config.dns.tcp.per_client };
+        let udp =
+            listeners.iter().flat_map(|listener| &listener.udp).map(|socket| (Arc::clone(socket), Arc::default()));
+        let sweep = Arc::new(Sweep {
+            metrics: Arc::new(Metrics::new()),
+            board: Arc::new(Board::new()),
+            udp: udp.collect(),
+            tcp: (0..tcp_threads).map(|_| Arc::default()).collect(),
+            caps: Arc::new(Caps::new(limits)),
+        });
+        let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let stream_options = StreamOptions {
+            idle_timeout_ms: milliseconds(config.dns.tcp.idle),
+            read_timeout_ms: milliseconds(config.dns.tcp.read),
+            write_timeout_ms: milliseconds(config.dns.tcp.read),
+        };
+        let lanes = Lanes { listeners, stream_options };
+        Ok(Self { key, lanes, admin, token, published: Arc::new(Published::new(first)), sweep })
+    }
+}
+
+fn bind_admin(config: &Config) -> Result<(std::net::TcpListener, Option<Token>), RunError> {
+    let wanted = config.admin.listen;
+    let listener =
+        std::net::TcpListener::bind(wanted).map_err(|error| RunError::AdminBind { address: wanted, error })?;
+    let address = listener.local_addr()?;
+    let path = &config.admin.token_file;
+    let token = match Token::read_or_make(path, random::bytes) {
+        Ok((token, made)) => {
+            if made {
+                tracing::info!(path = %path.display(), "made a token for the admin listener");
+            }
+            Some(token)
+        }
+        Err(error) if address.ip().is_loopback() => {
+            let reason = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            tracing::warn!(%error, reason, "nothing can be changed over the admin listener: there is no token");
+            None
+        }
+        Err(error) => return Err(RunError::Token { address, error }),
+    };
+    tracing::info!(transport = "http", %address, "listening");
+    Ok((listener, token))
+}
+
+fn announce(listener: &Listener) {
+    for transport in ["udp", "tcp"] {
+        tracing::info!(transport, address = %listener.address, "listening");
+    }
+    if let Some(got) = listener.short_buffer {
+        tracing::warn!(
+            address = %listener.address,
+            bytes = got,
+            "the UDP receive buffer is small, bursts will be lost: sysctl -w net.core.rmem_max={UDP_RECEIVE_BUFFER}"
+        );
+    }
+}
+
+/// The sockets, and who will answer at them.
+struct Lanes {
+    listeners: Vec<Listener>,
+    stream_options: StreamOptions,
+}
+
+impl Lanes {
+    /// Starts all threads. The receiver ends when the last of them has ended.
+    fn start(
+        self,
+        published: &Arc<Published>,
+        key: HashKey,
+        sweep: &Sweep,
+        stop: &Stop,
+    ) -> Result<mpsc::Receiver<()>, RunError> {
+        let (alive, ended) = mpsc::channel(1);
+        for (at, (socket, tally)) in sweep.udp.iter().enumerate() {
+            let seed = random::word()?;
+            let make_lane = Box::new(move || Lane::new(key, seed));
+            let (socket, tally) = (Arc::clone(socket), Arc::clone(tally));
+            let server = UdpServer::new(socket, published.view(), make_lane, tally, stop.clone())?;
+            let alive = alive.clone();
+            thread::Builder::new().name(format!("udp-{at}")).spawn(move || {
+                server.run();
+                drop(alive);
+            })?;
+        }
+        let mut shares: Vec<Vec<std::net::TcpListener>> = sweep.tcp.iter().map(|_| Vec::new()).collect();
+        for listener in self.listeners {
+            for (share, socket) in shares.iter_mut().zip(listener.tcp) {
+                share.push(socket);
+            }
+        }
+        for (at, (listeners, tally)) in shares.into_iter().zip(&sweep.tcp).enumerate() {
+            let lane = Lane::new(key, random::word()?);
+            let (tally, caps) = (Arc::clone(tally), Arc::clone(&sweep.caps));
+            let view = published.view();
+            let (options, stop, alive) = (self.stream_options, stop.clone(), alive.clone());
+            thread::Builder::new().name(format!("tcp-{at}")).spawn(move || {
+                let server = StreamServer::new(listeners, view, lane, tally, caps, options, stop);
+                if let Err(error) = server.run() {
+                    tracing::error!(%error, "TCP is not served");
+                }
+                drop(alive);
+            })?;
+        }
+        Ok(ended)
+    }
+}
+
+/// The signals that matter.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the word to end.
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// Sees to reloads and counters until the word to end.
+    async fn work(&mut self, requests: &SyncSender<ReloadRequest>, sweep: &Sweep) {
+        let mut every_second = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => {
+                    // If the queue is full, a load that will see the same files is about to begin.
+                    let _ = requests.try_send(ReloadRequest { force: false, done: None });
+                }
+                _ = every_second.tick() => sweep.sweep(),
+            }
+        }
+    }
+}
+
+/// The running server, as the admin listener sees it.
+struct Running {
+    sweep: Arc<Sweep>,
+    requests: SyncSender<ReloadRequest>,
+}
+
+impl Operations for Running {
+    fn readiness(&self) -> Readiness {
+        self.sweep.board.readiness()
+    }
+
+    fn metrics(&self) -> String {
+        self.sweep.render()
+    }
+
+    fn reload(&self, force: bool) -> Pin<Box<dyn Future<Output = Option<ReloadOutcome>> + Send>> {
+        let (done, outcome) = oneshot::channel();
+        match self.requests.try_send(ReloadRequest { force, done: Some(done) }) {
+            Ok(()) => Box::pin(async { outcome.await.ok() }),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Box::pin(async { None }),
+        }
+    }
+}

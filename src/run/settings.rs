@@ -1,0 +1,139 @@
+//! The configuration file: read at start, and again with every reload.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::base::diagnostic::{Diagnostic, Report};
+use crate::config::Config;
+use crate::run::loader::ZoneSettings;
+use crate::snapshot::Options;
+
+/// The file that is read if none is named; it may be absent.
+pub(super) const DEFAULT_PATH: &str = "meridian.toml";
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    path: PathBuf,
+    /// The operator named the file, so it has to be there.
+    named: bool,
+}
+
+/// Why there is no configuration: everything found, errors among it.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration has errors")]
+pub struct SettingsError(pub Report);
+
+impl Settings {
+    /// The file at `path`, or `meridian.toml` in the current folder, which may be absent.
+    #[must_use]
+    pub fn new(path: Option<PathBuf>) -> Self {
+        Self { named: path.is_some(), path: path.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH)) }
+    }
+
+    /// Reads the file: the configuration and what there is to warn of.
+    ///
+    /// # Errors
+    /// [`SettingsError`] with everything found.
+    pub fn read(&self) -> Result<(Config, Report), SettingsError> {
+        let mut report = Report::new();
+        let shown = self.path.to_string_lossy();
+        let config = match std::fs::read(&self.path) {
+            Ok(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => Config::read(&shown, &text, &mut report),
+                Err(error) => {
+                    let at = error.utf8_error().valid_up_to();
+                    let place = crate::base::diagnostic::Location::in_text(
+                        &shown.as_ref().into(),
+                        error.as_bytes(),
+                        at..at + 1,
+                    );
+                    report.push(
+                        Diagnostic::error("not-utf8", "the configuration is not UTF-8 text")
+                            .at(place, "no character begins or goes on like this"),
+                    );
+                    None
+                }
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.named => {
+                Some(Config::default_in(self.path.parent().unwrap_or(Path::new(""))))
+            }
+            Err(error) => {
+                report.push(
+                    Diagnostic::error("unreadable-file", format!("cannot read the configuration {shown}: {error}"))
+                        .hint(
+                            "name another file with --config; without --config an absent meridian.toml means defaults",
+                        ),
+                );
+                None
+            }
+        };
+        config.map(|config| (config, report.clone())).ok_or(SettingsError(report))
+    }
+}
+
+/// The loader's part of a configuration.
+#[must_use]
+pub fn zone_settings(config: &Config) -> ZoneSettings {
+    ZoneSettings { folder: config.dns.zones.clone(), origins: config.dns.origins.clone() }
+}
+
+/// The answering part of a configuration.
+pub(super) fn options(config: &Config) -> Arc<Options> {
+    Arc::new(Options {
+        udp_payload: u16::try_from(config.dns.udp_payload).unwrap_or(u16::MAX),
+        nsid: config.dns.nsid.clone().unwrap_or_default().into_bytes(),
+        version: config.dns.version.clone(),
+        id: config.dns.id.clone(),
+        keepalive: config.dns.tcp.idle,
+    })
+}
+
+/// The keys that differ between two configurations and that a reload does not take over.
+pub(super) fn needs_restart(running: &Config, next: &Config) -> Vec<String> {
+    let differs: [(&str, bool); 7] = [
+        ("dns.listen", running.dns.listen != next.dns.listen),
+        ("dns.threads", running.dns.threads != next.dns.threads),
+        ("dns.tcp", running.dns.tcp != next.dns.tcp),
+        ("log", running.log != next.log),
+        ("admin", running.admin != next.admin),
+        ("state", running.state != next.state),
+        ("cluster", running.cluster != next.cluster),
+    ];
+    differs.iter().filter(|(_, differs)| *differs).map(|(key, _)| (*key).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absent_file_is_valid_only_unless_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("meridian.toml");
+        let (config, report) = Settings { path: path.clone(), named: false }.read().unwrap();
+        assert!(report.is_empty());
+        assert_eq!(config.dns.zones, folder.path().join("zones"));
+        let SettingsError(report) = Settings { path: path.clone(), named: true }.read().unwrap_err();
+        assert!(report.render().contains("cannot read the configuration"), "{}", report.render());
+        std::fs::write(&path, b"[dns]\nnsid = \"\xff\"\n").unwrap();
+        let SettingsError(report) = Settings { path: path.clone(), named: true }.read().unwrap_err();
+        assert!(report.render().contains("meridian.toml:2:9"), "{}", report.render());
+        std::fs::write(&path, "[dns]\nlsiten = []\n").unwrap();
+        let SettingsError(report) = Settings { path, named: true }.read().unwrap_err();
+        assert!(report.render().contains("listen"), "{}", report.render());
+    }
+
+    #[test]
+    fn what_a_reload_does_not_take_over_is_named() {
+        let running = Config::default_in(Path::new(""));
+        let mut next = running.clone();
+        next.dns.nsid = Some("node-1".into());
+        assert!(needs_restart(&running, &next).is_empty());
+        assert_eq!(options(&next).nsid, b"node-1");
+        next.dns.threads = 9;
+        next.admin.listen = "127.0.0.1:1".parse().unwrap();
+        assert_eq!(needs_restart(&running, &next), ["dns.threads", "admin"]);
+    }
+}

@@ -1,0 +1,57 @@
+//! Adding up what the threads have counted.
+
+use std::net::UdpSocket;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use crate::metrics::{DropReason, Gauges, Metrics, Traffic, TransportLabel};
+use crate::run::board::Board;
+use crate::serve::{Caps, Tally, system};
+
+/// Everything that counts.
+pub(super) struct Sweep {
+    /// The series.
+    pub(super) metrics: Arc<Metrics>,
+    /// The state of the server.
+    pub(super) board: Arc<Board>,
+    /// UDP threads: their sockets and their counters.
+    pub(super) udp: Vec<(Arc<UdpSocket>, Arc<Tally>)>,
+    /// Counters of stream threads.
+    pub(super) tcp: Vec<Arc<Tally>>,
+    /// Connections.
+    pub(super) caps: Arc<Caps>,
+}
+
+impl Sweep {
+    /// Brings the counters up to date.
+    pub(super) fn sweep(&self) {
+        let mut udp = Traffic::default();
+        let mut tcp = Traffic::default();
+        let mut panics = 0;
+        for (socket, tally) in &self.udp {
+            tally.add_to(&mut udp);
+            panics += tally.panics();
+            // What the kernel had to drop: an older kernel can't tell.
+            udp.dropped[DropReason::ReceiveOverflow.index()] +=
+                system::receive_overflows(socket.as_fd()).unwrap_or_default();
+        }
+        for tally in &self.tcp {
+            tally.add_to(&mut tcp);
+            panics += tally.panics();
+        }
+        self.metrics.set_traffic(TransportLabel::Udp, &udp);
+        self.metrics.set_traffic(TransportLabel::Tcp, &tcp);
+        let (accepted, closed) = self.caps.totals();
+        self.metrics.set_connections(accepted, &closed);
+        self.metrics.set_panics(panics);
+        self.metrics.upkeep();
+    }
+
+    /// Everything as text, as it is at this moment.
+    #[must_use]
+    pub(super) fn render(&self) -> String {
+        self.sweep();
+        let gauges = Gauges { tcp_open: self.caps.open(), tcp_limit: self.caps.limits().total, ..self.board.gauges() };
+        self.metrics.render(&gauges)
+    }
+}
