@@ -12,12 +12,8 @@ pub mod table;
 pub mod policy;
 pub mod snapshot;
 pub mod answer;
-
 pub mod metrics;
-
-pub mod serve;
 pub mod admin;
-
+pub mod serve;
 pub mod run;
-
 pub mod cli;

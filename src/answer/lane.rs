@@ -11,6 +11,7 @@ pub const BATCH: usize = 32;
 pub struct Lane {
     queries: Vec<Query>,
     scratch: Scratch,
+    seed: u64,
 }
 
 /// Names that come up while a query is answered.
@@ -25,10 +26,11 @@ pub struct Scratch {
 }
 
 impl Lane {
-    /// A lane.
+    /// A lane; `seed` makes its draws differ from those of others.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(seed: u64) -> Self {
         Self {
+            seed,
             queries: vec![Query::new(); BATCH],
             scratch: Scratch { alias: FoldedName::new(), side: FoldedName::new(), renamed: Absolute::ROOT },
         }
@@ -44,11 +46,5 @@ impl Lane {
     #[inline]
     pub fn split(&mut self, slot: usize) -> Option<(&Query, &mut Scratch)> {
         Some((self.queries.get(slot)?, &mut self.scratch))
-    }
-}
-
-impl Default for Lane {
-    fn default() -> Self {
-        Self::new()
     }
 }

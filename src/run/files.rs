@@ -6,16 +6,16 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use crate::base::files::{FileError, Files};
 use crate::base::limits::{FRESH_FILE_MS, READ_ATTEMPTS_MAX};
-use crate::zone::Files;
 
 /// The files of this machine.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DiskFiles;
 
 impl Files for DiskFiles {
-    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        fs::read(path)
+    fn read(&self, path: &str) -> Result<Vec<u8>, FileError> {
+        fs::read(path).map_err(|error| FileError { path: path.to_owned(), reason: error.to_string() })
     }
 }
 

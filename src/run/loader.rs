@@ -16,7 +16,7 @@ use crate::dns::Name;
 use crate::metrics::{ReloadResult, ZoneGauges, ZoneState};
 use crate::run::files::{DiskFiles, Stamp, read_whole};
 use crate::run::parallel;
-use crate::zone::{self, Zone, ZoneSet, ZoneSource};
+use crate::zone::{self, Served, Zone, ZoneSet, ZoneSource};
 
 /// Where zones come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl Loader {
     /// Nothing is loaded.
     #[must_use]
     pub fn new(key: HashKey) -> Self {
-        Self { key, settings: None, files: HashMap::new(), zones: HashMap::new(), set: Arc::default() }
+        Self { key, settings: None, files: HashMap::new(), zones: HashMap::new(), set: Arc::new(ZoneSet::new(key)) }
     }
 
     /// Brings the zones up to what the files say. Unless `force`d, a load that would take away more than half of the
@@ -181,13 +181,13 @@ impl Loader {
         let before = known.and_then(|known| Some((&known.source, self.zones.get(&known.apex)?)));
         let result = match before {
             Some((source, Held { zone: Some(zone), file: from, .. })) if *from == file.name => {
-                source.update(zone, &text, &DiskFiles, report).map(|(diff, source)| {
-                    let zone = if diff.is_empty() { Arc::clone(zone) } else { Arc::new(zone.apply(&diff)) };
-                    (zone, source)
+                source.update(zone, &text, &DiskFiles, report).map(|update| {
+                    let same = update.diff.is_empty() && update.zone.apex() == zone.apex();
+                    (if same { Arc::clone(zone) } else { Arc::new(update.zone) }, update.source)
                 })
             }
             _ => zone::load(self.key, &path, &text, &origin, &DiskFiles, report)
-                .map(|(zone, source)| (Arc::new(zone), source)),
+                .map(|loaded| (Arc::new(loaded.zone), loaded.source)),
         };
         let Some((zone, source)) = result else {
             return Read::Bad { apex: Some(known.map_or(origin, |known| known.apex.clone())) };
@@ -196,12 +196,12 @@ impl Loader {
         let mut settled = !stamp.is_fresh(now);
         for included in source.included() {
             // A file that is gone by now differs from whatever was read.
-            let Ok(stamp) = Stamp::of(included) else {
+            let Ok(stamp) = Stamp::of(&**included) else {
                 settled = false;
                 continue;
             };
             settled &= !stamp.is_fresh(now);
-            stamps.push((PathBuf::from(included), stamp));
+            stamps.push((PathBuf::from(&**included), stamp));
         }
         let file = KnownFile { stamps, settled, apex: zone.apex().clone(), source };
         Read::Good { zone, file }
@@ -281,20 +281,10 @@ impl Loader {
         removed: Vec<Name>,
         report: Report,
     ) -> Loaded {
-        let mut set = Arc::clone(&self.set);
-        for apex in &removed {
-            set = Arc::new(set.without(apex));
-        }
         let (mut added, mut changed) = (Vec::new(), Vec::new());
         for (apex, held) in &next {
             let before = self.zones.get(apex);
             let same_zone = before.is_some_and(|before| same(before.zone.as_ref(), held.zone.as_ref()));
-            if !same_zone {
-                set = Arc::new(match &held.zone {
-                    Some(zone) => set.with(Arc::clone(zone)),
-                    None => set.with_failed(apex),
-                });
-            }
             match before {
                 None => added.push(apex),
                 Some(before) if !same_zone || before.state != held.state => changed.push(apex),
@@ -302,6 +292,9 @@ impl Loader {
             }
         }
         let (added, changed) = (sorted(added), sorted(changed));
+        let unchanged = added.is_empty() && removed.is_empty() && changed.is_empty();
+        let set =
+            if unchanged { Arc::clone(&self.set) } else { Arc::new(ZoneSet::of(self.key, next.iter().map(served))) };
         let bad = next.values().any(|held| held.state != ZoneState::Current)
             || reads.iter().any(|read| matches!(read, Read::Bad { .. }));
         self.remember(listed, reads);
@@ -402,6 +395,14 @@ fn origin(file_name: &str, settings: &ZoneSettings, report: &mut Report) -> Opti
 fn first_line(path: &Path) -> Location {
     let text = fs::read(path).unwrap_or_default();
     Location::in_text(&path.to_string_lossy().into(), &text, 0..0)
+}
+
+/// A zone as it is served.
+fn served((apex, held): (&Name, &Held)) -> Served {
+    match &held.zone {
+        Some(zone) => Served::Zone(Arc::clone(zone)),
+        None => Served::Failed(apex.clone()),
+    }
 }
 
 fn same(a: Option<&Arc<Zone>>, b: Option<&Arc<Zone>>) -> bool {

@@ -141,7 +141,7 @@ mod tests {
 
     fn reload(events: &SyncSender<Event>) -> oneshot::Receiver<u64> {
         let (published, generation) = oneshot::channel();
-        let linked = Linked { zones: Arc::default(), options: Arc::default(), published };
+        let linked = Linked { zones: Arc::new(ZoneSet::new(HashKey::new(1, 2))), options: Arc::default(), published };
         events.send(Event::Reload(Box::new(linked))).unwrap();
         generation
     }
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn generations_grow_and_old_ones_are_let_go() {
         let key = HashKey::new(1, 2);
-        let first = Snapshot { generation: 0, key, zones: Arc::default(), options: Arc::default() };
+        let first = Snapshot { generation: 0, key, zones: Arc::new(ZoneSet::new(key)), options: Arc::default() };
         let published = Arc::new(Published::new(first));
         let board = Arc::new(Board::new());
         let events = start(Arc::clone(&published), key, Arc::clone(&board)).unwrap();

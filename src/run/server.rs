@@ -30,6 +30,7 @@ use crate::serve::{
     BindError, Caps, ConnectionLimits, Listener, Stop, StreamOptions, StreamServer, UdpServer, bind, system,
 };
 use crate::snapshot::{Published, Snapshot};
+use crate::zone::ZoneSet;
 
 /// Stream threads: each keeps tens of thousands of connections busy.
 const STREAM_THREADS_MAX: usize = 2;
@@ -119,7 +120,7 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     }
 
     let stop = Stop::default();
-    let ended = parts.lanes.start(&parts.published, parts.key, &parts.sweep, &stop)?;
+    let ended = parts.lanes.start(&parts.published, &parts.sweep, &stop)?;
     parts.sweep.board.set_serving(true);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
     notify(Notice::Ready);
@@ -186,7 +187,7 @@ impl Parts {
             announce(listener);
         }
         let key = HashKey::new(random::word()?, random::word()?);
-        let first = Snapshot { generation: 0, key, zones: Arc::default(), options: options(config) };
+        let first = Snapshot { generation: 0, key, zones: Arc::new(ZoneSet::new(key)), options: options(config) };
         let limits = ConnectionLimits { total: config.dns.tcp.connections, per_client: config.dns.tcp.per_client };
         let udp =
             listeners.iter().flat_map(|listener| &listener.udp).map(|socket| (Arc::clone(socket), Arc::default()));
@@ -253,17 +254,11 @@ struct Lanes {
 
 impl Lanes {
     /// Starts all threads. The receiver ends when the last of them has ended.
-    fn start(
-        self,
-        published: &Arc<Published>,
-        key: HashKey,
-        sweep: &Sweep,
-        stop: &Stop,
-    ) -> Result<mpsc::Receiver<()>, RunError> {
+    fn start(self, published: &Arc<Published>, sweep: &Sweep, stop: &Stop) -> Result<mpsc::Receiver<()>, RunError> {
         let (alive, ended) = mpsc::channel(1);
         for (at, (socket, tally)) in sweep.udp.iter().enumerate() {
             let seed = random::word()?;
-            let make_lane = Box::new(move || Lane::new(key, seed));
+            let make_lane = Box::new(move || Lane::new(seed));
             let (socket, tally) = (Arc::clone(socket), Arc::clone(tally));
             let server = UdpServer::new(socket, published.view(), make_lane, tally, stop.clone())?;
             let alive = alive.clone();
@@ -279,7 +274,7 @@ impl Lanes {
             }
         }
         for (at, (listeners, tally)) in shares.into_iter().zip(&sweep.tcp).enumerate() {
-            let lane = Lane::new(key, random::word()?);
+            let lane = Lane::new(random::word()?);
             let (tally, caps) = (Arc::clone(tally), Arc::clone(&sweep.caps));
             let view = published.view();
             let (options, stop, alive) = (self.stream_options, stop.clone(), alive.clone());

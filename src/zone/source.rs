@@ -33,8 +33,16 @@ pub struct ZoneSource {
     pub(super) chunks: Vec<Chunk>,
     /// 32 bits of each owner's hash, chunk after chunk; repeated owners stand once.
     pub(super) owners: Vec<u32>,
-    /// Other files were read with it: then it is always read whole.
-    pub(super) includes: bool,
+    /// Files read with it by `$INCLUDE`: if there are any, it is always read whole.
+    pub(super) included: Vec<Arc<str>>,
+}
+
+impl ZoneSource {
+    /// Files read with it by `$INCLUDE`.
+    #[must_use]
+    pub fn included(&self) -> &[Arc<str>] {
+        &self.included
+    }
 }
 
 /// A part of a zone file.
@@ -101,13 +109,13 @@ fn read_whole(
         }
     }
     let (chunks, owners) = chunker.finish(&reader);
-    let (path, origin, includes) = (Arc::clone(path), origin.clone(), reader.used_include());
+    let (path, origin, included) = (Arc::clone(path), origin.clone(), reader.included().to_vec());
     let too_large = |error| Diagnostic::error("zone-too-large", format!("zone {apex}: {error}"));
     let (zone, oddities) = builder.finish().map_err(|error| report.push(too_large(error))).ok()?;
     let mut findings = Findings::new();
     check_all(&zone, &oddities, &mut findings);
     findings.report(Reader::new(&path, text, &origin, files), &path, report);
-    Some(Loaded { zone, source: ZoneSource { key, path, origin, chunks, owners, includes } })
+    Some(Loaded { zone, source: ZoneSource { key, path, origin, chunks, owners, included } })
 }
 
 /// The owner of the first SOA.

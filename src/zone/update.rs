@@ -58,7 +58,7 @@ impl ZoneSource {
     }
 
     fn update_parts(&self, zone: &Zone, text: &[u8], files: &dyn Files, report: &mut Report) -> Parts {
-        if self.includes || self.chunks.is_empty() {
+        if !self.included.is_empty() || self.chunks.is_empty() {
             return Parts::ReadWhole;
         }
         let Some(mut comparison) = Comparison::new(self, zone.apex(), text, files, report).run() else {
@@ -87,7 +87,7 @@ impl ZoneSource {
             origin: self.origin.clone(),
             chunks: Vec::new(),
             owners: Vec::new(),
-            includes: false,
+            included: Vec::new(),
         }
     }
 }
@@ -252,7 +252,7 @@ impl<'a> Comparison<'a> {
         self.owners.extend(owners);
         self.chunks.extend(chunks.into_iter().map(|chunk| Chunk { owners_end: before + chunk.owners_end, ..chunk }));
         self.parsed += end - at;
-        if reader.used_include() || self.parsed > text.len() / 2 + 65_536 {
+        if !reader.included().is_empty() || self.parsed > text.len() / 2 + 65_536 {
             return None;
         }
         Some((end, next_line, Arc::new(reader.state().before_owner())))

@@ -40,7 +40,7 @@ pub struct Reader<'a> {
     generated: Vec<u8>,
     current: Current,
     rdata: Vec<u8>,
-    included: bool,
+    included: Vec<Arc<str>>,
     unclosed: u32,
 }
 
@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
             generated: Vec::new(),
             current,
             rdata: Vec::with_capacity(512),
-            included: false,
+            included: Vec::new(),
             unclosed: 0,
         }
     }
@@ -148,10 +148,10 @@ impl<'a> Reader<'a> {
         self.current.save()
     }
 
-    /// True if another file was asked for.
+    /// The files that `$INCLUDE` has asked for so far.
     #[must_use]
-    pub const fn used_include(&self) -> bool {
-        self.included
+    pub fn included(&self) -> &[Arc<str>] {
+        &self.included
     }
 
     /// Reads one entry.
@@ -261,19 +261,16 @@ impl<'a> Reader<'a> {
         match directive {
             Directive::Done => {}
             Directive::Generate(generate) => self.generate = Some(generate),
-            Directive::Include { path, origin, span } => {
-                self.included = true;
-                match self.open(&path, origin) {
-                    Ok(frame) => self.frames.push(frame),
-                    Err((code, reason)) => {
-                        let fault = Fault::new(code, format!("cannot include `{path}`"), span, reason);
-                        if let Some(frame) = self.frames.last() {
-                            report.push(frame.diagnostic(*fault));
-                        }
-                        self.after_mistake();
+            Directive::Include { path, origin, span } => match self.open(&path, origin) {
+                Ok(frame) => self.frames.push(frame),
+                Err((code, reason)) => {
+                    let fault = Fault::new(code, format!("cannot include `{path}`"), span, reason);
+                    if let Some(frame) = self.frames.last() {
+                        report.push(frame.diagnostic(*fault));
                     }
+                    self.after_mistake();
                 }
-            }
+            },
         }
         Step::Nothing
     }
@@ -288,6 +285,7 @@ impl<'a> Reader<'a> {
         if self.frames.len() > INCLUDE_DEPTH_MAX {
             return Err(("include-depth", format!("files include each other at most {INCLUDE_DEPTH_MAX} deep")));
         }
+        self.included.push(path.as_str().into());
         let text = self.files.read(&path).map_err(|error| ("include-unreadable", error.to_string()))?;
         let outer = (Arc::clone(&self.current.origin), self.current.owner.clone());
         if let Some(origin) = origin {
