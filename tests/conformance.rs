@@ -1,0 +1,127 @@
+//! The corpus of `tests/corpus`: every row can be read, says why, and the comparison sees what it must see.
+
+#[path = "conformance/compare.rs"]
+mod compare;
+#[path = "conformance/rows.rs"]
+mod rows;
+#[path = "conformance/text.rs"]
+mod text;
+#[path = "conformance/wire.rs"]
+mod wire;
+
+use compare::{check_theme, differences};
+use rows::{Echo, Expected, Opt, Row, Theme, Transport};
+use wire::{Message, Record};
+
+fn corpus() -> Vec<Theme> {
+    rows::load_all().unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn every_row_says_why_and_names_its_zones() {
+    let themes = corpus();
+    let count: usize = themes.iter().map(|theme| theme.rows.len()).sum();
+    assert!(count >= 300, "only {count} rows");
+    for theme in &themes {
+        assert!(!theme.zones.is_empty(), "{} names no zone", theme.name);
+        for (origin, path) in &theme.zones {
+            assert!(path.is_file(), "{}: zone {origin} has no file", theme.name);
+        }
+        for row in &theme.rows {
+            assert!(row.why.iter().any(|why| why.contains("RFC ")), "{}.rows:{} names no RFC", theme.name, row.line);
+        }
+    }
+}
+
+#[test]
+fn no_question_stands_twice_in_a_theme() {
+    for theme in corpus() {
+        let mut seen = std::collections::HashSet::new();
+        for row in &theme.rows {
+            assert!(seen.insert(row.packet.clone()) || row.transports.len() == 1, "{}.rows:{}", theme.name, row.line);
+        }
+    }
+}
+
+#[test]
+fn the_answer_a_row_describes_is_accepted() {
+    for theme in corpus() {
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let mut rows = theme.rows.iter().filter(|row| row.transports.contains(&transport));
+            let found = check_theme(&theme, transport, |packet| answer_of(rows.next()?, packet));
+            // Without compression some answers are longer than what was offered.
+            let found: Vec<_> = found.into_iter().filter(|line| !line.contains(" were offered")).collect();
+            assert!(found.is_empty(), "{}", found.join("\n"));
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_lacks_or_adds_anything_is_not_accepted() {
+    for theme in corpus() {
+        for row in &theme.rows {
+            let packet = row.packet_with_id(1);
+            let Some(right) = answer_of(row, &packet) else {
+                assert!(!differences(row, &packet, Some(&packet), Transport::Tcp).is_empty());
+                continue;
+            };
+            let place = format!("{}.rows:{}", theme.name, row.line);
+            assert!(!differences(row, &packet, None, Transport::Tcp).is_empty(), "{place}: silence passed");
+            for (octet, mask) in [(0, 1), (2, 0x80), (2, 0x04), (2, 0x02), (2, 0x01), (2, 0x08), (3, 0x80), (3, 0x01)] {
+                let mut wrong = right.clone();
+                wrong[octet] ^= mask;
+                assert!(!differences(row, &packet, Some(&wrong), Transport::Tcp).is_empty(), "{place}: header {octet}");
+            }
+            let Some(expected) = &row.expected else { continue };
+            for (section, index) in (0..3).flat_map(|at| (0..expected.sections[at].len()).map(move |i| (at, i))) {
+                let mut sections = expected.sections.clone();
+                sections[section].remove(index);
+                let wrong = encode(expected, &sections, &packet);
+                assert!(
+                    !differences(row, &packet, Some(&wrong), Transport::Tcp).is_empty(),
+                    "{place}: {section} {index}"
+                );
+                sections = expected.sections.clone();
+                sections[section][index].ttl += 1;
+                let wrong = encode(expected, &sections, &packet);
+                assert!(!differences(row, &packet, Some(&wrong), Transport::Tcp).is_empty(), "{place}: TTL");
+            }
+        }
+    }
+}
+
+/// The octets a row describes; nothing for silence.
+fn answer_of(row: &Row, packet: &[u8]) -> Option<Vec<u8>> {
+    row.expected.as_ref().map(|expected| encode(expected, &expected.sections, packet))
+}
+
+fn encode(expected: &Expected, sections: &[Vec<Record>; 3], packet: &[u8]) -> Vec<u8> {
+    let request = Message::parse(packet).ok();
+    let question = match (expected.echo, &request) {
+        (Echo::AsSent, Some(request)) => request.question.clone(),
+        _ => Vec::new(),
+    };
+    let opt = request.filter(|_| expected.opt != Opt::Absent).and_then(|request| request.opt.first().cloned());
+    let opcode = u16::from(packet[2] & 0x78) << 8;
+    let mut octets = packet[..2].to_vec();
+    let flags = 0x8000 | opcode | expected.flags | (expected.rcode & 15);
+    let counts = [usize::from(!question.is_empty()), sections[0].len(), sections[1].len()];
+    octets.extend(flags.to_be_bytes());
+    for count in counts.into_iter().chain([sections[2].len() + usize::from(opt.is_some())]) {
+        octets.extend(text::length16(count));
+    }
+    octets.extend(question);
+    for record in sections.iter().flatten() {
+        octets.extend(&record.owner);
+        octets.extend([record.rtype.to_be_bytes(), record.class.to_be_bytes()].concat());
+        octets.extend(record.ttl.to_be_bytes());
+        octets.extend(text::length16(record.data.len()));
+        octets.extend(&record.data);
+    }
+    if let Some(opt) = opt {
+        octets.extend([0, 0, 41, 4, 208]);
+        octets.extend((u32::from(expected.rcode >> 4) << 24 | (opt.ttl & 0x8000)).to_be_bytes());
+        octets.extend([0, 0]);
+    }
+    octets
+}
