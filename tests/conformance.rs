@@ -96,7 +96,7 @@ fn answer_of(row: &Row, packet: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn encode(expected: &Expected, sections: &[Vec<Record>; 3], packet: &[u8]) -> Vec<u8> {
-    let request = Message::parse(packet).ok();
+    let request = Message::parse_prefix(packet).ok().map(|(request, _)| request);
     let question = match (expected.echo, &request) {
         (Echo::AsSent, Some(request)) => request.question.clone(),
         _ => Vec::new(),

@@ -61,6 +61,14 @@ pub(crate) struct Message {
 impl Message {
     /// Reads all of `octets`.
     pub(crate) fn parse(octets: &[u8]) -> Result<Self, Malformed> {
+        match Self::parse_prefix(octets)? {
+            (message, end) if end == octets.len() => Ok(message),
+            _ => Err(Malformed("octets after the last record")),
+        }
+    }
+
+    /// Reads a message and says where it ends: what we send may be followed by garbage.
+    pub(crate) fn parse_prefix(octets: &[u8]) -> Result<(Self, usize), Malformed> {
         let word = |at: usize| number16(octets, at);
         let (id, flags) = (word(0)?, word(2)?);
         let counts = [word(4)?, word(6)?, word(8)?, word(10)?];
@@ -77,14 +85,11 @@ impl Message {
                 position = next;
             }
         }
-        if position != octets.len() {
-            return Err(Malformed("octets after the last record"));
-        }
         let (opt, rest) = std::mem::take(&mut sections[2]).into_iter().partition(|record| record.rtype == 41);
         sections[2] = rest;
         let opt: Vec<Record> = opt;
         let extended = opt.first().map_or(0, |record| u16::from(record.ttl.to_be_bytes()[0])) << 4;
-        Ok(Self { id, flags, rcode: extended | (flags & 15), question, sections, opt })
+        Ok((Self { id, flags, rcode: extended | (flags & 15), question, sections, opt }, position))
     }
 
     /// 0 is a query.

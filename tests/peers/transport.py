@@ -1,11 +1,12 @@
-"""Asks a server over UDP and TCP. Silence is known by a second question that is answered while the first is not."""
+"""Asks a server over UDP and TCP. After a packet that may
+meet silence a second question is sent: when that one is answered first, the silence is known without waiting."""
 
 import socket
 import struct
 
 import wire
 
-TIMEOUT_S = 3.0
+TIMEOUT_S = 5.0
 SENTINEL_ID = 0xFFFE
 
 
@@ -65,12 +66,12 @@ def ask(address, transport, row, number):
     if not row.question.startswith("raw"):
         packet = struct.pack("!H", number) + packet[2:]
     sentinel = None
-    if row.silence:
+    if row.question.startswith("raw"):
         header = struct.pack("!6H", SENTINEL_ID, 0, 1, 0, 0, 0)
         sentinel = header + wire.name_to_wire((b"sentinel", b"invalid")) + struct.pack("!HH", 1, 1)
     answer = (send_udp if transport == "udp" else send_tcp)(address, packet, sentinel)
     try:
-        request = wire.Message(packet)
+        request = wire.Message(packet, whole=False)
     except wire.Malformed:
         request = None
     if answer is None:

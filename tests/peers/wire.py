@@ -237,9 +237,9 @@ class Record:
 
 
 class Message:
-    """A parsed message. `question_wire` holds the question's octets as they were sent."""
+    """A parsed message. `question_wire` holds the question's octets as they were sent; `whole` forbids octets after it."""
 
-    def __init__(self, octets):
+    def __init__(self, octets, whole=True):
         if len(octets) < 12:
             raise Malformed("shorter than a header")
         self.octets = octets
@@ -263,7 +263,7 @@ class Message:
                 record, position = read_record(octets, position)
                 records.append(record)
             self.sections.append(records)
-        if position != len(octets):
+        if whole and position != len(octets):
             raise Malformed("octets after the last record")
         self.opt = [record for record in self.sections[2] if record.rtype == 41]
         self.sections[2] = [record for record in self.sections[2] if record.rtype != 41]
