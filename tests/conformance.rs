@@ -1,5 +1,7 @@
 //! The corpus of `tests/corpus`: every row can be read, says why, and the comparison sees what it must see.
 
+#[path = "conformance/ask.rs"]
+mod ask;
 #[path = "conformance/compare.rs"]
 mod compare;
 #[path = "conformance/rows.rs"]
@@ -9,9 +11,16 @@ mod text;
 #[path = "conformance/wire.rs"]
 mod wire;
 
-use compare::{check_theme, differences};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::Arc;
+
+use compare::{check_theme, check_transports_agree, differences};
 use rows::{Echo, Expected, Opt, Row, Theme, Transport};
 use wire::{Message, Record};
+
+/// One question to a server, over UDP or TCP.
+type Ask = fn(SocketAddr, &[u8]) -> std::io::Result<Option<Vec<u8>>>;
 
 fn corpus() -> Vec<Theme> {
     rows::load_all().unwrap_or_else(|error| panic!("{error}"))
@@ -88,6 +97,74 @@ fn an_answer_that_lacks_or_adds_anything_is_not_accepted() {
             }
         }
     }
+}
+
+#[test]
+fn questions_and_silence_pass_over_sockets() {
+    let themes = corpus();
+    let theme = Arc::new(themes.into_iter().find(|theme| theme.name == "header").expect("the theme is there"));
+    let server = stand_in(&theme);
+    for (transport, ask) in [(Transport::Udp, ask::udp as Ask), (Transport::Tcp, ask::tcp)] {
+        let found = check_theme(&theme, transport, |packet| ask(server, packet).expect("the stand-in answers"));
+        assert!(found.is_empty(), "{}", found.join("\n"));
+    }
+    let asked = |ask: Ask| move |packet: &[u8]| ask(server, packet).expect("the stand-in answers");
+    assert!(check_transports_agree(&theme, asked(ask::udp), asked(ask::tcp)).is_empty());
+    let deaf = check_transports_agree(&theme, asked(ask::udp), |_| None);
+    let answered = theme.rows.iter().filter(|row| row.expected.is_some()).count();
+    assert_eq!(deaf.len(), answered, "a missing answer is a difference");
+}
+
+/// A server on loopback that answers what the theme's rows describe, and the sentinel with its own octets.
+/// Its threads end with the process.
+fn stand_in(theme: &Arc<Theme>) -> SocketAddr {
+    let (udp, tcp) = loop {
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        if let Ok(udp) = UdpSocket::bind(tcp.local_addr().expect("it is bound")) {
+            break (udp, tcp);
+        }
+    };
+    let address = tcp.local_addr().expect("it is bound");
+    let of_udp = Arc::clone(theme);
+    std::thread::spawn(move || {
+        let mut packet = [0; 65_535];
+        while let Ok((length, client)) = udp.recv_from(&mut packet) {
+            if let Some(answer) = answer_by_packet(&of_udp, &packet[..length]) {
+                udp.send_to(&answer, client).expect("loopback takes it");
+            }
+        }
+    });
+    let of_tcp = Arc::clone(theme);
+    std::thread::spawn(move || {
+        for stream in tcp.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut length = [0; 2];
+            while stream.read_exact(&mut length).is_ok() {
+                let mut packet = vec![0; usize::from(u16::from_be_bytes(length))];
+                stream.read_exact(&mut packet).expect("a whole frame");
+                if let Some(answer) = answer_by_packet(&of_tcp, &packet) {
+                    let frame = [&text::length16(answer.len())[..], &answer].concat();
+                    if stream.write_all(&frame).is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+    });
+    address
+}
+
+/// What the row of this packet describes; the packet itself where no row has it.
+fn answer_by_packet(theme: &Theme, packet: &[u8]) -> Option<Vec<u8>> {
+    let same = |row: &&Row| row.packet == packet || (packet.len() > 2 && row.packet_with_id(0)[..] == blank_id(packet));
+    match theme.rows.iter().find(same) {
+        Some(row) => answer_of(row, packet),
+        None => Some(packet.to_vec()),
+    }
+}
+
+fn blank_id(packet: &[u8]) -> Vec<u8> {
+    [&[0, 0][..], &packet[2..]].concat()
 }
 
 /// The octets a row describes; nothing for silence.

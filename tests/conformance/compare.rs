@@ -28,6 +28,29 @@ pub(crate) fn check_theme(
     found
 }
 
+/// Asks every row that is not for one transport alone over both and compares the answers with each other: header,
+/// question, and the records of each section. An answer with TC is left out.
+pub(crate) fn check_transports_agree(
+    theme: &Theme,
+    mut udp: impl FnMut(&[u8]) -> Option<Vec<u8>>,
+    mut tcp: impl FnMut(&[u8]) -> Option<Vec<u8>>,
+) -> Vec<String> {
+    let mut found = Vec::new();
+    for (row, id) in theme.rows.iter().zip(0x1000..).filter(|(row, _)| row.transports.len() == 2) {
+        let packet = row.packet_with_id(id);
+        let pair = [udp(&packet), tcp(&packet)].map(|answer| answer.map(|octets| Message::parse(&octets)));
+        let same = match &pair {
+            [None, None] => true,
+            [Some(Ok(first)), Some(Ok(second))] => first.flags & 0x200 != 0 || first.essence() == second.essence(),
+            _ => false,
+        };
+        if !same {
+            found.push(format!("{}.rows:{} {}: UDP and TCP differ", theme.name, row.line, row.question));
+        }
+    }
+    found
+}
+
 /// Every way in which `answer` is not what `row` wants; empty when it is.
 pub(crate) fn differences(row: &Row, packet: &[u8], answer: Option<&[u8]>, transport: Transport) -> Vec<String> {
     let (expected, octets) = match (&row.expected, answer) {

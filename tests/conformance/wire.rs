@@ -92,6 +92,16 @@ impl Message {
         Ok((Self { id, flags, rcode: extended | (flags & 15), question, sections, opt }, position))
     }
 
+    /// What two answers to one question share, whatever the order of their records.
+    pub(crate) fn essence(&self) -> (u16, u16, &[u8], [Vec<Key>; 3]) {
+        let sections = [0, 1, 2].map(|index: usize| {
+            let mut keys: Vec<Key> = self.sections[index].iter().map(|record| record.key(true)).collect();
+            keys.sort();
+            keys
+        });
+        (self.flags, self.rcode, &self.question, sections)
+    }
+
     /// 0 is a query.
     pub(crate) fn opcode(&self) -> u16 {
         (self.flags >> 11) & 15
