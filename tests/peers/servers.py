@@ -26,13 +26,21 @@ def ensure_installed(peers):
     if os.geteuid() != 0:
         raise SystemExit(f"missing packages: {' '.join(missing)} (apt-get install --no-install-recommends)")
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive", RUNLEVEL="1")
-    subprocess.run(
-        ["apt-get", "install", "-y", "--no-install-recommends", *missing], check=True, env=environment, timeout=600)
+    for arguments in (["update"], ["install", "-y", "--no-install-recommends", *missing]):
+        subprocess.run(
+            ["apt-get", "-q", *arguments], check=True, env=environment, timeout=600, stdout=subprocess.DEVNULL)
 
 
 def find(peer):
     """The path of a peer's daemon."""
     return shutil.which(PACKAGES[peer][0], path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+
+
+def version(peer):
+    """What the daemon calls itself."""
+    flag = {"nsd": "-v", "knot": "-V", "bind": "-v"}[peer]
+    told = subprocess.run([find(peer), flag], capture_output=True, text=True, timeout=10, check=False)
+    return (told.stdout or told.stderr).split("\n")[0].split(" (Extended")[0]
 
 
 def free_port():
