@@ -105,6 +105,9 @@ struct Load {
     /// Send when there is room for so many: 1 refills at once, more makes a client that writes in batches
     #[arg(long, default_value_t = 1)]
     refill: usize,
+    /// Let the kernel cut datagrams from large ones (UDP_SEGMENT): the load costs a third less, and the server receives the same datagrams
+    #[arg(long)]
+    segmented: bool,
     /// Queries a second, evenly spaced; without it as fast as the window lets through
     #[arg(long)]
     rate: Option<f64>,
@@ -162,7 +165,7 @@ fn run_load(load: &Load, transport: Transport) -> Result<bool> {
     let mut run = load.start(load.workload(), Arc::default());
     let cpu_before = load.cpu();
     match transport {
-        Transport::Udp => Sockets::connect(load.server, load.channels, load.window)?.drive(&mut run),
+        Transport::Udp => Sockets::connect(load.server, load.channels, load.window, load.segmented)?.drive(&mut run),
         Transport::Tcp => Connections::connect(load.server, load.channels, load.window)?.drive(&mut run)?,
     }
     let report = load.report(run, cpu_before);
@@ -174,7 +177,7 @@ fn run_reload(load: &Load, method: &Method, contents: Contents, marker_every: u3
     let reloads =
         Arc::new(Reloads { written: AtomicU32::new(contents.generation), done: AtomicU32::new(contents.generation) });
     let workload = load.workload().with_markers(marker_every, contents.churned);
-    let mut sockets = Sockets::connect(load.server, load.channels, load.window)?;
+    let mut sockets = Sockets::connect(load.server, load.channels, load.window, load.segmented)?;
     let (end, stop) = mpsc::channel();
     let mut run = load.start(workload, Arc::clone(&reloads));
     let start = run.start;

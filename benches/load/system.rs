@@ -155,6 +155,42 @@ impl Batch {
         })
     }
 
+    /// Sends the batch as one large datagram that the kernel cuts into those that were pushed, and forgets it: the way
+    /// through the stack is paid once. For batches whose datagrams are all of one length; others go as [`Self::send`]s.
+    /// The receiver gets the same datagrams.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub fn send_segmented(&mut self, socket: &impl AsRawFd) -> io::Result<usize> {
+        let lengths = &self.lengths[..self.count];
+        let Some(length) = lengths.first().and_then(|&length| u16::try_from(length).ok()) else { return Ok(0) };
+        if self.count == 1 || lengths.iter().any(|&other| other != usize::from(length)) {
+            return self.send(socket);
+        }
+        let count = mem::take(&mut self.count);
+        // SAFETY: both are plain C structures for which all zeros is a valid value.
+        let (mut vectors, mut header): ([libc::iovec; BATCH], libc::msghdr) = unsafe { (mem::zeroed(), mem::zeroed()) };
+        for (vector, buffer) in vectors.iter_mut().zip(&mut self.buffers).take(count) {
+            *vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: usize::from(length) };
+        }
+        // Words, so that the control message is aligned; 24 octets are what one `u16` needs.
+        let mut control = [0_u64; 3];
+        header.msg_iov = vectors.as_mut_ptr();
+        header.msg_iovlen = count;
+        header.msg_control = control.as_mut_ptr().cast();
+        header.msg_controllen = size_of_val(&control);
+        // SAFETY: `control` is aligned and holds CMSG_SPACE of a `u16`; all that `header` points to outlives the call.
+        let sent = unsafe {
+            let message = libc::CMSG_FIRSTHDR(&raw const header);
+            (*message).cmsg_level = libc::SOL_UDP;
+            (*message).cmsg_type = libc::UDP_SEGMENT;
+            (*message).cmsg_len = libc::CMSG_LEN(2) as usize;
+            libc::CMSG_DATA(message).cast::<u16>().write_unaligned(length);
+            libc::sendmsg(socket.as_raw_fd(), &raw const header, 0)
+        };
+        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(count) }
+    }
+
     /// Calls the kernel with headers over the first `count` buffers; keeps the lengths it reports.
     fn with_headers(
         &mut self,

@@ -17,14 +17,16 @@ const GIVE_UP_EVERY_NS: u64 = 50_000_000;
 /// Connected sockets, each with its own ids.
 pub struct Sockets {
     channels: Vec<(UdpSocket, Ledger)>,
+    segmented: bool,
 }
 
 impl Sockets {
-    /// Opens `count` sockets to `server`, each with at most `window` queries under way.
+    /// Opens `count` sockets to `server`, each with at most `window` queries under way. `segmented` lets the kernel cut
+    /// datagrams from large ones.
     ///
     /// # Errors
     /// If the system gives none.
-    pub fn connect(server: SocketAddr, count: usize, window: usize) -> Result<Self> {
+    pub fn connect(server: SocketAddr, count: usize, window: usize, segmented: bool) -> Result<Self> {
         let local: SocketAddr = match server {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -36,7 +38,7 @@ impl Sockets {
             Ok((socket, Ledger::new(window)))
         });
         let channels = channels.collect::<std::io::Result<_>>().context("cannot open a socket")?;
-        Ok(Self { channels })
+        Ok(Self { channels, segmented })
     }
 
     /// Asks until `run` is over, then waits for the last answers.
@@ -49,7 +51,7 @@ impl Sockets {
             let mut moved = 0;
             for (socket, ledger) in &mut self.channels {
                 moved += hear(run, socket, ledger, &mut received);
-                moved += ask(run, socket, ledger, &mut sending);
+                moved += ask(run, socket, ledger, &mut sending, self.segmented);
             }
             let now_ns = run.now_ns();
             if now_ns >= give_up_at {
@@ -83,7 +85,7 @@ fn hear(run: &mut Run, socket: &UdpSocket, ledger: &mut Ledger, batch: &mut Batc
 }
 
 /// Sends what is due; returns how much that was.
-fn ask(run: &mut Run, socket: &UdpSocket, ledger: &mut Ledger, batch: &mut Batch) -> usize {
+fn ask(run: &mut Run, socket: &UdpSocket, ledger: &mut Ledger, batch: &mut Batch, segmented: bool) -> usize {
     let now_ns = run.now_ns();
     if run.is_over(now_ns) {
         return 0;
@@ -92,16 +94,17 @@ fn ask(run: &mut Run, socket: &UdpSocket, ledger: &mut Ledger, batch: &mut Batch
     for _ in 0..due {
         batch.push(|out| run.ask(ledger, now_ns, out));
         if batch.is_full() {
-            send(run, socket, batch);
+            send(run, socket, batch, segmented);
         }
     }
-    send(run, socket, batch);
+    send(run, socket, batch, segmented);
     due
 }
 
 /// Sends a batch. What the kernel does not take is lost, and found to be so in time.
-fn send(run: &mut Run, socket: &UdpSocket, batch: &mut Batch) {
-    if batch.send(socket).is_err() {
+fn send(run: &mut Run, socket: &UdpSocket, batch: &mut Batch, segmented: bool) {
+    let sent = if segmented { batch.send_segmented(socket) } else { batch.send(socket) };
+    if sent.is_err() {
         run.tally.socket_errors += 1;
     }
 }
