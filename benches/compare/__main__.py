@@ -51,7 +51,9 @@ def main():
     # SIGTERM leaves through the same clean-up as an exception.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("compare: ended"))
     tools = build_tools(options)
+    # Both are inherited by the servers, which choose their own core, and by the load.
     os.sched_setaffinity(0, {options.load_core})
+    os.setpriority(os.PRIO_PROCESS, 0, options.nice)
     figures = {"machine": machine.describe(), "options": vars(options), "left_out": {}, "workloads": {}, "changes": []}
     folder = tempfile.mkdtemp(prefix="compare-")
     try:
@@ -83,6 +85,8 @@ def parse_options():
     parser.add_argument("--rounds", type=int, default=10, help="rounds of each workload (default 10)")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each run (default 3)")
     parser.add_argument("--window", type=int, default=128, help="UDP queries under way (default 128)")
+    parser.add_argument("--refill", type=int, default=16, help="UDP queries sent at a time, at least (default 16)")
+    parser.add_argument("--rate", type=int, default=0, help="latencies at this rate too (default: no such runs)")
     parser.add_argument("--repeats", type=int, default=3, help="starts and changes of the big zone (default 3; 0: none)")
     parser.add_argument("--change-rate", type=int, default=20_000, help="queries a second meanwhile (default 20000)")
     parser.add_argument("--subject", default="meridian", help="whose ratios to the others are printed")
@@ -94,6 +98,7 @@ def parse_options():
     )
     parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--load-core", type=int, default=1)
+    parser.add_argument("--nice", type=int, default=0, help="of servers and load; below 0 only as root, and at others' cost")
     parser.add_argument("--load", help="the load generator's program (default: built)")
     parser.add_argument("--bare", help="the bare responder's program (default: built)")
     parser.add_argument("--json", help="write all figures to this file")
@@ -196,17 +201,29 @@ class Bench:
                 raise servers.Failed(f"{server.name} answers {' '.join(arguments)} wrongly:\n{text}")
 
     def measure(self, server, arguments):
-        """One run as fast as it goes."""
-        window = [] if "--window" in arguments else ["--window", str(self.options.window)]
-        seconds = ["--seconds", str(self.options.seconds), "--lost-max", str(1 << 60)]
+        """One run as fast as it goes, and one at a fixed rate if that is wanted."""
+        window, refill = str(self.options.window), str(self.options.refill)
+        fast = [] if "--window" in arguments else ["--window", window, "--refill", refill]
+        found = self.measure_run(server, arguments + fast)
+        if self.options.rate:
+            # An open loop: room for all queries of a pause of the server.
+            steady = ["--rate", str(self.options.rate), "--window", "16384", "--refill", "1"]
+            plain = arguments[: arguments.index("--window")] if "--window" in arguments else arguments
+            found["steady"] = self.measure_run(server, plain + steady)
+        return found
+
+    def measure_run(self, server, arguments):
+        seconds = ["--seconds", str(self.options.seconds)]
         with machine.Core(self.options.server_core) as core:
-            found, text = self.ask(server, arguments + window + seconds)
+            found, text = self.ask(server, arguments + seconds)
         if found is None:
             raise servers.Failed(f"no figures of {server.name}:\n{text}")
         used = found["server"]["seconds"]
         elsewhere = core.busy - used["user"] - used["system"]
         found["elsewhere"], found["stolen"] = elsewhere / found["seconds"], core.stolen / found["seconds"]
         found["disturbed"] = max(found["elsewhere"], found["stolen"]) > DISTURBED
+        # The load was the limit: the server had time left and the load had none.
+        found["client_bound"] = found["server"]["load"] < 0.95 and found["client"]["load"] > 0.95
         return found
 
     def measure_changes(self):

@@ -8,7 +8,8 @@ def rounds_table(workload, rounds, subject):
     lines = [
         f"### {workload}",
         "",
-        "| server | max qps | server µs/query | of it user | min–max | load | client load | p50 / p99 µs | lost | wrong"
+        "| server | max qps | server µs/query | of it user | min–max | load | client load | p50 / p99 µs (steady)"
+        " | lost | wrong"
         f" | answer octets | {subject} ÷ it: µs/query | {subject} ÷ it: qps | disturbed |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
@@ -16,19 +17,27 @@ def rounds_table(workload, rounds, subject):
         runs = [round_[name] for round_ in rounds if name in round_]
         calm = [run for run in runs if not run["disturbed"]] or runs
         cost = [run["server"]["us_per_query"] for run in calm]
+        steady = [run["steady"] for run in calm if "steady" in run]
+        latency = "-"
+        if steady:
+            latency = " / ".join(f"{median(run['latency_us'][key] for run in steady):.0f}" for key in ("p50", "p99"))
+        bound = "≥ " if 2 * sum(run["client_bound"] for run in calm) > len(calm) else ""
         lines.append(
-            f"| {name} | {median(run['qps'] for run in calm):,.0f} | {median(cost):.2f}"
+            f"| {name} | {bound}{median(run['qps'] for run in calm):,.0f} | {median(cost):.2f}"
             f" | {median(run['server']['user_us_per_query'] for run in calm):.2f} | {min(cost):.2f}–{max(cost):.2f}"
             f" | {median(run['server']['load'] for run in calm):.2f} | {median(run['client']['load'] for run in calm):.2f}"
-            f" | {median(run['latency_us']['p50'] for run in calm):.0f} /"
-            f" {median(run['latency_us']['p99'] for run in calm):.0f}"
-            f" | {sum(run['lost'] for run in runs)} | {sum(run['wrong'] for run in runs)}"
+            f" | {latency} | {total(runs, 'lost')} | {total(runs, 'wrong')}"
             f" | {median(run['answer_octets'] for run in calm):.0f}"
             f" | {ratio(rounds, subject, name, lambda run: run['server']['us_per_query'])}"
             f" | {ratio(rounds, subject, name, lambda run: run['qps'])}"
             f" | {sum(run['disturbed'] for run in runs)}/{len(runs)} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def total(runs, what):
+    """Over all runs, the steady ones too."""
+    return sum(run[what] + run.get("steady", {}).get(what, 0) for run in runs)
 
 
 def ratio(rounds, subject, peer, figure):

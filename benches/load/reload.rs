@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 
 use crate::run::Reloads;
+use crate::system;
 use crate::zone::{self, Contents};
 
 /// How the server is told, and how it says that it is done.
@@ -104,8 +105,7 @@ impl Method {
     /// Tells the server; returns when the command does.
     fn reload(&self, generation: u32) -> Result<()> {
         if let Some(pid) = self.reload_pid {
-            let status = Command::new("kill").args(["-HUP", &pid.to_string()]).status().context("cannot run kill")?;
-            ensure!(status.success(), "process {pid} takes no signal");
+            system::hang_up(pid).with_context(|| format!("process {pid} takes no signal"))?;
         }
         if let Some(command) = &self.reload_command {
             let status = Command::new("sh")

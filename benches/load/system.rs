@@ -38,6 +38,17 @@ pub fn wake_on_time() {
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) };
 }
 
+/// Sends SIGHUP.
+///
+/// # Errors
+/// If there is no such process, or it is not ours.
+pub fn hang_up(pid: u32) -> io::Result<()> {
+    // Above the largest process id there is none; -1 and 0 would mean many.
+    let pid = libc::pid_t::try_from(pid).ok().filter(|&pid| pid > 0).ok_or(io::ErrorKind::NotFound)?;
+    // SAFETY: `kill` touches no memory of ours.
+    check(unsafe { libc::kill(pid, libc::SIGHUP) }).map(drop)
+}
+
 /// Clock ticks per second, the unit of `/proc/PID/stat`.
 pub fn ticks_per_second() -> f64 {
     // SAFETY: `sysconf` has no precondition.
