@@ -80,7 +80,7 @@ fn serve_udp(socket: &UdpSocket) -> io::Result<()> {
         let mut count = 0;
         for index in 0..received {
             let length = headers[index].msg_len as usize;
-            // A datagram that is no query is answered by nothing; the last header takes its place.
+            // What is no query gets an empty datagram, which the load counts as a message that belongs to no query.
             let answered = answer(&mut buffers[index], length).unwrap_or(0);
             vectors[index].iov_len = answered;
             count += 1;

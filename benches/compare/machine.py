@@ -72,7 +72,7 @@ class Peak:
             self.mb = peak_mb(self.pid)
 
     def _sample(self):
-        while not self._end.wait(0.05):
+        while not self._end.wait(0.1):
             self.mb = max(self.mb, resident_mb(self.pid))
 
 

@@ -136,12 +136,12 @@ impl Run {
 
     /// Takes a message from the server.
     pub fn hear(&mut self, ledger: &mut Ledger, message: &[u8], now_ns: u64) {
-        let id = message.first_chunk().map_or(0, |&id| u16::from_be_bytes(id));
-        match ledger.close(id) {
-            Found::Waiting(sent) => self.judge(&sent, message, now_ns),
-            Found::Late => self.tally.late += 1,
-            Found::Duplicate => self.tally.duplicate += 1,
-            Found::Unknown => self.tally.unknown += 1,
+        let found = message.first_chunk().map(|&id| ledger.close(u16::from_be_bytes(id)));
+        match found {
+            Some(Found::Waiting(sent)) => self.judge(&sent, message, now_ns),
+            Some(Found::Late) => self.tally.late += 1,
+            Some(Found::Duplicate) => self.tally.duplicate += 1,
+            Some(Found::Unknown) | None => self.tally.unknown += 1,
         }
     }
 
