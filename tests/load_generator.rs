@@ -295,7 +295,7 @@ fn pipelined_answers_over_tcp_are_counted_exactly() {
 fn an_old_answer_after_the_reload_was_reported_done_is_wrong() {
     const QUERIES: usize = 400;
     let (server, address) = bind();
-    let reloads = Arc::new(Reloads { written: AtomicU32::new(1), done: AtomicU32::new(1) });
+    let reloads = Arc::new(Reloads { written: AtomicU32::new(1), done: AtomicU32::new(1), ..Reloads::default() });
     let reported = Arc::clone(&reloads);
     let serving = thread::spawn(move || {
         let mut query = [0; 1_500];

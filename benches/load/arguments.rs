@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -174,8 +174,11 @@ fn run_load(load: &Load, transport: Transport) -> Result<bool> {
 }
 
 fn run_reload(load: &Load, method: &Method, contents: Contents, marker_every: u32) -> Result<bool> {
-    let reloads =
-        Arc::new(Reloads { written: AtomicU32::new(contents.generation), done: AtomicU32::new(contents.generation) });
+    let reloads = Arc::new(Reloads {
+        written: AtomicU32::new(contents.generation),
+        done: AtomicU32::new(contents.generation),
+        finished: AtomicBool::new(false),
+    });
     let workload = load.workload().with_markers(marker_every, contents.churned);
     let mut sockets = Sockets::connect(load.server, load.channels, load.window, load.segmented)?;
     let (end, stop) = mpsc::channel();
@@ -244,16 +247,16 @@ impl Load {
     }
 }
 
-/// What came of the reloads.
+/// What came of the reloads; milliseconds, and none if there were none.
 #[derive(Debug, Serialize)]
 struct ReloadReport {
     count: usize,
-    /// From putting the file in place to the report that it is loaded, milliseconds.
-    done_ms_median: f64,
-    done_ms_max: f64,
-    /// From putting the file in place to the first answer from it, milliseconds.
-    first_answer_ms_median: f64,
-    first_answer_ms_max: f64,
+    /// From putting the file in place to the report that it is loaded.
+    done_ms_median: Option<f64>,
+    done_ms_max: Option<f64>,
+    /// From putting the file in place to the first answer from it.
+    first_answer_ms_median: Option<f64>,
+    first_answer_ms_max: Option<f64>,
 }
 
 impl ReloadReport {
@@ -265,10 +268,10 @@ impl ReloadReport {
         }));
         Self {
             count: reloads.len(),
-            done_ms_median: done.get(done.len() / 2).copied().unwrap_or_default(),
-            done_ms_max: done.last().copied().unwrap_or_default(),
-            first_answer_ms_median: first.get(first.len() / 2).copied().unwrap_or_default(),
-            first_answer_ms_max: first.last().copied().unwrap_or_default(),
+            done_ms_median: done.get(done.len() / 2).copied(),
+            done_ms_max: done.last().copied(),
+            first_answer_ms_median: first.get(first.len() / 2).copied(),
+            first_answer_ms_max: first.last().copied(),
         }
     }
 }
@@ -288,10 +291,14 @@ struct Both<'a> {
 
 impl std::fmt::Display for Both<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let ReloadReport { count, done_ms_median, done_ms_max, first_answer_ms_median, first_answer_ms_max } =
-            self.reloads;
-        writeln!(f, "{}", self.load)?;
-        writeln!(f, "{count} reloads, reported done after {done_ms_median:.1} ms (max {done_ms_max:.1}),")?;
-        write!(f, "first answer from it after {first_answer_ms_median:.1} ms (max {first_answer_ms_max:.1})")
+        let Self { load, reloads } = self;
+        write!(f, "{load}\n{} reloads", reloads.count)?;
+        if let (Some(median), Some(max)) = (reloads.done_ms_median, reloads.done_ms_max) {
+            write!(f, ", reported done after {median:.1} ms (max {max:.1})")?;
+        }
+        if let (Some(median), Some(max)) = (reloads.first_answer_ms_median, reloads.first_answer_ms_max) {
+            write!(f, ", first answer from it after {median:.1} ms (max {max:.1})")?;
+        }
+        Ok(())
     }
 }

@@ -5,7 +5,6 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
@@ -27,6 +26,9 @@ pub struct Method {
     /// Milliseconds from one reload to the next; a slower reload is followed at once by the next
     #[arg(long, default_value_t = 1_000)]
     pub every_ms: u64,
+    /// End after so many reloads, if that comes before --seconds
+    #[arg(long, default_value_t = u32::MAX)]
+    pub times: u32,
     /// Reload by sending SIGHUP to this process
     #[arg(long)]
     pub reload_pid: Option<u32>,
@@ -55,6 +57,8 @@ pub struct Reload {
     pub done_ms: f64,
 }
 
+/// The load goes on so long after the last reload, so that its answers are seen.
+const SETTLE: Duration = Duration::from_millis(200);
 /// Metrics are read so often.
 const POLL_EVERY: Duration = Duration::from_millis(2);
 
@@ -69,25 +73,42 @@ impl Method {
         Ok(())
     }
 
-    /// Reloads until `stop` is dropped.
+    /// Reloads until `stop` is dropped or it was done as often as asked; ends the run in any case.
     ///
     /// # Errors
     /// If a file cannot be written, or a reload fails or is not reported done in time.
     pub fn drive(
         &self,
+        contents: Contents,
+        reloads: &Reloads,
+        start: Instant,
+        stop: &Receiver<()>,
+    ) -> Result<Vec<Reload>> {
+        let done = self.reload_repeatedly(contents, reloads, start, stop);
+        if done.is_ok() {
+            // Ended early by the end of the run, which is as well.
+            let _ = stop.recv_timeout(SETTLE);
+        }
+        reloads.finished.store(true, Ordering::Release);
+        done
+    }
+
+    fn reload_repeatedly(
+        &self,
         mut contents: Contents,
-        reloads: &Arc<Reloads>,
+        reloads: &Reloads,
         start: Instant,
         stop: &Receiver<()>,
     ) -> Result<Vec<Reload>> {
         let mut done = Vec::new();
         let mut next = Instant::now() + Duration::from_millis(self.every_ms);
-        loop {
+        for _ in 0..self.times {
             contents.generation += 1;
             let beside = zone::prepare(&self.zone_file, contents)?;
             // The channel carries no message: it ends when the run does.
             if stop.recv_timeout(next.saturating_duration_since(Instant::now())) != Err(RecvTimeoutError::Timeout) {
-                return std::fs::remove_file(&beside).context("cannot remove the last zone file").map(|()| done);
+                std::fs::remove_file(&beside).context("cannot remove the last zone file")?;
+                break;
             }
             reloads.written.store(contents.generation, Ordering::Release);
             std::fs::rename(&beside, &self.zone_file).context("cannot put the zone file in place")?;
@@ -100,6 +121,7 @@ impl Method {
             done.push(Reload { generation: contents.generation, at, done_ms });
             next = (next + Duration::from_millis(self.every_ms)).max(Instant::now());
         }
+        Ok(done)
     }
 
     /// Tells the server; returns when the command does.

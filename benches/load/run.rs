@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::check::{Checker, Generations};
@@ -33,6 +33,8 @@ pub struct Reloads {
     pub written: AtomicU32,
     /// The last one reported loaded.
     pub done: AtomicU32,
+    /// No reload follows: the run may end.
+    pub finished: AtomicBool,
 }
 
 /// What came of the queries.
@@ -96,7 +98,9 @@ impl Run {
 
     /// True once no more queries are to be sent.
     pub fn is_over(&self, now_ns: u64) -> bool {
-        now_ns >= nanoseconds(self.limits.duration) || self.tally.sent >= self.limits.queries
+        now_ns >= nanoseconds(self.limits.duration)
+            || self.tally.sent >= self.limits.queries
+            || self.reloads.finished.load(Ordering::Acquire)
     }
 
     /// How many queries may be sent now on the socket of `ledger`.
