@@ -228,8 +228,8 @@ impl<'m> Message<'m> {
             self.counts[2] += 1;
         }
         let has_question = self.question_end > HEADER_LEN;
-        let [id_high, id_low, flags, more_flags] = self.head;
-        // Opcode and RD come back as sent, and CD by RFC 4035 §3.1.6; RA, Z and AD are not ours to set.
+        let [id_high, id_low, flags, _] = self.head;
+        // Opcode and RD come back as sent; RA, Z, AD and CD are clear in an authoritative answer (RFC 4035 §3.1.6).
         let flags = 0x80 | (flags & 0x79) | u8::from(self.authoritative) << 2 | u8::from(self.truncated) << 1;
         let low_rcode = u8::try_from(self.rcode & 0xf).unwrap_or(0);
         let [answers, authorities, additionals] = self.counts.map(u16::to_be_bytes);
@@ -238,7 +238,7 @@ impl<'m> Message<'m> {
                 id_high,
                 id_low,
                 flags,
-                (more_flags & 0x10) | low_rcode,
+                low_rcode,
                 0,
                 u8::from(has_question),
                 answers[0],

@@ -7,10 +7,11 @@ use crate::base::limits::{ADDITIONAL_NAMES_MAX, ALIAS_STEPS_MAX, NAME_LEN_MAX};
 use crate::base::list::ShortList;
 use crate::dns::RecordType;
 use crate::dns::name::wire_len;
+use crate::dns::rtype::Class;
 use crate::snapshot::Snapshot;
 use crate::wire::edns::ExtendedError;
 use crate::wire::writer::{Full, Owner};
-use crate::wire::{FoldedName, Query, rcode, u32_at};
+use crate::wire::{FoldedName, Query, rcode, u16_at, u32_at};
 use crate::zone::{Found, Node, Rrset, Served, Zone, ZoneSet};
 
 /// RRsets the authority section may need: an SOA or a cut, and the proofs of every wildcard on the way.
@@ -50,8 +51,16 @@ pub(super) struct Resolver<'s, 'q, 'm> {
     /// The name a DNAME made.
     renamed: &'q mut Absolute,
     authority: ShortList<Pending<'s>, AUTHORITY_MAX>,
-    /// Names whose addresses the client will want next, wire form.
-    additional: ShortList<&'s [u8], ADDITIONAL_NAMES_MAX>,
+    additional: ShortList<Wanted<'s>, ADDITIONAL_NAMES_MAX>,
+}
+
+/// A name whose addresses the client will want next.
+#[derive(Clone, Copy)]
+enum Wanted<'s> {
+    /// In wire form.
+    Name(&'s [u8]),
+    /// The owner of the answer itself, whose node this is.
+    Owner(Node<'s>),
 }
 
 /// How one step of the resolution ended.
@@ -72,25 +81,25 @@ impl<'s> Resolver<'s, '_, '_> {
             self.message.reject(rcode::REFUSED, Some(ExtendedError::NotSupported));
             return;
         }
-        if query.qtype == RecordType::OPT {
-            self.message.reject(rcode::FORMERR, None);
-            return;
-        }
         let step = match self.zone_for(&query.name) {
             None => return self.message.reject(rcode::REFUSED, Some(ExtendedError::NotAuthoritative)),
             Some(Served::Failed(_)) => return self.message.reject(rcode::SERVFAIL, Some(ExtendedError::InvalidData)),
             Some(Served::Zone(zone)) => self.step(zone, &query.name, Owner::Question, true),
         };
+        let mut owner = Owner::Question;
         match step {
             Ok(Step::Done) => {}
-            Ok(step) => self.follow(step, alias),
+            Ok(step) => {
+                self.follow(step, alias);
+                owner = Owner::Name(alias.wire());
+            }
             Err(Full) => self.message.truncate(),
         }
         if !self.message.is_truncated() && !self.authority.is_empty() {
             self.write_authority();
         }
         if !self.message.is_truncated() && !self.additional.is_empty() {
-            self.write_additional();
+            self.write_additional(owner);
         }
     }
 
@@ -151,8 +160,8 @@ impl<'s> Resolver<'s, '_, '_> {
     fn step(&mut self, zone: &'s Zone, name: &FoldedName, owner: Owner<'_>, first: bool) -> Result<Step<'s>, Full> {
         let found = zone.find(name);
         if first {
-            // RFC 1034 §4.1.1: AA speaks of the name asked for; it is off only if that itself is delegated.
-            self.message.authoritative = !self.is_referral(&found);
+            // RFC 1035 §4.1.1: AA speaks of the name asked for; it is off if that is delegated, and for QCLASS ANY (§6.2).
+            self.message.authoritative = self.query.qclass == Class::IN && !self.is_referral(&found);
         }
         match found {
             Found::Node(node) if node.is_cut() && self.query.qtype != RecordType::DS => {
@@ -224,7 +233,7 @@ impl<'s> Resolver<'s, '_, '_> {
         if let Some(encloser) = encloser.filter(|_| self.message.dnssec) {
             denial::wildcard_answer(self, zone, name, encloser);
         }
-        self.want_addresses(set);
+        self.want_addresses(node, set);
         Ok(())
     }
 
@@ -339,7 +348,7 @@ impl<'s> Resolver<'s, '_, '_> {
 
     /// Notes the names in an RRset whose addresses help (RFC 1034 §4.3.2 step 6, RFC 2782, RFC 9460 §4.1).
     #[inline]
-    fn want_addresses(&mut self, set: Rrset<'s>) {
+    fn want_addresses(&mut self, node: Node<'s>, set: Rrset<'s>) {
         let prefix = match set.rtype {
             RecordType::NS => 0,
             RecordType::MX | RecordType::SVCB | RecordType::HTTPS => 2,
@@ -348,36 +357,51 @@ impl<'s> Resolver<'s, '_, '_> {
         };
         for rdata in set.rdatas() {
             let Some(rest) = rdata.get(prefix..) else { continue };
-            if let Some(name) = wire_len(rest).ok().and_then(|len| rest.get(..len)).filter(|name| name.len() > 1) {
-                self.additional.push(name);
+            let Some(name) = wire_len(rest).ok().and_then(|len| rest.get(..len)) else { continue };
+            if name.len() > 1 {
+                self.additional.push(Wanted::Name(name));
+            } else if matches!(set.rtype, RecordType::SVCB | RecordType::HTTPS) && u16_at(rdata, 0) != 0 {
+                // RFC 9460 §2.5: in service mode `.` is the owner itself.
+                self.additional.push(Wanted::Owner(node));
             }
         }
     }
 
-    /// Addresses we are authoritative for; what does not fit is left out without a word (RFC 2181 §9).
-    fn write_additional(&mut self) {
+    /// Addresses of those names; what does not fit is left out without a word (RFC 2181 §9).
+    fn write_additional(&mut self, owner: Owner<'_>) {
         let mut seen = ShortList::<u64, ADDITIONAL_NAMES_MAX>::new();
-        let targets = std::mem::take(&mut self.additional);
-        for target in targets.iter() {
-            if !self.fill_side(target) {
-                continue;
-            }
-            let hash = self.side.hash(self.side.labels()).0;
-            if seen.iter().any(|other| other == hash) {
-                continue;
-            }
-            seen.push(hash);
-            let Some(Served::Zone(zone)) = self.zones.find(self.side, self.side.labels()) else { continue };
-            let Found::Node(node) = zone.find(self.side) else { continue };
-            if node.is_cut() {
-                continue;
-            }
+        let wanted = std::mem::take(&mut self.additional);
+        for wanted in wanted.iter() {
+            let (name, node) = match wanted {
+                Wanted::Owner(node) => (owner, Some(node)),
+                Wanted::Name(name) => {
+                    if !self.fill_side(name) {
+                        continue;
+                    }
+                    let hash = self.side.hash(self.side.labels()).0;
+                    if seen.iter().any(|other| other == hash) || !seen.push(hash) {
+                        continue;
+                    }
+                    (Owner::Name(name), self.address_node())
+                }
+            };
+            let Some(node) = node else { continue };
             for rtype in [RecordType::A, RecordType::AAAA] {
                 let Some(set) = node.set(rtype) else { continue };
-                if self.message.put_set(Section::Additional, Owner::Name(target), node, set, set.ttl).is_err() {
+                if self.message.put_set(Section::Additional, name, node, set, set.ttl).is_err() {
                     return;
                 }
             }
+        }
+    }
+
+    /// Where the addresses of the name on the side stand: data or glue of the zone it is in, never below a DNAME.
+    fn address_node(&self) -> Option<Node<'s>> {
+        let Served::Zone(zone) = self.zones.find(self.side, self.side.labels())? else { return None };
+        match zone.find(self.side) {
+            Found::Node(node) => Some(node),
+            Found::Cut(..) => zone.node(self.side),
+            Found::Wildcard(..) | Found::Dname(..) | Found::Nothing(_) => None,
         }
     }
 }

@@ -5,7 +5,7 @@
 //! | shorter than a header, or a response | silence (answering would let two servers answer each other for ever) |
 //! | opcode other than QUERY | NOTIMP, header only |
 //! | QDCOUNT other than 1 | FORMERR, header only (RFC 9619) |
-//! | question, record or OPT malformed; two OPTs; octets left over | FORMERR |
+//! | question, record or OPT malformed; two OPTs | FORMERR |
 //! | EDNS version above 0 | BADVERS (RFC 6891 §6.1.3) |
 //! | otherwise | a query |
 
@@ -90,9 +90,9 @@ impl Query {
         self.question_end = end;
         let others = usize::from(u16_at(header, 6)) + usize::from(u16_at(header, 8));
         let additional = usize::from(u16_at(header, 10));
-        let read_to = if others == 0 && additional == 0 { end } else { self.read_records(packet, others, additional)? };
-        if read_to != packet.len() {
-            return None;
+        // Octets behind the last record are ignored, as all peers do: nothing in them can change the answer.
+        if others + additional > 0 {
+            self.read_records(packet, others, additional)?;
         }
         match self.edns {
             Some(edns) if edns.version != 0 => Some(Reading::Reject(rcode::BADVERS)),
@@ -100,10 +100,10 @@ impl Query {
         }
     }
 
-    /// Walks the records behind the question, takes the OPT record, and returns where they end. A query has no use for
-    /// the others (an IXFR query carries an SOA, a signed one a TSIG), yet they must be well-formed.
+    /// Walks the records behind the question and takes the OPT record. A query has no use for the others (an IXFR query
+    /// carries an SOA, a signed one a TSIG), yet they must be well-formed.
     #[inline]
-    fn read_records(&mut self, packet: &[u8], others: usize, additional: usize) -> Option<usize> {
+    fn read_records(&mut self, packet: &[u8], others: usize, additional: usize) -> Option<()> {
         let mut at = self.question_end;
         for index in 0..others + additional {
             let owner = at;
@@ -119,7 +119,7 @@ impl Query {
                 self.edns = Some(Edns::read(u16_at(fixed, 2), u32_at(fixed, 4), data)?);
             }
         }
-        Some(at)
+        Some(())
     }
 }
 
