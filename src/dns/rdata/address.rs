@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::dns::name;
 use crate::dns::rdata::codec::hex_value;
 use crate::dns::rdata::error::Problem;
-use crate::dns::rdata::read::{Failure, number, read_algorithm, read_name, word};
+use crate::dns::rdata::mnemonic::read_algorithm;
+use crate::dns::rdata::read::{Failure, number, read_name, word};
 use crate::dns::rdata::words::Words;
 
 /// Address of a word, if it is one of family `T`.

@@ -1,6 +1,6 @@
 //! Record data between text and wire.
 //!
-//! One table ([`fields`]) says which fields each type has; [`parse_rdata`], [`print_rdata`] and [`validate`] are walks
+//! One table ([`fields()`]) says which fields each type has; [`parse_rdata`], [`print_rdata`] and [`validate`] are walks
 //! over it. Every type can also be written as `\# LENGTH HEX`, and a type without a row can only be written so.
 //!
 //! | RFC | what |
@@ -23,6 +23,7 @@ mod codec;
 mod error;
 mod layout;
 mod location;
+mod mnemonic;
 mod print;
 mod read;
 mod service;

@@ -8,6 +8,7 @@ use crate::dns::name::{self, NameError};
 use crate::dns::rdata::codec::{Base64Reader, HexReader, read_base32};
 use crate::dns::rdata::error::{Malformed, Problem, RdataError};
 use crate::dns::rdata::fields::{Field, Kind, fields};
+use crate::dns::rdata::mnemonic::{certificate_type, read_algorithm};
 use crate::dns::rdata::words::{Word, Words, WordsError};
 use crate::dns::rdata::{address, location, service, time, wire};
 use crate::dns::rtype::RecordType;
@@ -190,7 +191,11 @@ fn read_field(kind: Kind, words: &mut Words<'_>, origin: Option<&[u8]>, out: &mu
 }
 
 /// The next word through `read`; a failure with `reason` if that gives `None`.
-fn one<T>(words: &mut Words<'_>, read: impl FnOnce(&[u8]) -> Option<T>, reason: &'static str) -> Result<T, Failure> {
+pub(super) fn one<T>(
+    words: &mut Words<'_>,
+    read: impl FnOnce(&[u8]) -> Option<T>,
+    reason: &'static str,
+) -> Result<T, Failure> {
     let word = word(words)?;
     read(word.text).ok_or_else(|| Failure::invalid(&word, reason))
 }
@@ -221,52 +226,6 @@ pub(super) fn number(text: &[u8], max: u64) -> Option<u64> {
         let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
         sum.checked_mul(10)?.checked_add(digit).filter(|&sum| sum <= max)
     })
-}
-
-/// A DNSSEC algorithm, RFC 4034 appendix A.1 and the IANA registry.
-pub(super) fn read_algorithm(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
-    const MNEMONICS: [(&[u8], u8); 16] = [
-        (b"RSAMD5", 1),
-        (b"DH", 2),
-        (b"DSA", 3),
-        (b"RSASHA1", 5),
-        (b"DSA-NSEC3-SHA1", 6),
-        (b"RSASHA1-NSEC3-SHA1", 7),
-        (b"NSEC3RSASHA1", 7),
-        (b"RSASHA256", 8),
-        (b"RSASHA512", 10),
-        (b"ECC-GOST", 12),
-        (b"ECDSAP256SHA256", 13),
-        (b"ECDSAP384SHA384", 14),
-        (b"ED25519", 15),
-        (b"ED448", 16),
-        (b"PRIVATEDNS", 253),
-        (b"PRIVATEOID", 254),
-    ];
-    let read = |text: &[u8]| {
-        let known = MNEMONICS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
-        known.map(|&(_, value)| value).or_else(|| u8::try_from(number(text, u64::from(u8::MAX))?).ok())
-    };
-    out.push(one(words, read, "neither a number from 0 to 255 nor a DNSSEC algorithm")?);
-    Ok(())
-}
-
-/// RFC 4398 §2.1.
-fn certificate_type(text: &[u8]) -> Option<u16> {
-    const MNEMONICS: [(&[u8], u16); 10] = [
-        (b"PKIX", 1),
-        (b"SPKI", 2),
-        (b"PGP", 3),
-        (b"IPKIX", 4),
-        (b"ISPKI", 5),
-        (b"IPGP", 6),
-        (b"ACPKIX", 7),
-        (b"IACPKIX", 8),
-        (b"URI", 253),
-        (b"OID", 254),
-    ];
-    let known = MNEMONICS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
-    known.map(|&(_, value)| value).or_else(|| u16::try_from(number(text, u64::from(u16::MAX))?).ok())
 }
 
 /// A character string behind its length octet.

@@ -71,89 +71,100 @@ fn names_are_relative_to_the_origin() {
     }
 }
 
+/// Type, text, the marked part (empty for the end), the field, a part of the reason.
+const MISTAKES: &[(&str, &str, &str, &str, &str)] = &[
+    ("A", "10.0.0.256", "10.0.0.256", "address", "not an IPv4 address"),
+    ("A", "10.0.0", "10.0.0", "address", "not an IPv4 address"),
+    ("A", "010.0.0.1", "010.0.0.1", "address", "not an IPv4 address"),
+    ("A", "10.0.0.1 10.0.0.2", "10.0.0.2", "end", "nothing is expected"),
+    ("A", "", "", "address", "missing"),
+    ("AAAA", "2001:db8:::1", "2001:db8:::1", "address", "not an IPv6 address"),
+    ("MX", "mail.example.", "mail.example.", "preference", "0 to 65535"),
+    ("MX", "65536 mail.example.", "65536", "preference", "0 to 65535"),
+    ("MX", "10", "", "exchange", "missing"),
+    ("NS", "a..b.", "a..b.", "server", "a label is empty"),
+    ("SOA", "a. b. 1 2 3 4", "", "minimum", "missing"),
+    ("SOA", "a. b. 1 2x 3 4 5", "2x", "refresh", "period"),
+    ("SOA", "a. b. 1 2h3 3 4 5", "2h3", "refresh", "period"),
+    ("SOA", "a. b. 4294967296 2 3 4 5", "4294967296", "serial", "4294967295"),
+    ("TXT", "", "", "strings", "missing"),
+    ("TXT", r"a\25", r"a\25", "strings", "backslash"),
+    ("TXT", "a \"b", "\"b", "strings", "words"),
+    ("CAA", "0 is-sue x", "is-sue", "tag", "letters and digits"),
+    ("DS", "1 8 2 0123", "0123", "digest", "length"),
+    ("DS", "1 8 9 012", "012", "digest", "half"),
+    ("DS", "1 RSA 9 01", "RSA", "algorithm", "DNSSEC algorithm"),
+    ("TLSA", "3 1 1 zz", "zz", "association", "hexadecimal"),
+    ("DNSKEY", "256 3 8 AQI", "AQI", "public-key", "base 64"),
+    ("DNSKEY", "256 3 8 A*==", "A*==", "public-key", "base 64"),
+    ("RRSIG", "A 8 2 1 20240230000000 1 1 . AQID", "20240230000000", "expiration", "date"),
+    ("RRSIG", "AB 8 2 1 1 1 1 . AQID", "AB", "type-covered", "record type"),
+    ("NSEC", "a. A MXX", "MXX", "types", "record type"),
+    ("NSEC3", "1 0 0 xy 00", "xy", "salt", "hexadecimal"),
+    ("NSEC3", "1 0 0 - wxyz", "wxyz", "next-hash", "base 32"),
+    ("LOC", "91 N 0 E 0", "91", "location", "degrees"),
+    ("LOC", "90 0 0.001 N 0 E 0", "N", "location", "too large"),
+    ("LOC", "1 60 N 0 E 0", "60", "location", "minutes"),
+    ("LOC", "1 2 3 4 N 0 E 0", "4", "location", "hemisphere"),
+    ("LOC", "1 N 0 N 0", "N", "location", "hemisphere"),
+    ("LOC", "1 N 1 E", "", "location", "missing"),
+    ("LOC", "1 N 1 E -100000.01", "-100000.01", "location", "altitude"),
+    ("LOC", "1 N 1 E 0 90000001m 0 0 0", "0", "end", "nothing"),
+    ("APL", "3:1.2.3.4/8", "3:1.2.3.4/8", "prefixes", "prefix"),
+    ("APL", "1:1.2.3.4/33", "1:1.2.3.4/33", "prefixes", "prefix"),
+    ("EUI48", "00-00-5e-00-53", "00-00-5e-00-53", "address", "six octets"),
+    ("EUI64", "00-00-5e-00-53-00", "00-00-5e-00-53-00", "address", "eight octets"),
+    ("L64", "10 1:2:3", "1:2:3", "locator", "four groups"),
+    ("IPSECKEY", "1 4 2 . AQID", "4", "gateway", "0 to 3"),
+    ("IPSECKEY", "1 0 2 a. AQID", "a.", "gateway", "dot"),
+    ("IPSECKEY", "1 1 2 ::1 AQID", "::1", "gateway", "IPv4"),
+    ("HIP", "2 zz AQID", "zz", "host-identity", "hexadecimal"),
+    ("URI", "1 1 \"\"", "\"\"", "target", "empty"),
+    ("SVCB", "1 . alpn=h2 alpn=h3", "alpn=h3", "parameters", "twice"),
+    ("SVCB", "1 . foo=1", "foo", "parameters", "not a service parameter"),
+    ("SVCB", "1 . key065=1", "key065", "parameters", "not a service parameter"),
+    ("SVCB", "1 . key65535=1", "key65535", "parameters", "not a service parameter"),
+    ("SVCB", "1 . mandatory=alpn", "mandatory=alpn", "parameters", "missing from the record"),
+    ("SVCB", "1 . mandatory=port,port port=1", "mandatory=port,port", "parameters", "each once"),
+    ("SVCB", "1 . mandatory=mandatory", "mandatory=mandatory", "parameters", "other keys"),
+    ("SVCB", "1 . mandatory", "mandatory", "parameters", "other keys"),
+    ("SVCB", "1 . no-default-alpn", "no-default-alpn", "parameters", "needs `alpn`"),
+    ("SVCB", "1 . no-default-alpn=x alpn=h2", "no-default-alpn=x", "parameters", "no value"),
+    ("SVCB", "1 . port=65536", "port=65536", "parameters", "0 to 65535"),
+    ("SVCB", "1 . port", "port", "parameters", "0 to 65535"),
+    ("SVCB", "1 . alpn=h2,,h3", "alpn=h2,,h3", "parameters", "lists protocols"),
+    ("SVCB", "1 . ipv4hint=1.2.3.4,::1", "ipv4hint=1.2.3.4,::1", "parameters", "IPv4"),
+    ("SVCB", "1 . ech=A", "ech=A", "parameters", "base 64"),
+    ("SVCB", "1 . key3=a", "key3=a", "parameters", "`port`"),
+    ("SVCB", "1 . dohpath=dns-query", "dohpath=dns-query", "parameters", "template"),
+    ("TYPE731", r"\# 3 0102", "0102", "data", "has 2 octets, not 3"),
+    ("TYPE731", "abc", "abc", "data", "LENGTH HEX"),
+    ("WKS", "10.0.0.1 TCP 25", "10.0.0.1", "data", "LENGTH HEX"),
+    ("A", r"\# 3 010203", "010203", "data", "malformed at the address"),
+    ("A", r"\# 5 0102030405", "0102030405", "data", "malformed at the end"),
+    ("A", r"\# 0", "0", "data", "malformed at the address"),
+    ("A", r"\# x", "x", "length", "0 to 65535"),
+    ("NS", r"\# 2 C00C", "C00C", "data", "malformed at the server"),
+];
+
 #[test]
 fn mistakes_have_a_place_and_a_field() {
-    let long = format!("\"{}\"", "x".repeat(256));
-    // Type, text, the marked part ("" for the end), the field, a part of the reason.
-    for (rtype, text, marked, field, reason) in [
-        ("A", "10.0.0.256", "10.0.0.256", "address", "not an IPv4 address"),
-        ("A", "10.0.0", "10.0.0", "address", "not an IPv4 address"),
-        ("A", "010.0.0.1", "010.0.0.1", "address", "not an IPv4 address"),
-        ("A", "10.0.0.1 10.0.0.2", "10.0.0.2", "end", "nothing is expected"),
-        ("A", "", "", "address", "missing"),
-        ("AAAA", "2001:db8:::1", "2001:db8:::1", "address", "not an IPv6 address"),
-        ("MX", "mail.example.", "mail.example.", "preference", "0 to 65535"),
-        ("MX", "65536 mail.example.", "65536", "preference", "0 to 65535"),
-        ("MX", "10", "", "exchange", "missing"),
-        ("NS", "a..b.", "a..b.", "server", "a label is empty"),
-        ("SOA", "a. b. 1 2 3 4", "", "minimum", "missing"),
-        ("SOA", "a. b. 1 2x 3 4 5", "2x", "refresh", "period"),
-        ("SOA", "a. b. 1 2h3 3 4 5", "2h3", "refresh", "period"),
-        ("SOA", "a. b. 4294967296 2 3 4 5", "4294967296", "serial", "4294967295"),
-        ("TXT", "", "", "strings", "missing"),
-        ("TXT", long.as_str(), long.as_str(), "strings", "at most 255 octets"),
-        ("TXT", r"a\25", r"a\25", "strings", "backslash"),
-        ("TXT", "a \"b", "\"b", "strings", "words"),
-        ("CAA", "0 is-sue x", "is-sue", "tag", "letters and digits"),
-        ("DS", "1 8 2 0123", "0123", "digest", "length"),
-        ("DS", "1 8 9 012", "012", "digest", "half"),
-        ("DS", "1 RSA 9 01", "RSA", "algorithm", "DNSSEC algorithm"),
-        ("TLSA", "3 1 1 zz", "zz", "association", "hexadecimal"),
-        ("DNSKEY", "256 3 8 AQI", "AQI", "public-key", "base 64"),
-        ("DNSKEY", "256 3 8 A*==", "A*==", "public-key", "base 64"),
-        ("RRSIG", "A 8 2 1 20240230000000 1 1 . AQID", "20240230000000", "expiration", "date"),
-        ("RRSIG", "AB 8 2 1 1 1 1 . AQID", "AB", "type-covered", "record type"),
-        ("NSEC", "a. A MXX", "MXX", "types", "record type"),
-        ("NSEC3", "1 0 0 xy 00", "xy", "salt", "hexadecimal"),
-        ("NSEC3", "1 0 0 - wxyz", "wxyz", "next-hash", "base 32"),
-        ("LOC", "91 N 0 E 0", "91", "location", "degrees"),
-        ("LOC", "90 0 0.001 N 0 E 0", "N", "location", "too large"),
-        ("LOC", "1 60 N 0 E 0", "60", "location", "minutes"),
-        ("LOC", "1 2 3 4 N 0 E 0", "4", "location", "hemisphere"),
-        ("LOC", "1 N 0 N 0", "N", "location", "hemisphere"),
-        ("LOC", "1 N 1 E", "", "location", "missing"),
-        ("LOC", "1 N 1 E -100000.01", "-100000.01", "location", "altitude"),
-        ("LOC", "1 N 1 E 0 90000001m 0 0 0", "0", "end", "nothing"),
-        ("APL", "3:1.2.3.4/8", "3:1.2.3.4/8", "prefixes", "prefix"),
-        ("APL", "1:1.2.3.4/33", "1:1.2.3.4/33", "prefixes", "prefix"),
-        ("EUI48", "00-00-5e-00-53", "00-00-5e-00-53", "address", "six octets"),
-        ("EUI64", "00-00-5e-00-53-00", "00-00-5e-00-53-00", "address", "eight octets"),
-        ("L64", "10 1:2:3", "1:2:3", "locator", "four groups"),
-        ("IPSECKEY", "1 4 2 . AQID", "4", "gateway", "0 to 3"),
-        ("IPSECKEY", "1 0 2 a. AQID", "a.", "gateway", "dot"),
-        ("IPSECKEY", "1 1 2 ::1 AQID", "::1", "gateway", "IPv4"),
-        ("HIP", "2 zz AQID", "zz", "host-identity", "hexadecimal"),
-        ("URI", "1 1 \"\"", "\"\"", "target", "empty"),
-        ("SVCB", "1 . alpn=h2 alpn=h3", "alpn=h3", "parameters", "twice"),
-        ("SVCB", "1 . foo=1", "foo", "parameters", "not a service parameter"),
-        ("SVCB", "1 . key065=1", "key065", "parameters", "not a service parameter"),
-        ("SVCB", "1 . key65535=1", "key65535", "parameters", "not a service parameter"),
-        ("SVCB", "1 . mandatory=alpn", "mandatory=alpn", "parameters", "missing from the record"),
-        ("SVCB", "1 . mandatory=port,port port=1", "mandatory=port,port", "parameters", "each once"),
-        ("SVCB", "1 . mandatory=mandatory", "mandatory=mandatory", "parameters", "other keys"),
-        ("SVCB", "1 . mandatory", "mandatory", "parameters", "other keys"),
-        ("SVCB", "1 . no-default-alpn", "no-default-alpn", "parameters", "needs `alpn`"),
-        ("SVCB", "1 . no-default-alpn=x alpn=h2", "no-default-alpn=x", "parameters", "no value"),
-        ("SVCB", "1 . port=65536", "port=65536", "parameters", "0 to 65535"),
-        ("SVCB", "1 . port", "port", "parameters", "0 to 65535"),
-        ("SVCB", "1 . alpn=h2,,h3", "alpn=h2,,h3", "parameters", "lists protocols"),
-        ("SVCB", "1 . ipv4hint=1.2.3.4,::1", "ipv4hint=1.2.3.4,::1", "parameters", "IPv4"),
-        ("SVCB", "1 . ech=A", "ech=A", "parameters", "base 64"),
-        ("SVCB", "1 . key3=a", "key3=a", "parameters", "`port`"),
-        ("SVCB", "1 . dohpath=dns-query", "dohpath=dns-query", "parameters", "template"),
-        ("TYPE731", r"\# 3 0102", "0102", "data", "has 2 octets, not 3"),
-        ("TYPE731", "abc", "abc", "data", "LENGTH HEX"),
-        ("WKS", "10.0.0.1 TCP 25", "10.0.0.1", "data", "LENGTH HEX"),
-        ("A", r"\# 3 010203", "010203", "data", "malformed at the address"),
-        ("A", r"\# 5 0102030405", "0102030405", "data", "malformed at the end"),
-        ("A", r"\# 0", "0", "data", "malformed at the address"),
-        ("A", r"\# x", "x", "length", "0 to 65535"),
-        ("NS", r"\# 2 C00C", "C00C", "data", "malformed at the server"),
-    ] {
+    for &(rtype, text, marked, field, reason) in MISTAKES {
         let error = parse(RecordType::from_text(rtype.as_bytes()).unwrap(), text).expect_err(text);
         assert_eq!((&text[error.span.clone()], error.field), (marked, field), "{rtype} {text}: {error}");
         assert!(error.problem.to_string().contains(reason), "{rtype} {text}: {error}");
     }
+}
+
+#[test]
+fn limits_of_length() {
+    let string = |len: usize| format!("\"{}\"", "x".repeat(len));
+    assert_eq!(parse(RecordType::TXT, &string(255)).unwrap().len(), 256);
+    let error = parse(RecordType::TXT, &string(256)).unwrap_err();
+    assert_eq!((error.span, error.problem.to_string().contains("at most 255")), (0..258, true));
+    let strings = |count: usize| vec![string(255); count].join(" ");
+    assert_eq!(parse(RecordType::TXT, &strings(255)).unwrap().len(), 65_280);
+    assert_eq!(parse(RecordType::TXT, &strings(256)).unwrap_err().problem, Problem::TooLong);
 }
 
 #[test]
@@ -217,14 +228,7 @@ fn octets_of(kind: Kind) -> BoxedStrategy<Vec<u8>> {
         Kind::Hash => counted(1..=255),
         Kind::Value | Kind::OptionalBase64 => bytes(0..=300),
         Kind::Target | Kind::Hex | Kind::Base64 => bytes(1..=300),
-        Kind::Bitmap => {
-            let window = prop::collection::vec(any::<u8>(), 0..=31).prop_map(|mut bits| {
-                bits.push(0x80);
-                [&[u8::try_from(bits.len()).unwrap()], bits.as_slice()].concat()
-            });
-            let windows = prop::collection::btree_map(any::<u8>(), window, 0..=4);
-            windows.prop_map(|all| all.into_iter().flat_map(|(w, bits)| [vec![w], bits].concat()).collect()).boxed()
-        }
+        Kind::Bitmap => bitmap(),
         Kind::ServiceParameters => service_parameters(),
         Kind::Prefixes => {
             let prefix = (any::<bool>(), 0..=32_u8, prop::collection::vec(any::<u8>(), 0..=3), 1..=255_u8);
@@ -262,6 +266,15 @@ fn octets_of(kind: Kind) -> BoxedStrategy<Vec<u8>> {
             })
             .boxed(),
     }
+}
+
+fn bitmap() -> BoxedStrategy<Vec<u8>> {
+    let window = prop::collection::vec(any::<u8>(), 0..=31).prop_map(|mut bits| {
+        bits.push(0x80);
+        [&[u8::try_from(bits.len()).unwrap()], bits.as_slice()].concat()
+    });
+    let windows = prop::collection::btree_map(any::<u8>(), window, 0..=4);
+    windows.prop_map(|all| all.into_iter().flat_map(|(w, bits)| [vec![w], bits].concat()).collect()).boxed()
 }
 
 fn service_parameters() -> BoxedStrategy<Vec<u8>> {
