@@ -127,7 +127,8 @@ fn print_bitmap(data: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
     let mut gap = "";
     while let Some((&[window, len], after)) = rest.split_first_chunk() {
         let (bits, after) = after.split_at_checked(usize::from(len)).unwrap_or((after, &[]));
-        for (number, octet) in (u16::from(window) << 8..).step_by(8).zip(bits) {
+        for (low, octet) in (0..=u8::MAX).step_by(8).zip(bits) {
+            let number = u16::from_be_bytes([window, low]);
             for bit in (0..8).filter(|bit| octet & 0x80 >> bit != 0) {
                 write!(out, "{gap}{}", RecordType(number + bit))?;
                 gap = " ";

@@ -157,6 +157,14 @@ fn mistakes_have_a_place_and_a_field() {
 }
 
 #[test]
+fn a_bitmap_reaches_to_the_last_type() {
+    for text in ["TYPE65535", "TYPE0 A TYPE255 URI TYPE511 TYPE65280 TYPE65535"] {
+        let text = format!(". {}", text.replace("TYPE255", "ANY"));
+        assert_eq!(print(RecordType::NSEC, &parse(RecordType::NSEC, &text).unwrap()), text);
+    }
+}
+
+#[test]
 fn limits_of_length() {
     let string = |len: usize| format!("\"{}\"", "x".repeat(len));
     assert_eq!(parse(RecordType::TXT, &string(255)).unwrap().len(), 256);
