@@ -15,6 +15,13 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 
+use meridian::answer::{self, Client, Lane};
+use meridian::base::diagnostic::Report;
+use meridian::base::files::MemoryFiles;
+use meridian::base::hash::HashKey;
+use meridian::snapshot::{Options, Snapshot};
+use meridian::zone::{self, Served, ZoneSet};
+
 use compare::{check_theme, check_transports_agree, differences};
 use rows::{Echo, Expected, Opt, Row, Theme, Transport};
 use wire::{Message, Record};
@@ -201,4 +208,43 @@ fn encode(expected: &Expected, sections: &[Vec<Record>; 3], packet: &[u8]) -> Ve
         octets.extend([0, 0]);
     }
     octets
+}
+
+/// The theme's zones, loaded as the server loads them.
+fn snapshot(theme: &Theme) -> Snapshot {
+    let key = HashKey::new(1, 2);
+    let zones = theme.zones.iter().map(|(origin, path)| {
+        let text = std::fs::read(path).expect("the zone file is there");
+        let mut report = Report::new();
+        let path = path.to_string_lossy().into();
+        let origin = origin.parse().expect("an origin");
+        let loaded = zone::load(key, &path, &text, &origin, &MemoryFiles::new(), &mut report);
+        Served::Zone(Arc::new(loaded.unwrap_or_else(|| panic!("{}", report.render())).zone))
+    });
+    let zones = Arc::new(ZoneSet::of(key, zones));
+    Snapshot { generation: 1, key, zones, options: Arc::new(Options::default()) }
+}
+
+fn respond(snapshot: &Snapshot, lane: &mut Lane, packet: &[u8], transport: answer::Transport) -> Option<Vec<u8>> {
+    let mut out = vec![0; 65_535];
+    let client = Client { address: Ipv4Addr::LOCALHOST.into(), transport };
+    let reply = answer::respond(snapshot, lane, packet, client, &mut out);
+    out.truncate(reply.len);
+    (reply.len > 0).then_some(out)
+}
+
+#[test]
+fn every_row_is_answered_as_it_says() {
+    let mut found = Vec::new();
+    for theme in corpus() {
+        let snapshot = snapshot(&theme);
+        let mut lane = Lane::new(1);
+        let mut udp = |packet: &[u8]| respond(&snapshot, &mut lane, packet, answer::Transport::Udp);
+        found.extend(check_theme(&theme, Transport::Udp, &mut udp));
+        let mut lane = Lane::new(2);
+        let mut tcp = |packet: &[u8]| respond(&snapshot, &mut lane, packet, answer::Transport::Tcp);
+        found.extend(check_theme(&theme, Transport::Tcp, &mut tcp));
+        found.extend(check_transports_agree(&theme, &mut udp, &mut tcp));
+    }
+    assert!(found.is_empty(), "{} differences:\n{}", found.len(), found.join("\n"));
 }

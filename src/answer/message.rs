@@ -67,9 +67,11 @@ impl<'m> Message<'m> {
         let head = *packet.first_chunk::<4>()?;
         let question = packet.get(HEADER_LEN..query.question_end)?;
         out.get_mut(HEADER_LEN..query.question_end)?.copy_from_slice(question);
-        // Room for OPT and for an extended error that may yet come is kept from the start.
-        let reserved = opt.as_ref().map_or(0, |opt| OptReply { error: Some(ExtendedError::InvalidData), ..*opt }.len());
-        if query.question_end + reserved > limit.min(out.len()) {
+        // Room for OPT is kept from the start. A long NSID beside a long name may be too much for 512 octets.
+        let room = limit.min(out.len()).checked_sub(query.question_end)?;
+        let opt = opt.map(|opt| if opt.len() > room { OptReply { nsid: &[], ..opt } } else { opt });
+        let reserved = opt.as_ref().map_or(0, OptReply::len);
+        if reserved > room {
             return None;
         }
         let writer = Writer::new(out, query.question_end, limit - reserved);
@@ -92,7 +94,11 @@ impl<'m> Message<'m> {
     pub fn reject(&mut self, rcode: u16, error: Option<ExtendedError>) {
         self.rcode = rcode;
         if let Some(opt) = &mut self.opt {
+            let plain = opt.len();
             opt.error = error;
+            if !self.writer.has_room(opt.len() - plain) {
+                opt.error = None;
+            }
         }
     }
 
@@ -138,6 +144,8 @@ impl<'m> Message<'m> {
         let layout = DataNames::of(set.rtype);
         let mut count = 0;
         for rdata in set.rdatas() {
+            // RFC 4034 §3: a signature has the TTL of what it covers.
+            let ttl = if set.rtype == RecordType::RRSIG { covered_ttl(node, rdata).unwrap_or(ttl) } else { ttl };
             if let Err(full) = self.writer.put_record(owner, set.rtype, ttl, rdata, layout) {
                 self.writer.rollback(mark);
                 return Err(full);
@@ -258,4 +266,10 @@ impl<'m> Message<'m> {
             },
         }
     }
+}
+
+/// The TTL of the RRset that a signature covers, if the node has it.
+#[cold]
+fn covered_ttl(node: Node<'_>, signature: &[u8]) -> Option<u32> {
+    node.set(RecordType(u16_at(signature, 0))).map(|set| set.ttl)
 }

@@ -27,6 +27,7 @@ pub fn resolve(snapshot: &Snapshot, query: &Query, scratch: &mut Scratch, messag
         message,
         side,
         renamed,
+        renamed_by: ShortList::new(),
         authority: ShortList::new(),
         additional: ShortList::new(),
     };
@@ -50,6 +51,8 @@ pub(super) struct Resolver<'s, 'q, 'm> {
     pub(super) side: &'q mut FoldedName,
     /// The name a DNAME made.
     renamed: &'q mut Absolute,
+    /// The DNAMEs met on the way.
+    renamed_by: ShortList<Node<'s>, ALIAS_STEPS_MAX>,
     authority: ShortList<Pending<'s>, AUTHORITY_MAX>,
     additional: ShortList<Wanted<'s>, ADDITIONAL_NAMES_MAX>,
 }
@@ -107,7 +110,7 @@ impl<'s> Resolver<'s, '_, '_> {
     /// than [`ALIAS_STEPS_MAX`], is answered as far as it went.
     #[cold]
     fn follow(&mut self, mut step: Step<'s>, alias: &mut FoldedName) {
-        let mut seen = ShortList::<u64, { ALIAS_STEPS_MAX + 1 }>::new();
+        let mut seen = ShortList::<u64, ALIAS_STEPS_MAX>::new();
         seen.push(self.query.name.hash(self.query.name.labels()).0);
         let mut made;
         loop {
@@ -285,7 +288,11 @@ impl<'s> Resolver<'s, '_, '_> {
             return Ok(Step::Done);
         };
         let dname_owner = Absolute::of(zone, node);
-        self.message.put_set(Section::Answer, Owner::Name(dname_owner.wire()), node, set, set.ttl)?;
+        // A DNAME met twice stands in the answer once.
+        if !self.renamed_by.iter().any(|other| other.is(node)) {
+            self.message.put_set(Section::Answer, Owner::Name(dname_owner.wire()), node, set, set.ttl)?;
+            self.renamed_by.push(node);
+        }
         let asked = self.message.question_name();
         let written = if let Owner::Name(wire) = owner { wire } else { &asked };
         let prefix_len = name.start(labels);
@@ -295,8 +302,9 @@ impl<'s> Resolver<'s, '_, '_> {
         };
         self.message.put_record(Section::Answer, owner, RecordType::CNAME, set.ttl, made.wire())?;
         *self.renamed = made;
-        // A query for CNAME itself is answered by the CNAME just made.
-        Ok(if self.query.qtype == RecordType::CNAME { Step::Done } else { Step::Renamed })
+        // A query for CNAME or for anything is answered by the CNAME just made.
+        let answered = matches!(self.query.qtype, RecordType::CNAME | RecordType::ANY);
+        Ok(if answered { Step::Done } else { Step::Renamed })
     }
 
     fn want_soa(&mut self, zone: &'s Zone) {

@@ -18,7 +18,7 @@ pub const UDP_PAYLOAD_DEFAULT: usize = 1_232;
 /// The largest UDP payload an operator may set; RFC 6891 §6.2.5 recommends no more.
 pub const UDP_PAYLOAD_MAX: usize = 4_096;
 
-/// CNAME and DNAME steps followed in one answer; longer chains are answered as far as they went.
+/// CNAMEs in one answer, those made by DNAMEs counted; longer chains are answered as far as they went.
 pub const ALIAS_STEPS_MAX: usize = 16;
 /// Records a single answer may hold in its additional section.
 pub const ADDITIONAL_NAMES_MAX: usize = 32;

@@ -117,6 +117,8 @@ impl Query {
                     return None;
                 }
                 self.edns = Some(Edns::read(u16_at(fixed, 2), u32_at(fixed, 4), data)?);
+            } else if u16_at(fixed, 0) == RecordType::TSIG.0 && !is_tsig(data) {
+                return None;
             }
         }
         Some(())
@@ -127,6 +129,18 @@ impl Default for Query {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// True if the data of a TSIG record can be read (RFC 8945 §4.2); whether it is right is another matter.
+#[cold]
+fn is_tsig(data: &[u8]) -> bool {
+    let sizes = || {
+        let mac_at = skip_name(data, 0)? + 8;
+        let other_at = mac_at + 2 + usize::from(u16_at(data, mac_at)) + 4;
+        data.get(other_at..other_at + 2)?;
+        Some(other_at + 2 + usize::from(u16_at(data, other_at)))
+    };
+    sizes() == Some(data.len())
 }
 
 /// Where the maybe compressed name at `at` ends. Pointers end a name and are not followed: no owner here matters.

@@ -79,6 +79,12 @@ impl<'a> Writer<'a> {
         self.at == 0
     }
 
+    /// True if so many octets more can be written.
+    #[must_use]
+    pub const fn has_room(&self, octets: usize) -> bool {
+        self.at + octets <= self.limit
+    }
+
     /// Moves the limit, within the buffer.
     pub fn set_limit(&mut self, limit: usize) {
         self.limit = limit.min(self.out.len());
