@@ -18,12 +18,12 @@
 //! | `unreachable-min-up` | no region can ever have so many endpoints up |
 //! | `claimed-twice`, `cname-beside-others`, `several-cnames` | who owns a name and a type |
 //! | `missing-place` | geography without location or map |
-//! | `bad-follow`, `bad-record`, `too-many` | as they say |
+//! | `bad-follow`, `too-many` | as they say |
 //! | `unchecked`, `single-endpoint`, `same-place`, `short-ttl`, `unused`, `no-effect` | warnings |
 //! | `not-yet` | valid, not alive yet: a warning that says what happens instead |
 
 mod read;
-pub mod records;
+mod records;
 mod types;
 mod validate;
 

@@ -432,13 +432,15 @@ pub enum Checked {
     Address(IpAddr),
 }
 
-/// A record as the operator wrote it; [`crate::model::records::to_wire`] makes wire data of it.
+/// A record without its name and TTL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Its type.
     pub rtype: RecordType,
-    /// Its data in presentation format, without the type.
+    /// Its data as text, in one spelling, without the type.
     pub data: String,
+    /// Its data in wire form, names uncompressed.
+    pub wire: Box<[u8]>,
     /// Where it is written.
     pub at: Location,
 }

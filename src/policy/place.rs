@@ -183,10 +183,7 @@ impl Placements {
             let reason = now.reason_after(above | mask_of(&members) & !usable);
             return region.map_or((Choice::NoData, Reason::AllDown), |region| (Choice::Region(region), reason));
         }
-        let reason = match now.reason_after(above) {
-            Reason::Preferred => Reason::Equal,
-            lost => lost,
-        };
+        let reason = Some(now.reason_after(above)).filter(|&lost| lost != Reason::Preferred).unwrap_or(Reason::Equal);
         let members =
             members.into_iter().map(|(region, weight)| (region, now.hashes[region.index()], weight)).collect();
         match self.split_for(SplitKey { members, usable }, previous) {

@@ -240,8 +240,5 @@ fn fallback_records(value: &Value<'_>) -> Option<Vec<Record>> {
         value.push(value.error("out-of-range", format!("`{}` is empty", value.path()), "at least one is needed"));
         return None;
     }
-    all(elements.iter().map(|element| {
-        let (rtype, data) = element.parse("an address or a record", records::address_or_record)?;
-        Some(Record { rtype, data, at: element.at() })
-    }))
+    all(elements.iter().map(records::address_or_record))
 }

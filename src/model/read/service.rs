@@ -235,8 +235,5 @@ fn record_list(value: &Value<'_>) -> Option<Vec<Record>> {
         value.push(value.error("out-of-range", format!("`{}` is empty", value.path()), "at least one is needed"));
         return None;
     }
-    all(elements.iter().map(|element| {
-        let (rtype, data) = element.parse("a record", records::parse)?;
-        Some(Record { rtype, data, at: element.at() })
-    }))
+    all(elements.iter().map(records::record))
 }

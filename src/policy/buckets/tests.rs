@@ -64,6 +64,9 @@ fn every_hash_finds_a_member() {
 }
 
 proptest! {
+    // Each case builds tables of 1,024 buckets without optimization.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn shares_are_right_to_a_bucket(weights in proptest::collection::vec(1_u32..1000, 1..10)) {
         let members: Vec<Member> = weights.iter().enumerate().map(|(i, &w)| member(i, w, true)).collect();

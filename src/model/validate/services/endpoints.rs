@@ -9,7 +9,6 @@ use crate::base::ids::{RegionId, ServiceId};
 use crate::dns::RecordType;
 
 use super::super::super::read::{At, Given, Keyed, RawEndpoint, RawService};
-use super::super::super::records;
 use super::super::super::types::{Checked, Endpoint, Model, Service, ServiceRegion};
 use super::Context;
 
@@ -33,7 +32,6 @@ pub(super) fn add(
         let start = dense(model.endpoints.len());
         let mut seen: BTreeMap<Arc<str>, &RawEndpoint> = BTreeMap::new();
         for endpoint in endpoints {
-            check_records(endpoint, report);
             let key: Arc<str> = format!("{}/{}/{}", keyed.key, name.value, address_part(endpoint)).into();
             if let Some(first) = seen.get(&key) {
                 report.push(duplicate(&key, endpoint, first));
@@ -98,15 +96,6 @@ fn duplicate(key: &str, second: &RawEndpoint, first: &RawEndpoint) -> Diagnostic
     match second.address {
         Some(_) => finding.hint("say weight = 2 to give it a larger share"),
         None => finding.hint("what is checked by one address is one endpoint: put its records in one list"),
-    }
-}
-
-fn check_records(endpoint: &RawEndpoint, report: &mut Report) {
-    for record in &endpoint.records {
-        if let Err(error) = records::to_wire(record) {
-            let message = format!("this {} record cannot be answered", record.rtype);
-            report.push(Diagnostic::error("bad-record", message).at(record.at.clone(), error.to_string()));
-        }
     }
 }
 
