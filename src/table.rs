@@ -19,6 +19,8 @@
 
 mod states;
 
+use std::sync::Arc;
+
 use crate::base::ids::{EndpointId, RegionId, ServiceId};
 use crate::model::{Endpoint, MinUp, Model, Service, ServiceRegion};
 
@@ -37,8 +39,10 @@ pub struct RegionTable {
     pub answerable: Bits,
     /// By [`EndpointId`]: whether it is up, whatever operators say.
     pub up: Bits,
-    /// By [`ServiceId`], then in the order of the service's regions: why each is usable or not.
-    pub why: Vec<Vec<Why>>,
+    /// Service by service, in the order of the service's regions: why each is usable or not.
+    why: Vec<Why>,
+    /// By [`ServiceId`]: where its part of `why` starts.
+    why_start: Arc<[u32]>,
 }
 
 /// How far down a service had to go to find regions.
@@ -92,22 +96,45 @@ impl RegionTable {
     /// The table for a model whose endpoints are in `states`.
     #[must_use]
     pub fn build(model: &Model, states: &States, generation: u64) -> Self {
-        let endpoints = model.endpoints.len();
+        let services = model.services.len();
+        let mut regions = 0;
+        let why_start = model.services.iter().map(|service| {
+            let start = regions;
+            regions += service.regions.len();
+            u32::try_from(start).unwrap_or(u32::MAX)
+        });
         let mut table = Self {
             generation,
-            usable: Vec::with_capacity(model.services.len()),
-            standing: Vec::with_capacity(model.services.len()),
-            answerable: Bits::new(endpoints),
-            up: Bits::new(endpoints),
-            why: Vec::with_capacity(model.services.len()),
+            usable: vec![0; services],
+            standing: vec![Standing::Gone; services],
+            answerable: Bits::new(model.endpoints.len()),
+            up: Bits::new(model.endpoints.len()),
+            why_start: why_start.collect(),
+            why: vec![Why::Disabled; regions],
         };
-        for (index, up) in states.up.iter().enumerate() {
-            table.up.set(index, *up);
-        }
-        for service in &model.services {
-            table.add(model, states, service);
-        }
+        table.judge(model, states, model.services().map(|(id, _)| id));
         table
+    }
+
+    /// The next table, in which only these services differ: what a transition publishes.
+    #[must_use]
+    pub fn repaired(
+        &self,
+        model: &Model,
+        states: &States,
+        changed: impl IntoIterator<Item = ServiceId>,
+        generation: u64,
+    ) -> Self {
+        let mut table = Self { generation, ..self.clone() };
+        table.judge(model, states, changed);
+        table
+    }
+
+    /// Why each region of a service is usable or not, in the order of the service's regions.
+    #[must_use]
+    pub fn why(&self, service: ServiceId) -> &[Why] {
+        let start = |index: usize| self.why_start.get(index).map_or(self.why.len(), |&start| start as usize);
+        self.why.get(start(service.index())..start(service.index() + 1)).unwrap_or_default()
     }
 
     /// True if a service may be answered from a region.
@@ -122,18 +149,27 @@ impl RegionTable {
         self.answerable.get(endpoint.index())
     }
 
-    fn add(&mut self, model: &Model, states: &States, service: &Service) {
-        let views: Vec<View> = service.regions.iter().map(|part| View::new(model, states, service, part)).collect();
-        let (standing, usable) = resort(&views);
-        for part in service.regions.iter().filter(|part| usable >> part.region.index() & 1 == 1) {
-            for id in part.endpoint_ids() {
-                let state = State::of(model, states, service, id);
-                self.answerable.set(id.index(), state.is_answered_at(standing));
+    fn judge(&mut self, model: &Model, states: &States, services: impl IntoIterator<Item = ServiceId>) {
+        // One buffer for all: a region that fails whole changes a hundred thousand services at once.
+        let mut views: Vec<View> = Vec::new();
+        for id in services {
+            let service = &model.services[id.index()];
+            views.clear();
+            views.extend(service.regions.iter().map(|part| View::new(model, states, service, part)));
+            let (standing, usable) = resort(&views);
+            for part in &service.regions {
+                let is_usable = usable >> part.region.index() & 1 == 1;
+                for id in part.endpoint_ids() {
+                    let state = State::of(model, states, service, id);
+                    self.answerable.set(id.index(), is_usable && state.is_answered_at(standing));
+                    self.up.set(id.index(), states.up.get(id.index()).copied().unwrap_or(false));
+                }
             }
+            self.usable[id.index()] = usable;
+            self.standing[id.index()] = standing;
+            let start = self.why_start[id.index()] as usize;
+            self.why.iter_mut().skip(start).zip(&views).for_each(|(why, view)| *why = view.why());
         }
-        self.usable.push(usable);
-        self.standing.push(standing);
-        self.why.push(views.iter().map(View::why).collect());
     }
 }
 
@@ -198,47 +234,32 @@ impl State {
 /// What is so about a service in one region.
 struct View {
     region: RegionId,
-    enabled: usize,
-    allowed: usize,
-    up: usize,
+    enabled: u32,
+    allowed: u32,
+    up: u32,
     reaches: bool,
     reaches_undrained: bool,
 }
 
 impl View {
     fn new(model: &Model, states: &States, service: &Service, part: &ServiceRegion) -> Self {
-        let all: Vec<(&Endpoint, State)> = part
-            .endpoint_ids()
-            .map(|id| (&model.endpoints[id.index()], State::of(model, states, service, id)))
-            .collect();
-        let count = |test: fn(State) -> bool| all.iter().filter(|(_, state)| test(*state)).count();
-        let reaches = |test: fn(State) -> bool| {
-            let Some(judged) = service.judged_type(part, &model.endpoints) else { return false };
-            let judged = || all.iter().filter(|(endpoint, state)| state.enabled && endpoint.has(judged));
-            let passing = || judged().filter(|(_, state)| test(*state));
-            match service.min_up {
-                MinUp::Count(need) => passing().count() >= need as usize,
-                MinUp::Percent(percent) => {
-                    let weight = |endpoints: &mut dyn Iterator<Item = &(&Endpoint, State)>| -> u64 {
-                        endpoints.map(|(endpoint, _)| u64::from(endpoint.weight)).sum()
-                    };
-                    let (total, left) = match weight(&mut judged()) {
-                        // All of weight 0 are equals.
-                        0 => (judged().count() as u64, passing().count() as u64),
-                        total => (total, weight(&mut passing())),
-                    };
-                    left > 0 && left * 100 >= total * u64::from(percent)
-                }
+        let (mut enabled, mut allowed, mut up) = (0, 0, 0);
+        let (mut all, mut passing, mut undrained) = (Tally::default(), Tally::default(), Tally::default());
+        for id in part.endpoint_ids() {
+            let endpoint = &model.endpoints[id.index()];
+            let state = State::of(model, states, service, id);
+            enabled += u32::from(state.enabled);
+            allowed += u32::from(state.is_allowed());
+            up += u32::from(state.is_up());
+            if endpoint.has(part.judged) {
+                all.add(endpoint, state.enabled);
+                passing.add(endpoint, state.is_up());
+                undrained.add(endpoint, state.is_undrained());
             }
-        };
-        Self {
-            region: part.region,
-            enabled: count(|state| state.enabled),
-            allowed: count(State::is_allowed),
-            up: count(State::is_up),
-            reaches: reaches(State::is_up),
-            reaches_undrained: reaches(State::is_undrained),
         }
+        let reaches = |some: Tally| some.reaches(service.min_up, all);
+        let (reaches, reaches_undrained) = (reaches(passing), reaches(undrained));
+        Self { region: part.region, enabled, allowed, up, reaches, reaches_undrained }
     }
 
     const fn why(&self) -> Why {
@@ -254,6 +275,34 @@ impl View {
             Why::BelowMinUp
         } else {
             Why::Down
+        }
+    }
+}
+
+/// Endpoints of the judged type, by number and by weight.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    count: u32,
+    weight: u64,
+}
+
+impl Tally {
+    fn add(&mut self, endpoint: &Endpoint, counts: bool) {
+        if counts {
+            self.count += 1;
+            self.weight += u64::from(endpoint.weight);
+        }
+    }
+
+    const fn reaches(self, min_up: MinUp, all: Self) -> bool {
+        match min_up {
+            MinUp::Count(need) => self.count >= need,
+            MinUp::Percent(percent) => {
+                // All of weight 0 are equals.
+                let (part, whole) =
+                    if all.weight == 0 { (self.count as u64, all.count as u64) } else { (self.weight, all.weight) };
+                part > 0 && part * 100 >= whole * percent as u64
+            }
         }
     }
 }

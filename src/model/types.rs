@@ -400,6 +400,8 @@ pub struct ServiceRegion {
     pub weight: u32,
     /// Its endpoints as indices into [`Model::endpoints`]; not empty.
     pub endpoints: Range<u32>,
+    /// The type on which it is judged: A where it has A, else the type it has with the least number.
+    pub judged: RecordType,
 }
 
 /// An address (or record list) of a service in a region.
@@ -535,15 +537,6 @@ impl Service {
             claims.dedup();
         }
         claims
-    }
-
-    /// The type on which a region is judged: A where the service has A and the region too, else the first type that
-    /// the region has. `endpoints` are all of the model.
-    #[must_use]
-    pub fn judged_type(&self, part: &ServiceRegion, endpoints: &[Endpoint]) -> Option<RecordType> {
-        let has = |rtype: RecordType| part.endpoint_ids().any(|id| endpoints[id.index()].has(rtype));
-        // Types are in the order of their numbers: A is 1.
-        self.types.iter().copied().find(|&rtype| has(rtype))
     }
 }
 

@@ -82,6 +82,9 @@ pub struct Placements {
     keys: BTreeMap<SplitKey, SplitId>,
 }
 
+/// Splits of earlier generations that repairs leave behind, a few kilobytes each, before all are worked out anew.
+const SPLITS_KEPT_MAX: usize = 4_096;
+
 /// Members by their region's key (its hash) and weight, and which of them are usable: what a split depends on, and
 /// nothing that another model could mean differently.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,21 +97,50 @@ impl Placements {
     /// Works out all placements; splits that `previous` has already are taken over.
     #[must_use]
     pub fn solve(model: &Model, table: &RegionTable, previous: Option<&Self>) -> Self {
-        let hashes: Vec<u64> = model.regions.iter().map(|region| steering_hash(&[region.key.as_bytes()])).collect();
-        let mut placements = Self { of: Vec::with_capacity(model.services.len()), ..Self::default() };
-        for (id, service) in model.services() {
-            let seed = steering_hash(&[service.key.as_bytes()]);
-            let (choice, reason) =
-                placements.place(&Situation { model, table, id, service, hashes: &hashes }, previous);
-            placements.of.push(Placement { service: id, choice, reason, seed });
+        let start = |(id, service): (ServiceId, &Service)| Placement {
+            service: id,
+            choice: Choice::NoData,
+            reason: Reason::AllDown,
+            seed: steering_hash(&[service.key.as_bytes()]),
+        };
+        let mut placements = Self { of: model.services().map(start).collect(), ..Self::default() };
+        placements.update(model, table, model.services().map(|(id, _)| id), previous);
+        placements
+    }
+
+    /// The next placements, in which only these services differ: what a transition publishes.
+    #[must_use]
+    pub fn repaired(&self, model: &Model, table: &RegionTable, changed: impl IntoIterator<Item = ServiceId>) -> Self {
+        if self.splits.len() > SPLITS_KEPT_MAX {
+            return Self::solve(model, table, Some(self));
         }
-        for (id, service) in model.services() {
-            if let Some(leader) = leader(model, service) {
-                let leader = placements.of[leader.index()];
-                placements.of[id.index()] = Placement { service: id, ..leader };
+        let mut placements = self.clone();
+        placements.update(model, table, changed, None);
+        placements
+    }
+
+    fn update(
+        &mut self,
+        model: &Model,
+        table: &RegionTable,
+        services: impl IntoIterator<Item = ServiceId>,
+        previous: Option<&Self>,
+    ) {
+        let hashes: Vec<u64> = model.regions.iter().map(|region| steering_hash(&[region.key.as_bytes()])).collect();
+        for id in services {
+            let service = &model.services[id.index()];
+            if service.follow == Follow::Nobody {
+                let now = Situation { model, table, id, service, hashes: &hashes };
+                let (choice, reason) = self.place(&now, previous);
+                self.of[id.index()] = Placement { choice, reason, ..self.of[id.index()] };
             }
         }
-        placements
+        // All followers: a leader that changed does not know them.
+        for (id, service) in model.services() {
+            if let Some(leader) = leader(model, service) {
+                self.of[id.index()] = Placement { service: id, ..self.of[leader.index()] };
+            }
+        }
     }
 
     /// The split with this id.
@@ -260,7 +292,7 @@ impl Situation<'_> {
 
     /// Why a region that `better` ones stand before is answered all the same.
     fn reason_after(&self, better: u128) -> Reason {
-        let parts = self.service.regions.iter().zip(&self.table.why[self.id.index()]);
+        let parts = self.service.regions.iter().zip(self.table.why(self.id));
         let mut lost = parts
             .filter(|(part, why)| better >> part.region.index() & 1 == 1 && **why != Why::Disabled)
             .map(|(_, why)| matches!(why, Why::ForcedDown | Why::Drained))

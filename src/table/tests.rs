@@ -46,7 +46,7 @@ fn show(model: &Model, table: &RegionTable) -> String {
         let key = if table.is_usable(ServiceId(0), part.region) { key.to_uppercase() } else { key.to_string() };
         format!("{key}({})", why.as_str())
     };
-    let regions: Vec<String> = service.regions.iter().zip(&table.why[0]).map(region).collect();
+    let regions: Vec<String> = service.regions.iter().zip(table.why(ServiceId(0))).map(region).collect();
     let answered = (0..).map(EndpointId).zip(&model.endpoints).filter(|(id, _)| table.is_answerable(*id));
     let answered: Vec<&str> = answered.filter_map(|(_, e)| e.key.rsplit('/').next()).collect();
     format!("{:?}: {} / {}", table.standing[0], regions.join(" "), answered.join(" "))

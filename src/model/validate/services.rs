@@ -114,7 +114,7 @@ fn distinct_names(names: &[ServiceName], report: &mut Report) -> Vec<ServiceName
 fn check_min_up(raw: &RawService, service: &Service, model: &Model, report: &mut Report) {
     let MinUp::Count(need) = service.min_up else { return };
     for found in &service.regions {
-        let Some(judged) = service.judged_type(found, &model.endpoints) else { continue };
+        let judged = found.judged;
         let count = found.endpoint_ids().filter(|id| model.endpoints[id.index()].has(judged)).count();
         if count < need as usize {
             let region = &model.regions[found.region.index()].key;

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::base::diagnostic::Report;
 use crate::model;
 use crate::policy::{ClientPrefix, steer};
-use crate::table::States;
+use crate::table::{States, Word};
 
 const REGIONS: &str = "
 [regions.a]
@@ -195,4 +197,36 @@ fn a_service_of_one_region_needs_no_order() {
     let model = load(text);
     assert_eq!(show(&model, &solve(&model, "", None), 0), "a: preferred");
     assert_eq!(show(&model, &solve(&model, "REGION a down", None), 0), "a: all-down");
+}
+
+proptest! {
+    // Each step builds tables of 1,024 buckets without optimization.
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn repaired_is_as_good_as_new(
+        steps in prop::collection::vec((0..12_usize, any::<bool>(), 0..4_usize), 1..12),
+    ) {
+        let policies = ["policy = 'weighted'", "policy = 'failover'\norder = ['b', 'a', 'c']", "policy = 'all'"];
+        let text: String = policies.iter().zip(["s", "t", "u"]).map(|(policy, key)| service(key, policy)).collect();
+        let follower = service("v", "policy = 'weighted'\nweights = { a = 3 }\nfollow = 's'");
+        let model = load(&format!("{REGIONS}{text}{follower}"));
+        let mut states = States::all_up(&model);
+        let mut table = RegionTable::build(&model, &states, 0);
+        let mut placements = Placements::solve(&model, &table, None);
+        for (generation, (endpoint, up, word)) in (1..).zip(steps) {
+            states.up[endpoint] = up;
+            states.word[endpoint] = [Word::Nothing, Word::Up, Word::Drain, Word::Down][word];
+            let changed = model.endpoints[endpoint].service;
+            table = table.repaired(&model, &states, [changed], generation);
+            placements = placements.repaired(&model, &table, [changed]);
+            let new_table = RegionTable::build(&model, &states, generation);
+            prop_assert_eq!(&table, &new_table);
+            let new = Placements::solve(&model, &new_table, None);
+            for index in 0..model.services.len() {
+                prop_assert_eq!(show(&model, &placements, index), show(&model, &new, index));
+                prop_assert_eq!(placements.of[index].seed, new.of[index].seed);
+            }
+        }
+    }
 }

@@ -42,7 +42,9 @@ pub(super) fn add(
             let RawEndpoint { at, records, weight, enabled, .. } = endpoint.clone();
             model.endpoints.push(Endpoint { key, at, service: id, region, weight, records, checked, enabled });
         }
-        parts.push(ServiceRegion { region, weight: 1, endpoints: start..dense(model.endpoints.len()) });
+        // Types are in the order of their numbers: A is 1.
+        let judged = types(&model.endpoints[start as usize..]).first().copied().unwrap_or(RecordType::A);
+        parts.push(ServiceRegion { region, weight: 1, endpoints: start..dense(model.endpoints.len()), judged });
     }
     parts
 }
