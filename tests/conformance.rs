@@ -19,7 +19,7 @@ use meridian::answer::{self, Client, Lane};
 use meridian::base::diagnostic::Report;
 use meridian::base::files::MemoryFiles;
 use meridian::base::hash::HashKey;
-use meridian::snapshot::{Options, Snapshot};
+use meridian::snapshot::Snapshot;
 use meridian::zone::{self, Served, ZoneSet};
 
 use compare::{check_theme, check_transports_agree, differences};
@@ -222,7 +222,7 @@ fn snapshot(theme: &Theme) -> Snapshot {
         Served::Zone(Arc::new(loaded.unwrap_or_else(|| panic!("{}", report.render())).zone))
     });
     let zones = Arc::new(ZoneSet::of(key, zones));
-    Snapshot { generation: 1, key, zones, options: Arc::new(Options::default()) }
+    Snapshot { generation: 1, key, zones, steering: Arc::default(), options: Arc::default() }
 }
 
 fn respond(snapshot: &Snapshot, lane: &mut Lane, packet: &[u8], transport: answer::Transport) -> Option<Vec<u8>> {

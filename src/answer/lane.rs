@@ -1,6 +1,8 @@
 //! What one thread keeps between queries. Unshared: no lock, no contention, and tests decide its every draw.
 
 use crate::answer::resolve::Absolute;
+use crate::base::hash::mix;
+use crate::snapshot::steering::Ring;
 use crate::wire::{FoldedName, Query};
 
 /// Queries read together: enough to hide the memory's latency, few enough to stay in the near caches.
@@ -11,7 +13,6 @@ pub const BATCH: usize = 32;
 pub struct Lane {
     queries: Vec<Query>,
     scratch: Scratch,
-    seed: u64,
 }
 
 /// Names that come up while a query is answered.
@@ -23,16 +24,32 @@ pub struct Scratch {
     pub side: FoldedName,
     /// A name made by a DNAME.
     pub renamed: Absolute,
+    /// Where each ring of steered answers goes on.
+    pub turns: Turns,
 }
 
 impl Lane {
     /// A lane; `seed` makes its draws differ from those of others.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            queries: vec![Query::new(); BATCH],
-            scratch: Scratch { alias: FoldedName::new(), side: FoldedName::new(), renamed: Absolute::ROOT },
+        let scratch = Scratch {
+            alias: FoldedName::new(),
+            side: FoldedName::new(),
+            renamed: Absolute::ROOT,
+            turns: Turns { cursors: Vec::new(), draws: seed },
+        };
+        Self { queries: vec![Query::new(); BATCH], scratch }
+    }
+
+    /// Makes room for the cursors of a snapshot; does something only when a larger model has come.
+    #[inline]
+    pub fn fit(&mut self, cursors: usize) {
+        let turns = &mut self.scratch.turns;
+        if turns.cursors.len() < cursors {
+            // Lanes start at different places, so that they do not all answer alike.
+            let seed = turns.draws;
+            let from = turns.cursors.len() as u64;
+            turns.cursors.extend((from..cursors as u64).map(|index| (mix(seed ^ index) >> 32) as u32));
         }
     }
 
@@ -46,5 +63,25 @@ impl Lane {
     #[inline]
     pub fn split(&mut self, slot: usize) -> Option<(&Query, &mut Scratch)> {
         Some((self.queries.get(slot)?, &mut self.scratch))
+    }
+}
+
+/// What varies from query to query without anything shared: cursors and draws.
+#[derive(Debug)]
+pub struct Turns {
+    cursors: Vec<u32>,
+    draws: u64,
+}
+
+impl Turns {
+    /// Where the next window of a ring starts for a client.
+    #[inline]
+    pub fn start(&mut self, ring: &Ring, client: u64) -> usize {
+        self.draws = self.draws.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let draw = mix(self.draws);
+        match self.cursors.get_mut(ring.cursor as usize) {
+            Some(cursor) => ring.start(cursor, client, draw),
+            None => ring.start(&mut 0, client, draw),
+        }
     }
 }

@@ -165,6 +165,33 @@ impl<'m> Message<'m> {
         Ok(())
     }
 
+    /// Writes records of one owner and type. All or none.
+    ///
+    /// # Errors
+    /// If they do not fit.
+    #[inline]
+    pub fn put_records<'r>(
+        &mut self,
+        section: Section,
+        owner: Owner<'_>,
+        rtype: RecordType,
+        ttl: u32,
+        rdatas: impl Iterator<Item = &'r [u8]>,
+    ) -> Result<(), Full> {
+        let mark = self.writer.mark();
+        let layout = DataNames::of(rtype);
+        let mut count = 0;
+        for rdata in rdatas {
+            if let Err(full) = self.writer.put_record(owner, rtype, ttl, rdata, layout) {
+                self.writer.rollback(mark);
+                return Err(full);
+            }
+            count += 1;
+        }
+        self.count(section, count);
+        Ok(())
+    }
+
     /// Writes the signatures over a node's RRset of a type, RFC 4035 §3.1.1.
     fn put_signatures(&mut self, owner: Owner<'_>, node: Node<'_>, covered: RecordType, ttl: u32) -> Result<u16, Full> {
         let Some(signatures) = node.set(RecordType::RRSIG) else { return Ok(0) };

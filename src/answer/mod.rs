@@ -123,6 +123,7 @@ pub fn answer(
     client: Client,
     out: &mut [u8],
 ) -> Reply {
+    lane.fit(snapshot.steering.cursors());
     let Some((query, scratch)) = lane.split(slot) else { return silent(Silence::NoRoom) };
     let code = match query.reading {
         Reading::Short => return silent(Silence::Short),
@@ -135,7 +136,7 @@ pub fn answer(
     };
     match (code, query.qclass) {
         (Some(code), _) => message.reject(code, None),
-        (None, Class::IN | Class::ANY) => resolve::resolve(snapshot, query, scratch, &mut message),
+        (None, Class::IN | Class::ANY) => resolve::resolve(snapshot, query, client, scratch, &mut message),
         (None, Class::CH) => chaos::answer(&snapshot.options, query, &mut message),
         (None, _) => message.reject(rcode::REFUSED, None),
     }

@@ -1,14 +1,17 @@
 //! Finding the answer: RFC 1034 §4.3.2, one alias after the other through all zones served.
 
+use crate::answer::Client;
 use crate::answer::denial;
-use crate::answer::lane::Scratch;
+use crate::answer::lane::{Scratch, Turns};
 use crate::answer::message::{Message, Section};
+use crate::base::ids::ServiceId;
 use crate::base::limits::{ADDITIONAL_NAMES_MAX, ALIAS_STEPS_MAX, NAME_LEN_MAX};
 use crate::base::list::ShortList;
 use crate::dns::RecordType;
 use crate::dns::name::wire_len;
 use crate::dns::rtype::Class;
-use crate::snapshot::Snapshot;
+use crate::policy::{ClientPrefix, steer};
+use crate::snapshot::{Decision, Snapshot, Steering};
 use crate::wire::edns::ExtendedError;
 use crate::wire::writer::{Full, Owner};
 use crate::wire::{FoldedName, Query, rcode, u16_at, u32_at};
@@ -19,10 +22,14 @@ const AUTHORITY_MAX: usize = 16;
 
 /// Answers a query of class IN.
 #[inline]
-pub fn resolve(snapshot: &Snapshot, query: &Query, scratch: &mut Scratch, message: &mut Message<'_>) {
-    let Scratch { alias, side, renamed } = scratch;
+pub fn resolve(snapshot: &Snapshot, query: &Query, client: Client, scratch: &mut Scratch, message: &mut Message<'_>) {
+    let Scratch { alias, side, renamed, turns } = scratch;
     let mut resolver = Resolver {
         zones: &snapshot.zones,
+        steering: &snapshot.steering,
+        client,
+        turns,
+        negative_ttl_max: u32::MAX,
         query,
         message,
         side,
@@ -45,6 +52,11 @@ pub(super) struct Pending<'s> {
 /// The state of one resolution.
 pub(super) struct Resolver<'s, 'q, 'm> {
     zones: &'s ZoneSet,
+    steering: &'s Steering,
+    client: Client,
+    turns: &'q mut Turns,
+    /// The most a negative answer may live, seconds: a steered name wants it short.
+    negative_ttl_max: u32,
     query: &'q Query,
     pub(super) message: &'q mut Message<'m>,
     /// A name looked up on the side.
@@ -64,6 +76,16 @@ enum Wanted<'s> {
     Name(&'s [u8]),
     /// The owner of the answer itself, whose node this is.
     Owner(Node<'s>),
+}
+
+/// What became of an RRset that was to be written.
+enum Put<'s> {
+    /// It is written; its first record's data.
+    Written(Option<&'s [u8]>),
+    /// It is steered, and has nothing for this client now.
+    Nothing,
+    /// It is steered, and all of it is down, which is to be SERVFAIL.
+    Failed,
 }
 
 /// How one step of the resolution ended.
@@ -204,40 +226,61 @@ impl<'s> Resolver<'s, '_, '_> {
         encloser: Option<usize>,
     ) -> Result<Step<'s>, Full> {
         let qtype = self.query.qtype;
-        if let Some(set) = node.set(qtype) {
-            self.positive(zone, node, name, owner, encloser, set)?;
+        let exact = if qtype == RecordType::ANY { any(node) } else { node.set(qtype) };
+        let alias = || node.set(RecordType::CNAME).filter(|_| qtype != RecordType::ANY);
+        let Some(set) = exact.or_else(alias) else {
+            self.no_data(zone, node, name, encloser);
             return Ok(Step::Done);
+        };
+        match self.put(Section::Answer, owner, node, set)? {
+            Put::Written(first) => {
+                if let Some(encloser) = encloser.filter(|_| self.message.dnssec) {
+                    denial::wildcard_answer(self, zone, name, encloser);
+                }
+                self.want_addresses(node, set);
+                let leads_on = exact.is_none();
+                return Ok(first.filter(|_| leads_on).map_or(Step::Done, Step::Follow));
+            }
+            Put::Nothing => self.no_data(zone, node, name, encloser),
+            Put::Failed => self.message.set_rcode(rcode::SERVFAIL),
         }
-        if qtype == RecordType::ANY
-            && let Some(set) = any(node)
-        {
-            self.positive(zone, node, name, owner, encloser, set)?;
-            return Ok(Step::Done);
-        }
-        if let Some(set) = node.set(RecordType::CNAME).filter(|_| qtype != RecordType::ANY) {
-            self.positive(zone, node, name, owner, encloser, set)?;
-            return Ok(set.rdatas().next().map_or(Step::Done, Step::Follow));
-        }
-        self.no_data(zone, node, name, encloser);
         Ok(Step::Done)
     }
 
+    /// Writes an RRset, or what its service decides for this client.
     #[inline]
-    fn positive(
-        &mut self,
-        zone: &'s Zone,
-        node: Node<'s>,
-        name: &FoldedName,
-        owner: Owner<'_>,
-        encloser: Option<usize>,
-        set: Rrset<'s>,
-    ) -> Result<(), Full> {
-        self.message.put_set(Section::Answer, owner, node, set, set.ttl)?;
-        if let Some(encloser) = encloser.filter(|_| self.message.dnssec) {
-            denial::wildcard_answer(self, zone, name, encloser);
+    fn put(&mut self, section: Section, owner: Owner<'_>, node: Node<'s>, set: Rrset<'s>) -> Result<Put<'s>, Full> {
+        match set.service() {
+            Some(service) => self.put_steered(section, owner, service, set.rtype),
+            None => {
+                self.message.put_set(section, owner, node, set, set.ttl)?;
+                Ok(Put::Written(set.rdatas().next()))
+            }
         }
-        self.want_addresses(node, set);
-        Ok(())
+    }
+
+    fn put_steered(
+        &mut self,
+        section: Section,
+        owner: Owner<'_>,
+        service: ServiceId,
+        rtype: RecordType,
+    ) -> Result<Put<'s>, Full> {
+        let steering = self.steering;
+        let client = ClientPrefix::new(self.client.address, u8::MAX);
+        let hash = steering.placement(service).map_or(0, |placement| steer(placement.seed, client));
+        match steering.decide(service, rtype, hash) {
+            Decision::Ring(ring, answers) => {
+                let start = self.turns.start(ring, hash);
+                self.message.put_records(section, owner, rtype, answers.ttl, ring.records(start))?;
+                Ok(Put::Written(ring.records(start).next()))
+            }
+            Decision::NoData(answers) => {
+                self.negative_ttl_max = answers.negative_ttl;
+                Ok(Put::Nothing)
+            }
+            Decision::ServFail => Ok(Put::Failed),
+        }
     }
 
     /// RFC 2308 §2.2: NOERROR with the SOA.
@@ -325,7 +368,8 @@ impl<'s> Resolver<'s, '_, '_> {
         for Pending { zone, node, rtype } in self.authority.iter() {
             let Some(set) = node.set(rtype) else { continue };
             // RFC 2308 §5: a negative answer lives for the lesser of the SOA's TTL and its MINIMUM.
-            let ttl = if rtype == RecordType::SOA { set.ttl.min(soa_minimum(set)) } else { set.ttl };
+            let negative_ttl = || set.ttl.min(soa_minimum(set)).min(self.negative_ttl_max);
+            let ttl = if rtype == RecordType::SOA { negative_ttl() } else { set.ttl };
             let owner = Absolute::of(zone, node);
             if self.message.put_set(Section::Authority, Owner::Name(owner.wire()), node, set, ttl).is_err() {
                 return self.message.truncate();
@@ -396,7 +440,7 @@ impl<'s> Resolver<'s, '_, '_> {
             let Some(node) = node else { continue };
             for rtype in [RecordType::A, RecordType::AAAA] {
                 let Some(set) = node.set(rtype) else { continue };
-                if self.message.put_set(Section::Additional, name, node, set, set.ttl).is_err() {
+                if self.put(Section::Additional, name, node, set).is_err() {
                     return;
                 }
             }

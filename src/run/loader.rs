@@ -14,8 +14,12 @@ use crate::base::hash::HashKey;
 use crate::base::limits::REMOVED_SHARE;
 use crate::dns::Name;
 use crate::metrics::{ReloadResult, ZoneGauges, ZoneState};
+use crate::model::Model;
 use crate::run::files::{DiskFiles, Stamp, read_whole};
 use crate::run::parallel;
+use crate::run::regions::{NextModel, Refused, Regions};
+use crate::snapshot::{Steering, link};
+use crate::table::States;
 use crate::zone::{self, Served, Zone, ZoneSet, ZoneSource};
 
 /// Where zones come from.
@@ -29,8 +33,10 @@ pub struct ZoneSettings {
 
 /// What one load came to.
 pub struct Loaded {
-    /// All zones, to be published; unchanged if the load was refused.
+    /// All zones with their steered names, to be published; unchanged if the load was refused.
     pub zones: Arc<ZoneSet>,
+    /// What the steered names are answered from.
+    pub steering: Arc<Steering>,
     /// Whether everything was taken.
     pub result: ReloadResult,
     /// Apexes of zones that are new, sorted.
@@ -49,7 +55,10 @@ pub struct Loader {
     settings: Option<ZoneSettings>,
     files: HashMap<String, KnownFile>,
     zones: HashMap<Name, Held>,
+    regions: Regions,
+    /// What was handed out last.
     set: Arc<ZoneSet>,
+    steering: Arc<Steering>,
 }
 
 /// What is kept of a file that was read.
@@ -90,7 +99,15 @@ impl Loader {
     /// Nothing is loaded.
     #[must_use]
     pub fn new(key: HashKey) -> Self {
-        Self { key, settings: None, files: HashMap::new(), zones: HashMap::new(), set: Arc::new(ZoneSet::new(key)) }
+        Self {
+            key,
+            settings: None,
+            files: HashMap::new(),
+            zones: HashMap::new(),
+            regions: Regions::default(),
+            set: Arc::new(ZoneSet::new(key)),
+            steering: Arc::default(),
+        }
     }
 
     /// Brings the zones up to what the files say. Unless `force`d, a load that would take away more than half of the
@@ -130,7 +147,17 @@ impl Loader {
             );
             return self.refused(report);
         }
-        self.take(listed, reads, next, removed, report)
+        let model = match self.regions.read(&settings.folder, force, &mut report) {
+            Ok(model) => model,
+            Err(Refused) => return self.refused(report),
+        };
+        self.take(listed, reads, next, removed, model, report)
+    }
+
+    /// What is steered.
+    #[must_use]
+    pub fn model(&self) -> &Arc<Model> {
+        self.regions.model()
     }
 
     /// All zones, sorted by apex.
@@ -153,6 +180,7 @@ impl Loader {
     fn refused(&self, report: Report) -> Loaded {
         Loaded {
             zones: Arc::clone(&self.set),
+            steering: Arc::clone(&self.steering),
             result: ReloadResult::Refused,
             added: Vec::new(),
             changed: Vec::new(),
@@ -277,10 +305,12 @@ impl Loader {
         &mut self,
         listed: Vec<Listed>,
         reads: Vec<Read>,
-        next: HashMap<Name, Held>,
+        mut next: HashMap<Name, Held>,
         removed: Vec<Name>,
-        report: Report,
+        model: NextModel,
+        mut report: Report,
     ) -> Loaded {
+        let Some(linked) = self.link(&mut next, &model, &mut report) else { return self.refused(report) };
         let (mut added, mut changed) = (Vec::new(), Vec::new());
         for (apex, held) in &next {
             let before = self.zones.get(apex);
@@ -292,16 +322,54 @@ impl Loader {
             }
         }
         let (added, changed) = (sorted(added), sorted(changed));
-        let unchanged = added.is_empty() && removed.is_empty() && changed.is_empty();
-        let set =
-            if unchanged { Arc::clone(&self.set) } else { Arc::new(ZoneSet::of(self.key, next.iter().map(served))) };
-        let bad = next.values().any(|held| held.state != ZoneState::Current)
+        let bad = matches!(model, NextModel::Bad)
+            || report.has_errors()
+            || next.values().any(|held| held.state != ZoneState::Current)
             || reads.iter().any(|read| matches!(read, Read::Bad { .. }));
         self.remember(listed, reads);
         self.zones = next;
-        self.set = Arc::clone(&set);
+        self.set = Arc::new(linked);
+        self.steering = Arc::new(Steering::new(Arc::clone(self.model()), &States::all_up(self.model()), 0));
         let result = if bad { ReloadResult::Partial } else { ReloadResult::Ok };
-        Loaded { zones: set, result, added, changed, removed, report }
+        let (zones, steering) = (Arc::clone(&self.set), Arc::clone(&self.steering));
+        Loaded { zones, steering, result, added, changed, removed, report }
+    }
+
+    /// Puts the steered names into the zones. A model that does not fit is refused as a whole, if there is one before
+    /// it; else a zone that does not fit the model in force is: its version before stays. `None`: there is nothing to
+    /// stay with.
+    fn link(&mut self, next: &mut HashMap<Name, Held>, model: &NextModel, report: &mut Report) -> Option<ZoneSet> {
+        match model {
+            NextModel::New(new) => {
+                let linked = link(&self.set_of(next), new);
+                linked.report(report);
+                if linked.conflicts.is_empty() {
+                    self.regions.take(Arc::clone(new));
+                    return Some(linked.zones);
+                }
+            }
+            NextModel::Same | NextModel::Bad => {}
+        }
+        if !matches!(model, NextModel::Same) && !self.regions.is_loaded() {
+            return None;
+        }
+        let linked = link(&self.set_of(next), self.model());
+        linked.report(report);
+        if linked.conflicts.is_empty() {
+            return Some(linked.zones);
+        }
+        for apex in linked.conflicts.iter().filter_map(|conflict| conflict.apex.as_ref()) {
+            let Some(held) = next.get_mut(apex) else { continue };
+            *held = match self.zones.get(apex) {
+                Some(before) => Held { state: ZoneState::Stale, ..before.copy() },
+                None => Held { zone: None, state: ZoneState::Failed, file: held.file.clone() },
+            };
+        }
+        Some(link(&self.set_of(next), self.model()).zones)
+    }
+
+    fn set_of(&self, zones: &HashMap<Name, Held>) -> ZoneSet {
+        ZoneSet::of(self.key, zones.iter().map(served))
     }
 
     fn remember(&mut self, listed: Vec<Listed>, reads: Vec<Read>) {

@@ -6,6 +6,7 @@
 
 mod board;
 mod files;
+mod regions;
 mod loader;
 pub mod log;
 mod notify;

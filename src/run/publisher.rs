@@ -15,7 +15,7 @@ use crate::base::hash::HashKey;
 use crate::base::limits::{EVENTS_MAX, PUBLISH_INTERVAL_MS, RETIRED_POLL_MS};
 use crate::run::board::Board;
 use crate::serve::system::be_nice;
-use crate::snapshot::{Options, Published, Snapshot};
+use crate::snapshot::{Options, Published, Snapshot, Steering};
 use crate::zone::ZoneSet;
 
 /// Something that changes what is answered.
@@ -28,6 +28,8 @@ pub(super) enum Event {
 pub(super) struct Linked {
     /// All zones.
     pub(super) zones: Arc<ZoneSet>,
+    /// What the steered names in them are answered from.
+    pub(super) steering: Arc<Steering>,
     /// The server's own options.
     pub(super) options: Arc<Options>,
     /// Told the generation these parts are part of, once queries are answered from it.
@@ -91,15 +93,15 @@ impl Publisher {
             match event {
                 // Each load brings all zones: the last one is right.
                 Event::Reload(linked) => {
-                    let Linked { zones, options, published } = *linked;
-                    latest = Some((zones, options));
+                    let Linked { zones, steering, options, published } = *linked;
+                    latest = Some((zones, steering, options));
                     waiting.push(published);
                 }
             }
         }
-        let Some((zones, options)) = latest else { return };
+        let Some((zones, steering, options)) = latest else { return };
         self.generation += 1;
-        let next = Snapshot { generation: self.generation, key: self.key, zones, options };
+        let next = Snapshot { generation: self.generation, key: self.key, zones, steering, options };
         self.retired.push(self.published.publish(Arc::new(next)));
         self.last = Some(Instant::now());
         self.board.published(self.generation);
@@ -141,7 +143,12 @@ mod tests {
 
     fn reload(events: &SyncSender<Event>) -> oneshot::Receiver<u64> {
         let (published, generation) = oneshot::channel();
-        let linked = Linked { zones: Arc::new(ZoneSet::new(HashKey::new(1, 2))), options: Arc::default(), published };
+        let linked = Linked {
+            zones: Arc::new(ZoneSet::new(HashKey::new(1, 2))),
+            steering: Arc::default(),
+            options: Arc::default(),
+            published,
+        };
         events.send(Event::Reload(Box::new(linked))).unwrap();
         generation
     }
@@ -149,7 +156,13 @@ mod tests {
     #[test]
     fn generations_grow_and_old_ones_are_let_go() {
         let key = HashKey::new(1, 2);
-        let first = Snapshot { generation: 0, key, zones: Arc::new(ZoneSet::new(key)), options: Arc::default() };
+        let first = Snapshot {
+            generation: 0,
+            key,
+            zones: Arc::new(ZoneSet::new(key)),
+            steering: Arc::default(),
+            options: Arc::default(),
+        };
         let published = Arc::new(Published::new(first));
         let board = Arc::new(Board::new());
         let events = start(Arc::clone(&published), key, Arc::clone(&board)).unwrap();

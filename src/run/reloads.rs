@@ -99,10 +99,10 @@ impl Reloads {
 
     /// Publishes what was loaded and waits until queries are answered from it.
     fn publish(&mut self, loaded: Loaded, start: Instant, needs_restart: Vec<String>) -> (ReloadOutcome, Report) {
-        let Loaded { zones, result, added, changed, removed, report } = loaded;
+        let Loaded { zones, steering, result, added, changed, removed, report } = loaded;
         if result != ReloadResult::Refused {
             let (published, generation) = oneshot::channel();
-            let linked = Linked { zones, options: options(&self.config), published };
+            let linked = Linked { zones, steering, options: options(&self.config), published };
             // Both fail only when the publisher has ended, and with it the server.
             if self.events.send(Event::Reload(Box::new(linked))).is_ok() {
                 let _ = generation.blocking_recv();

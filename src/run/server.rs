@@ -187,7 +187,13 @@ impl Parts {
             announce(listener);
         }
         let key = HashKey::new(random::word()?, random::word()?);
-        let first = Snapshot { generation: 0, key, zones: Arc::new(ZoneSet::new(key)), options: options(config) };
+        let first = Snapshot {
+            generation: 0,
+            key,
+            zones: Arc::new(ZoneSet::new(key)),
+            steering: Arc::default(),
+            options: options(config),
+        };
         let limits = ConnectionLimits { total: config.dns.tcp.connections, per_client: config.dns.tcp.per_client };
         let udp =
             listeners.iter().flat_map(|listener| &listener.udp).map(|socket| (Arc::clone(socket), Arc::default()));

@@ -2,6 +2,8 @@
 //!
 //! A query reads one [`Snapshot`], loaded once. Only the publisher stores one; publishing never blocks a query.
 
+pub mod steering;
+pub mod link;
 pub mod published;
 
 use std::sync::Arc;
@@ -11,7 +13,9 @@ use crate::base::hash::HashKey;
 use crate::base::limits::UDP_PAYLOAD_DEFAULT;
 use crate::zone::ZoneSet;
 
+pub use link::{Linked, link};
 pub use published::{Published, View};
+pub use steering::{Decision, Steering};
 
 /// Everything one answer is computed from.
 #[derive(Clone, Debug)]
@@ -20,8 +24,10 @@ pub struct Snapshot {
     pub generation: u64,
     /// The key of the table hash.
     pub key: HashKey,
-    /// The zones served.
+    /// The zones served, with the steered names in them.
     pub zones: Arc<ZoneSet>,
+    /// What the steered names are answered from.
+    pub steering: Arc<Steering>,
     /// What the server says about itself, and its own bounds.
     pub options: Arc<Options>,
 }

@@ -1,0 +1,262 @@
+//! Steered names become nodes of the zones they are in.
+//!
+//! A steered name stands in the zone as if it owned its types (RFC 4592): it exists, its other types are NODATA, it
+//! blocks wildcards, its parents exist. What cannot be so is found here, each with the place in the region file.
+//!
+//! | code | meaning |
+//! |---|---|
+//! | `outside-zones` | the name is in no zone |
+//! | `below-cut`, `below-dname` | the name is delegated or renamed away |
+//! | `owned-statically` | the zone file has the same type, or a CNAME, at the name |
+//! | `cname-at-apex`, `cname-beside-data` | a CNAME service where other data is |
+//! | `hand-written-hints` | an HTTPS or SVCB record at the name has address hints that would contradict the steering |
+//! | `steered-loop` | CNAME services lead in a circle |
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::base::diagnostic::{Diagnostic, Report};
+use crate::base::ids::ServiceId;
+use crate::dns::name::wire_len;
+use crate::dns::{Name, RecordType};
+use crate::model::{Model, Service, ServiceName};
+use crate::wire::{FoldedName, u16_at};
+use crate::zone::{Change, Diff, Found, Node, RrsetData, Served, Zone, ZoneSet};
+
+/// What linking came to.
+#[derive(Clone, Debug)]
+pub struct Linked {
+    /// The zones with their steered names.
+    pub zones: ZoneSet,
+    /// Zones that do not fit the model, with what is wrong; not in `zones` as they are here.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// A zone and the model contradict each other.
+#[derive(Clone, Debug)]
+pub struct Conflict {
+    /// The apex of the zone; `None` if no zone is to blame.
+    pub apex: Option<Name>,
+    /// What is wrong.
+    pub finding: Diagnostic,
+}
+
+/// Puts the names of a model into zones as their files say them.
+#[must_use]
+pub fn link(zones: &ZoneSet, model: &Model) -> Linked {
+    let mut conflicts = Vec::new();
+    let mut overlays: BTreeMap<Name, (Arc<Zone>, Diff)> = BTreeMap::new();
+    let mut folded = FoldedName::new();
+    for (id, service) in model.services() {
+        for name in &service.names {
+            match place(zones, service, name, &mut folded) {
+                Ok(None) => {}
+                Ok(Some(zone)) => {
+                    let (_, diff) =
+                        overlays.entry(zone.apex().clone()).or_insert_with(|| (Arc::clone(zone), Diff::new()));
+                    for rtype in service.claims() {
+                        let set = Some(RrsetData::steered(id));
+                        diff.push(Change { owner: name.name.as_wire().into(), rtype, set });
+                    }
+                }
+                Err(conflict) => conflicts.push(*conflict),
+            }
+        }
+    }
+    conflicts.extend(loops(model).map(|finding| Conflict { apex: None, finding }));
+    let linked = overlays.into_iter().filter_map(|(apex, (zone, diff))| match zone.apply(&diff) {
+        Ok(zone) => Some(Served::Zone(Arc::new(zone))),
+        Err(error) => {
+            let finding = Diagnostic::error("zone-too-large", format!("zone {apex}: {error}"));
+            conflicts.push(Conflict { apex: Some(apex), finding });
+            None
+        }
+    });
+    let linked: Vec<Served> = linked.collect();
+    let zones = if linked.is_empty() {
+        zones.clone()
+    } else {
+        ZoneSet::of(zones.key(), zones.iter().into_iter().cloned().chain(linked))
+    };
+    Linked { zones, conflicts }
+}
+
+impl Linked {
+    /// Adds the conflicts to a report.
+    pub fn report(&self, report: &mut Report) {
+        for conflict in &self.conflicts {
+            report.push(conflict.finding.clone());
+        }
+    }
+}
+
+/// The zone a steered name goes into; `None` if its zone has no data to contradict or to serve.
+fn place<'z>(
+    zones: &'z ZoneSet,
+    service: &Service,
+    name: &ServiceName,
+    folded: &mut FoldedName,
+) -> Result<Option<&'z Arc<Zone>>, Box<Conflict>> {
+    let shown = &name.name;
+    let fault = |apex: Option<&Name>, code, message: String, reason: String, hint: &str| {
+        let finding = Diagnostic::error(code, message).at(name.at.clone(), reason).hint(hint);
+        Err(Box::new(Conflict { apex: apex.cloned(), finding }))
+    };
+    folded.fill(zones.key(), shown.as_wire());
+    let zone = match zones.find(folded, folded.labels()) {
+        None => {
+            let reason = "no zone file covers it".to_owned();
+            return fault(
+                None,
+                "outside-zones",
+                format!("steered name {shown} is outside every zone"),
+                reason,
+                "add a zone file for it, or correct the name",
+            );
+        }
+        Some(Served::Failed(_)) => return Ok(None),
+        Some(Served::Zone(zone)) => zone,
+    };
+    let apex = Some(zone.apex());
+    let below = |cut: Node<'_>| Name::from_wire(&zone.owner(cut)).unwrap_or_else(|_| Name::root());
+    let node = match zone.find(folded) {
+        Found::Cut(cut, _) => {
+            let reason = format!("{} is delegated in zone {}", below(cut), zone.apex());
+            return fault(
+                apex,
+                "below-cut",
+                format!("steered name {shown} is below a delegation"),
+                reason,
+                "steer it in the zone that it is delegated to",
+            );
+        }
+        Found::Dname(dname, _) => {
+            let reason = format!("{} has a DNAME in zone {}", below(dname), zone.apex());
+            return fault(
+                apex,
+                "below-dname",
+                format!("steered name {shown} is below a DNAME"),
+                reason,
+                "steer the name that it is renamed to",
+            );
+        }
+        Found::Node(node) if node.is_cut() => {
+            let reason = format!("it is delegated in zone {}", zone.apex());
+            return fault(
+                apex,
+                "below-cut",
+                format!("steered name {shown} is a delegation"),
+                reason,
+                "steer it in the zone that it is delegated to",
+            );
+        }
+        Found::Node(node) => node,
+        Found::Wildcard(..) | Found::Nothing(_) => return Ok(Some(zone)),
+    };
+    let claims = service.claims();
+    let is_alias = claims.contains(&RecordType::CNAME);
+    let clash = node
+        .sets()
+        .find(|set| set.service().is_none() && (claims.contains(&set.rtype) || set.rtype == RecordType::CNAME));
+    if let Some(set) = clash {
+        let message = format!("{shown} has {} records in the zone file and is steered", set.rtype);
+        let reason = format!("service `{}` owns this name's {}", service.key, list(&claims));
+        return fault(
+            apex,
+            "owned-statically",
+            message,
+            reason,
+            "take the records out of the zone file, or the name out of the service",
+        );
+    }
+    if is_alias && node.name().is_empty() {
+        let reason = format!("it is the apex of zone {}", zone.apex());
+        return fault(
+            apex,
+            "cname-at-apex",
+            format!("{shown} cannot be steered by CNAME"),
+            reason,
+            "steer addresses there: an apex has SOA and NS records (RFC 1912 §2.4)",
+        );
+    }
+    if is_alias && let Some(set) = node.sets().find(|set| set.service().is_none()) {
+        let reason = format!("the zone file has {} records at it", set.rtype);
+        return fault(
+            apex,
+            "cname-beside-data",
+            format!("{shown} cannot be steered by CNAME"),
+            reason,
+            "a CNAME stands alone (RFC 2181 §10.1)",
+        );
+    }
+    if claims.contains(&RecordType::A)
+        && let Some(rtype) = hinted(node)
+    {
+        let reason = format!("its {rtype} record in the zone file has ipv4hint or ipv6hint");
+        return fault(
+            apex,
+            "hand-written-hints",
+            format!("{shown} is steered and has hand-written address hints"),
+            reason,
+            "take the hints out; `hints = true` adds those of the decision",
+        );
+    }
+    Ok(Some(zone))
+}
+
+fn list(types: &[RecordType]) -> String {
+    types.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+}
+
+/// The type of the HTTPS or SVCB record of a node that has address hints (RFC 9460 §7.3: keys 4 and 6).
+fn hinted(node: Node<'_>) -> Option<RecordType> {
+    let has_hints = |rdata: &[u8]| {
+        let mut rest = rdata.get(2..).and_then(|name| name.get(wire_len(name).ok()?..)).unwrap_or_default();
+        while rest.len() >= 4 {
+            if matches!(u16_at(rest, 0), 4 | 6) {
+                return true;
+            }
+            rest = rest.get(4 + usize::from(u16_at(rest, 2))..).unwrap_or_default();
+        }
+        false
+    };
+    [RecordType::HTTPS, RecordType::SVCB]
+        .into_iter()
+        .find(|&rtype| node.set(rtype).is_some_and(|set| set.rdatas().any(has_hints)))
+}
+
+/// A finding for every circle of CNAME services.
+fn loops(model: &Model) -> impl Iterator<Item = Diagnostic> {
+    let mut owner: HashMap<&Name, ServiceId> = HashMap::new();
+    for (id, service) in model.services().filter(|(_, service)| service.types.contains(&RecordType::CNAME)) {
+        owner.extend(service.names.iter().map(|name| (&name.name, id)));
+    }
+    let next = |id: ServiceId| -> Vec<ServiceId> {
+        let endpoints = model
+            .services
+            .get(id.index())
+            .into_iter()
+            .flat_map(|service| &service.regions)
+            .flat_map(|part| part.endpoint_ids());
+        let records = endpoints.filter_map(|id| model.endpoints.get(id.index())).flat_map(|endpoint| &endpoint.records);
+        records.filter_map(|record| owner.get(&Name::from_wire(&record.wire).ok()?).copied()).collect()
+    };
+    let mut circles = Vec::new();
+    for (id, service) in model.services() {
+        let (mut seen, mut stack) = (vec![false; model.services.len()], next(id));
+        while let Some(reached) = stack.pop() {
+            if reached == id {
+                circles.push(
+                    Diagnostic::error("steered-loop", format!("service `{}` leads back to itself", service.key))
+                        .at(service.at.clone(), "its CNAMEs lead to steered names whose CNAMEs lead here"),
+                );
+                break;
+            }
+            if let Some(seen) = seen.get_mut(reached.index()).filter(|seen| !**seen) {
+                *seen = true;
+                stack.extend(next(reached));
+            }
+        }
+    }
+    circles.into_iter()
+}
