@@ -17,13 +17,15 @@
 //! A region reaches `min_up` by its endpoints of one type: A where the service and the region have it, else the
 //! first type it has; so a region that lost only its IPv6 stays, and answers no AAAA.
 
+mod layout;
 mod states;
 
 use std::sync::Arc;
 
 use crate::base::ids::{EndpointId, RegionId, ServiceId};
-use crate::model::{Endpoint, MinUp, Model, Service, ServiceRegion};
+use crate::model::{MinUp, Model};
 
+use layout::{Facts, Layout, Part};
 pub use states::{States, Word};
 
 /// What may be answered, by dense id.
@@ -41,8 +43,7 @@ pub struct RegionTable {
     pub up: Bits,
     /// Service by service, in the order of the service's regions: why each is usable or not.
     why: Vec<Why>,
-    /// By [`ServiceId`]: where its part of `why` starts.
-    why_start: Arc<[u32]>,
+    layout: Arc<Layout>,
 }
 
 /// How far down a service had to go to find regions.
@@ -97,44 +98,32 @@ impl RegionTable {
     #[must_use]
     pub fn build(model: &Model, states: &States, generation: u64) -> Self {
         let services = model.services.len();
-        let mut regions = 0;
-        let why_start = model.services.iter().map(|service| {
-            let start = regions;
-            regions += service.regions.len();
-            u32::try_from(start).unwrap_or(u32::MAX)
-        });
+        let layout = Arc::new(Layout::new(model));
         let mut table = Self {
             generation,
             usable: vec![0; services],
             standing: vec![Standing::Gone; services],
             answerable: Bits::new(model.endpoints.len()),
             up: Bits::new(model.endpoints.len()),
-            why_start: why_start.collect(),
-            why: vec![Why::Disabled; regions],
+            why: vec![Why::Disabled; layout.part_count()],
+            layout,
         };
-        table.judge(model, states, model.services().map(|(id, _)| id));
+        table.judge(states, model.services().map(|(id, _)| id));
         table
     }
 
-    /// The next table, in which only these services differ: what a transition publishes.
+    /// The next table of the same model, in which only these services differ: what a transition publishes.
     #[must_use]
-    pub fn repaired(
-        &self,
-        model: &Model,
-        states: &States,
-        changed: impl IntoIterator<Item = ServiceId>,
-        generation: u64,
-    ) -> Self {
+    pub fn repaired(&self, states: &States, changed: impl IntoIterator<Item = ServiceId>, generation: u64) -> Self {
         let mut table = Self { generation, ..self.clone() };
-        table.judge(model, states, changed);
+        table.judge(states, changed);
         table
     }
 
     /// Why each region of a service is usable or not, in the order of the service's regions.
     #[must_use]
     pub fn why(&self, service: ServiceId) -> &[Why] {
-        let start = |index: usize| self.why_start.get(index).map_or(self.why.len(), |&start| start as usize);
-        self.why.get(start(service.index())..start(service.index() + 1)).unwrap_or_default()
+        self.why.get(self.layout.part_range(service)).unwrap_or_default()
     }
 
     /// True if a service may be answered from a region.
@@ -149,26 +138,27 @@ impl RegionTable {
         self.answerable.get(endpoint.index())
     }
 
-    fn judge(&mut self, model: &Model, states: &States, services: impl IntoIterator<Item = ServiceId>) {
-        // One buffer for all: a region that fails whole changes a hundred thousand services at once.
+    fn judge(&mut self, states: &States, services: impl IntoIterator<Item = ServiceId>) {
+        let layout = Arc::clone(&self.layout);
+        // One buffer for all services.
         let mut views: Vec<View> = Vec::new();
         for id in services {
-            let service = &model.services[id.index()];
+            let (parts, min_up) = layout.parts(id);
             views.clear();
-            views.extend(service.regions.iter().map(|part| View::new(model, states, service, part)));
+            views.extend(parts.iter().map(|part| View::new(&layout, states, part, min_up)));
             let (standing, usable) = resort(&views);
-            for part in &service.regions {
+            for part in parts {
                 let is_usable = usable >> part.region.index() & 1 == 1;
-                for id in part.endpoint_ids() {
-                    let state = State::of(model, states, service, id);
-                    self.answerable.set(id.index(), is_usable && state.is_answered_at(standing));
-                    self.up.set(id.index(), states.up.get(id.index()).copied().unwrap_or(false));
+                for index in part.start as usize..part.end as usize {
+                    let state = State::of(&layout.endpoints[index], states, index);
+                    self.answerable.set(index, is_usable && state.is_answered_at(standing));
+                    self.up.set(index, states.up.get(index).copied().unwrap_or(false));
                 }
             }
             self.usable[id.index()] = usable;
             self.standing[id.index()] = standing;
-            let start = self.why_start[id.index()] as usize;
-            self.why.iter_mut().skip(start).zip(&views).for_each(|(why, view)| *why = view.why());
+            let why = self.why.get_mut(layout.part_range(id)).unwrap_or_default();
+            why.iter_mut().zip(&views).for_each(|(why, view)| *why = view.why());
         }
     }
 }
@@ -201,12 +191,10 @@ struct State {
 }
 
 impl State {
-    fn of(model: &Model, states: &States, service: &Service, id: EndpointId) -> Self {
-        let endpoint = &model.endpoints[id.index()];
-        let enabled = endpoint.enabled && service.enabled && model.regions[endpoint.region.index()].enabled;
-        let word = states.word.get(id.index()).copied().unwrap_or(Word::Nothing);
-        let up = states.up.get(id.index()).copied().unwrap_or(false);
-        Self { enabled, word, up: up || word == Word::Up }
+    fn of(facts: &Facts, states: &States, index: usize) -> Self {
+        let word = states.word.get(index).copied().unwrap_or(Word::Nothing);
+        let up = states.up.get(index).copied().unwrap_or(false);
+        Self { enabled: facts.is_enabled, word, up: up || word == Word::Up }
     }
 
     const fn is_allowed(self) -> bool {
@@ -242,22 +230,22 @@ struct View {
 }
 
 impl View {
-    fn new(model: &Model, states: &States, service: &Service, part: &ServiceRegion) -> Self {
+    fn new(layout: &Layout, states: &States, part: &Part, min_up: MinUp) -> Self {
         let (mut enabled, mut allowed, mut up) = (0, 0, 0);
         let (mut all, mut passing, mut undrained) = (Tally::default(), Tally::default(), Tally::default());
-        for id in part.endpoint_ids() {
-            let endpoint = &model.endpoints[id.index()];
-            let state = State::of(model, states, service, id);
+        for index in part.start as usize..part.end as usize {
+            let facts = &layout.endpoints[index];
+            let state = State::of(facts, states, index);
             enabled += u32::from(state.enabled);
             allowed += u32::from(state.is_allowed());
             up += u32::from(state.is_up());
-            if endpoint.has(part.judged) {
-                all.add(endpoint, state.enabled);
-                passing.add(endpoint, state.is_up());
-                undrained.add(endpoint, state.is_undrained());
+            if facts.is_judged {
+                all.add(facts, state.enabled);
+                passing.add(facts, state.is_up());
+                undrained.add(facts, state.is_undrained());
             }
         }
-        let reaches = |some: Tally| some.reaches(service.min_up, all);
+        let reaches = |some: Tally| some.reaches(min_up, all);
         let (reaches, reaches_undrained) = (reaches(passing), reaches(undrained));
         Self { region: part.region, enabled, allowed, up, reaches, reaches_undrained }
     }
@@ -287,10 +275,10 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, endpoint: &Endpoint, counts: bool) {
+    fn add(&mut self, facts: &Facts, counts: bool) {
         if counts {
             self.count += 1;
-            self.weight += u64::from(endpoint.weight);
+            self.weight += u64::from(facts.weight);
         }
     }
 

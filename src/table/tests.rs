@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::base::diagnostic::Report;
-use crate::model;
+use crate::model::{self, ServiceRegion};
 
 /// Three regions; `fra` has two IPv4 and one IPv6 endpoint.
 const MODEL: &str = "

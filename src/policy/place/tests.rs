@@ -218,7 +218,7 @@ proptest! {
             states.up[endpoint] = up;
             states.word[endpoint] = [Word::Nothing, Word::Up, Word::Drain, Word::Down][word];
             let changed = model.endpoints[endpoint].service;
-            table = table.repaired(&model, &states, [changed], generation);
+            table = table.repaired(&states, [changed], generation);
             placements = placements.repaired(&model, &table, [changed]);
             let new_table = RegionTable::build(&model, &states, generation);
             prop_assert_eq!(&table, &new_table);
