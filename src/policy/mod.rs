@@ -1,6 +1,6 @@
 //! Who is answered: pure rules from plain inputs (masks, orders, weights) to regions, shares and endpoints.
 //!
-//! A rule stands alone in its file, its truth table above it. [`place`] runs them at publish; what is left for a
+//! A rule stands alone in its file, its truth table above it. [`Placements`] runs them at publish; what is left for a
 //! query is a [`Pick`] among ready answers: no rule is evaluated per query.
 //!
 //! | step (in this order) | file |
@@ -11,6 +11,7 @@
 //! | every endpoint of every eligible region | `all.rs` |
 //! | shares → buckets, so that a change moves only its share | `buckets.rs` |
 //! | among the endpoints of a region: fixed, turn, bucket, draw | `pick.rs` |
+//! | services that decide alike | `groups.rs` |
 //! | model + region table → placements | `place.rs` |
 
 mod reason;
@@ -26,6 +27,8 @@ pub mod all;
 mod buckets;
 
 mod pick;
+
+mod groups;
 
 mod place;
 

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use crate::base::hash::steering_hash;
 use crate::base::ids::{RegionId, ServiceId};
 use crate::base::limits;
-use crate::model::{Follow, Mode, Model, Prefer, Service, WhenAllDown};
+use crate::model::{Mode, Model, Prefer, Service, WhenAllDown};
 use crate::table::{RegionTable, Standing, Why};
 
 use super::buckets::{Buckets, Member};
+use super::groups::Groups;
 use super::reason::Reason;
 use super::{failover, weighted};
 
@@ -80,6 +81,7 @@ pub struct Placements {
     /// By [`SplitId`].
     pub splits: Vec<Arc<Split>>,
     keys: BTreeMap<SplitKey, SplitId>,
+    groups: Arc<Groups>,
 }
 
 /// Splits of earlier generations that repairs leave behind, a few kilobytes each, before all are worked out anew.
@@ -103,7 +105,8 @@ impl Placements {
             reason: Reason::AllDown,
             seed: steering_hash(&[service.key.as_bytes()]),
         };
-        let mut placements = Self { of: model.services().map(start).collect(), ..Self::default() };
+        let mut placements =
+            Self { of: model.services().map(start).collect(), groups: Arc::new(Groups::new(model)), ..Self::default() };
         placements.update(model, table, model.services().map(|(id, _)| id), previous);
         placements
     }
@@ -127,19 +130,21 @@ impl Placements {
         previous: Option<&Self>,
     ) {
         let hashes: Vec<u64> = model.regions.iter().map(|region| steering_hash(&[region.key.as_bytes()])).collect();
+        let groups = Arc::clone(&self.groups);
+        // What a service answers with depends on its group and its state, of which there are few.
+        let mut known: BTreeMap<(u32, Standing, u128, &[Why]), (Choice, Reason)> = BTreeMap::new();
         for id in services {
-            let service = &model.services[id.index()];
-            if service.follow == Follow::Nobody {
-                let now = Situation { model, table, id, service, hashes: &hashes };
-                let (choice, reason) = self.place(&now, previous);
-                self.of[id.index()] = Placement { choice, reason, ..self.of[id.index()] };
-            }
+            let state = (groups.of(id), table.standing[id.index()], table.usable[id.index()], table.why(id));
+            let (choice, reason) = *known.entry(state).or_insert_with(|| {
+                let service = &model.services[id.index()];
+                self.place(&Situation { model, table, id, service, hashes: &hashes }, previous)
+            });
+            let seed = self.of[id.index()].seed;
+            self.of[id.index()] = Placement { service: id, choice, reason, seed };
         }
-        // All followers: a leader that changed does not know them.
-        for (id, service) in model.services() {
-            if let Some(leader) = leader(model, service) {
-                self.of[id.index()] = Placement { service: id, ..self.of[leader.index()] };
-            }
+        // All followers: a leader that changed does not know them. Their own decisions are not asked for.
+        for &(id, leader) in groups.followers() {
+            self.of[id.index()] = Placement { service: id, ..self.of[leader.index()] };
         }
     }
 
@@ -311,17 +316,6 @@ fn mask(regions: &[RegionId]) -> u128 {
 
 fn mask_of(members: &[(RegionId, u32)]) -> u128 {
     members.iter().fold(0, |mask, (region, _)| mask | 1 << region.index())
-}
-
-/// The service whose decisions `service` takes over in the end; validation made sure that the way ends.
-fn leader(model: &Model, service: &Service) -> Option<ServiceId> {
-    let mut last = None;
-    let mut next = service.follow;
-    while let Follow::Service(id) = next {
-        last = Some(id);
-        next = model.services[id.index()].follow;
-    }
-    last
 }
 
 #[cfg(test)]
