@@ -145,7 +145,7 @@ fn check_first(
     if outcome.result == ReloadResult::Refused.as_str() {
         return Err(RunError::Zones(report));
     }
-    if strict && report.has_errors() {
+    if strict && outcome.result != ReloadResult::Ok.as_str() {
         return Err(RunError::Strict { failed: outcome.zones_failed, report });
     }
     log::report(&report);
@@ -209,6 +209,7 @@ impl Parts {
             idle_timeout_ms: milliseconds(config.dns.tcp.idle),
             read_timeout_ms: milliseconds(config.dns.tcp.read),
             write_timeout_ms: milliseconds(config.dns.tcp.read),
+            connections: config.dns.tcp.connections.div_ceil(tcp_threads),
         };
         let lanes = Lanes { listeners, stream_options };
         Ok(Self { key, lanes, admin, token, published: Arc::new(Published::new(first)), sweep })

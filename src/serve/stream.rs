@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -21,7 +21,7 @@ use crate::serve::connection::{Connection, Place};
 use crate::serve::{Caps, Stop, Tally};
 use crate::snapshot::View;
 
-/// Patience with clients, in milliseconds. Deadlines are looked at every
+/// Patience with clients. Deadlines are looked at every
 /// [`STREAM_TICK_MS`](crate::base::limits::STREAM_TICK_MS).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamOptions {
@@ -31,6 +31,8 @@ pub struct StreamOptions {
     pub read_timeout_ms: u64,
     /// From answers made to answers taken.
     pub write_timeout_ms: u64,
+    /// Connections of one thread.
+    pub connections: usize,
 }
 
 /// One thread that answers connections.
@@ -92,8 +94,8 @@ impl Places {
         self.taken.iter().flatten()
     }
 
-    fn is_empty(&self) -> bool {
-        self.taken.len() == self.free.len()
+    fn len(&self) -> usize {
+        self.taken.len() - self.free.len()
     }
 }
 
@@ -164,7 +166,7 @@ impl StreamServer {
             worker.now_ms.set(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
             worker.draining.set(end_ms.is_some());
             worker.look_around();
-            if end_ms.is_some_and(|end_ms| worker.places.borrow().is_empty() || worker.now_ms.get() >= end_ms) {
+            if end_ms.is_some_and(|end_ms| worker.places.borrow().len() == 0 || worker.now_ms.get() >= end_ms) {
                 return Ok(());
             }
         }
@@ -183,17 +185,17 @@ impl Worker {
         }
     }
 
-    /// Gives a new connection a place, or says why not.
-    fn admit(&self, address: SocketAddr) -> Result<(), CloseReason> {
-        let address = address.ip().to_canonical();
-        match self.caps.take(address) {
-            Err(CloseReason::Full) => {
-                self.evict().ok_or(CloseReason::Full)?;
-                self.caps.take_evicted(address);
-                Ok(())
-            }
-            result => result,
+    /// Takes a place for a new connection, or says why there is none.
+    fn admit(&self, client: IpAddr) -> Result<(), CloseReason> {
+        if !self.caps.take(client) {
+            return Err(CloseReason::ClientFull);
         }
+        // The one told to close is still counted until its turn comes: the limit is exceeded for that moment only.
+        if self.places.borrow().len() >= self.options.connections && self.evict().is_none() {
+            self.caps.release(client);
+            return Err(CloseReason::Full);
+        }
+        Ok(())
     }
 
     /// Closes the connection that has been silent for longest.
@@ -210,11 +212,11 @@ impl Worker {
     }
 
     fn begin(self: &Rc<Self>, stream: TcpStream, address: SocketAddr) {
-        if let Err(reason) = self.admit(address) {
+        let client = address.ip().to_canonical();
+        if let Err(reason) = self.admit(client) {
             self.caps.count_closed(reason);
             return;
         }
-        let client = address.ip().to_canonical();
         let place = Rc::new(Place::new(self.now_ms.get(), self.options.idle_timeout_ms));
         let at = self.places.borrow_mut().add(Rc::clone(&place));
         let leave = Leave { worker: Rc::clone(self), at, client, reason: CloseReason::Client };
@@ -229,7 +231,7 @@ impl Worker {
 struct Leave {
     worker: Rc<Worker>,
     at: usize,
-    client: std::net::IpAddr,
+    client: IpAddr,
     reason: CloseReason,
 }
 
