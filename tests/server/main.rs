@@ -1,5 +1,7 @@
 //! The real server as a process, seen from outside: sockets, files, signals, exit codes.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where its helpers do")]
+
 mod admin;
 mod commands;
 mod lifecycle;

@@ -1,5 +1,5 @@
 //! The real server on loopback, on ports of its own, with files of the test.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test binary uses its part")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -20,7 +20,10 @@ pub const CONFIG: &str = "[dns]\nlisten = [\"127.0.0.1:0\"]\n[admin]\nlisten = \
 
 /// The lines a server has logged.
 #[derive(Clone, Default)]
-struct Lines(Arc<(Mutex<(Vec<Value>, bool)>, Condvar)>);
+struct Lines(Arc<(Mutex<Log>, Condvar)>);
+
+/// Lines, and whether there will be no more.
+type Log = (Vec<Value>, bool);
 
 impl Lines {
     fn push(&self, line: Value) {
