@@ -3,6 +3,8 @@
 //! The rooms that count keep plain numbers ([`Traffic`], [`Gauges`]); here they become series. Counters are told the
 //! totals each second; gauges are read when somebody asks. `docs/metrics.md` lists the same table for operators.
 
+use std::sync::Arc;
+
 use metrics::{Counter, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
@@ -331,7 +333,7 @@ pub struct ZoneGauges {
 #[derive(Clone, Debug, Default)]
 pub struct Gauges {
     /// Zones, those without data included.
-    pub zones: Vec<ZoneGauges>,
+    pub zones: Arc<Vec<ZoneGauges>>,
     /// Open TCP connections.
     pub tcp_open: usize,
     /// How many there may be.
@@ -474,7 +476,7 @@ fn render_gauges(gauges: &Gauges) -> String {
     set(&READY, &[], f64::from(u8::from(gauges.ready)));
     set(&BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
     if gauges.zones.len() <= ZONE_SERIES_MAX {
-        for zone in &gauges.zones {
+        for zone in gauges.zones.iter() {
             let label = [zone.zone.as_str()];
             set(&ZONE_STATE, &label, f64::from(zone.state as u8));
             set(&ZONE_RECORDS, &label, zone.records as f64);
@@ -564,14 +566,14 @@ mod tests {
     fn zones_have_series_of_their_own_up_to_a_limit() {
         let metrics = Metrics::new();
         let zones = vec![zone("example.com.", ZoneState::Current, 10), zone("example.net.", ZoneState::Failed, 0)];
-        let text = metrics.render(&Gauges { zones, ..Gauges::default() });
+        let text = metrics.render(&Gauges { zones: Arc::new(zones), ..Gauges::default() });
         assert_eq!(line(&text, "meridian_zone_serial{zone=\"example.com.\"}"), Some("7"));
         assert_eq!(line(&text, "meridian_zone_serial{zone=\"example.net.\"}"), None);
         assert_eq!(line(&text, "meridian_zone_state{zone=\"example.net.\"}"), Some("0"));
         assert_eq!(line(&text, "meridian_zones"), Some("1"));
         assert_eq!(line(&text, "meridian_zones_failed"), Some("1"));
         let zones = (0..=ZONE_SERIES_MAX).map(|i| zone(&format!("z{i}."), ZoneState::Current, 2)).collect();
-        let text = metrics.render(&Gauges { zones, ..Gauges::default() });
+        let text = metrics.render(&Gauges { zones: Arc::new(zones), ..Gauges::default() });
         assert!(!text.contains("meridian_zone_serial"));
         assert_eq!(line(&text, "meridian_records"), Some("2002"));
     }
@@ -579,7 +581,7 @@ mod tests {
     #[test]
     fn every_metric_is_described_and_shown() {
         let zones = vec![zone("example.com.", ZoneState::Current, 10)];
-        let text = Metrics::new().render(&Gauges { zones, ..Gauges::default() });
+        let text = Metrics::new().render(&Gauges { zones: Arc::new(zones), ..Gauges::default() });
         for metric in METRICS {
             let kind = match metric.kind {
                 Kind::Counter => "counter",

@@ -1,5 +1,6 @@
-//! A TCP listener that holds no more than so many connections at one time.
+//! A TCP listener that holds no more than so many connections at one time, and none that does nothing for long.
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::base::limits::ADMIN_CONNECTIONS_MAX;
 
@@ -34,11 +36,14 @@ impl axum::serve::Listener for CappedListener {
             // The semaphore is never closed.
             let Ok(permit) = Arc::clone(&self.room).acquire_owned().await else { continue };
             match self.listener.accept().await {
-                Ok((stream, address)) => return (CappedStream { stream, _permit: permit }, address),
+                Ok((stream, address)) => {
+                    let quiet = Box::pin(sleep(QUIET_MAX));
+                    return (CappedStream { stream, quiet, _permit: permit }, address);
+                }
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept admin connections");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    sleep(Duration::from_secs(1)).await;
                 }
             }
         }
@@ -49,10 +54,20 @@ impl axum::serve::Listener for CappedListener {
     }
 }
 
+/// A connection without a word in either direction for this long is closed: longer than any reload takes.
+const QUIET_MAX: Duration = Duration::from_secs(120);
+
 /// A connection and its place.
 pub(super) struct CappedStream {
     stream: TcpStream,
+    quiet: Pin<Box<Sleep>>,
     _permit: OwnedSemaphorePermit,
+}
+
+impl CappedStream {
+    fn spoken(&mut self) {
+        self.quiet.as_mut().reset(Instant::now() + QUIET_MAX);
+    }
 }
 
 impl AsyncRead for CappedStream {
@@ -61,13 +76,25 @@ impl AsyncRead for CappedStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        match Pin::new(&mut self.stream).poll_read(context, buffer) {
+            Poll::Pending => self.quiet.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into())),
+            ready => {
+                self.spoken();
+                ready
+            }
+        }
     }
 }
 
 impl AsyncWrite for CappedStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        match Pin::new(&mut self.stream).poll_write(context, bytes) {
+            Poll::Pending => self.quiet.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into())),
+            ready => {
+                self.spoken();
+                ready
+            }
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -83,7 +83,7 @@ impl Board {
         let zones = Arc::clone(&self.zones.lock().unwrap_or_else(PoisonError::into_inner));
         let published_at = *self.published_at.lock().unwrap_or_else(PoisonError::into_inner);
         Gauges {
-            zones: zones.as_ref().clone(),
+            zones,
             tcp_open: 0,
             tcp_limit: 0,
             generation: self.generation(),

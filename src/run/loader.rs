@@ -4,18 +4,19 @@
 //! earlier version, that zone alone answers SERVFAIL. A reload reads only what has changed.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::base::diagnostic::{Diagnostic, Location, Report};
+use crate::base::diagnostic::{Diagnostic, Report};
 use crate::base::hash::HashKey;
 use crate::base::limits::REMOVED_SHARE;
 use crate::dns::Name;
 use crate::metrics::{ReloadResult, ZoneGauges, ZoneState};
 use crate::model::Model;
 use crate::run::files::{DiskFiles, Stamp, read_whole};
+use crate::run::folder::{Listed, first_line, list, origin};
 use crate::run::parallel;
 use crate::run::regions::{NextModel, Refused, Regions};
 use crate::snapshot::{Steering, link};
@@ -79,12 +80,6 @@ struct Held {
     file: String,
 }
 
-/// A file of the folder.
-struct Listed {
-    name: String,
-    path: PathBuf,
-}
-
 /// What reading one file came to.
 enum Read {
     /// Its stamps say that nothing has changed.
@@ -120,10 +115,7 @@ impl Loader {
             self.settings = Some(settings.clone());
         }
         let Some(listed) = list(&settings.folder, &mut report) else { return self.refused(report) };
-        let reads = parallel::map(&listed, |file| {
-            let mut report = Report::new();
-            (self.read(file, settings, &mut report), report)
-        });
+        let reads = parallel::map(&listed, |file| self.read_safely(file, settings));
         let mut reads: Vec<Read> = reads
             .into_iter()
             .map(|(read, findings)| {
@@ -177,6 +169,12 @@ impl Loader {
         gauges
     }
 
+    /// Zones in a state.
+    #[must_use]
+    pub fn count(&self, state: ZoneState) -> usize {
+        self.zones.values().filter(|held| held.state == state).count()
+    }
+
     fn refused(&self, report: Report) -> Loaded {
         Loaded {
             zones: Arc::clone(&self.set),
@@ -187,6 +185,19 @@ impl Loader {
             removed: Vec::new(),
             report,
         }
+    }
+
+    /// Reads one file. A defect of ours that one file brings out is a fault of that file's zone alone.
+    fn read_safely(&self, file: &Listed, settings: &ZoneSettings) -> (Read, Report) {
+        let mut report = Report::new();
+        let read = catch_unwind(AssertUnwindSafe(|| self.read(file, settings, &mut report)));
+        let read = read.unwrap_or_else(|_| {
+            let message = format!("zone file {} brings out a defect of this program", file.path.display());
+            report.push(Diagnostic::error("defect", message).hint("please report it, with the file if you can"));
+            let known = self.files.get(&file.name).map(|known| known.apex.clone());
+            Read::Bad { apex: known.or_else(|| origin(&file.name, settings, &mut report)) }
+        });
+        (read, report)
     }
 
     /// Reads one file, if it has changed since.
@@ -403,66 +414,6 @@ impl Held {
     fn copy(&self) -> Self {
         Self { zone: self.zone.clone(), state: self.state, file: self.file.clone() }
     }
-}
-
-/// The zone files of the folder, sorted by name. `None` if the folder can't be read.
-fn list(folder: &Path, report: &mut Report) -> Option<Vec<Listed>> {
-    let mut failed = |error: std::io::Error| {
-        report.push(
-            Diagnostic::error("zones-folder", format!("cannot read the zones folder {}: {error}", folder.display()))
-                .hint("make the folder, or name another one: key `zones` under [dns]; it may be empty"),
-        );
-    };
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) => {
-            failed(error);
-            return None;
-        }
-    };
-    let mut listed = Vec::new();
-    for entry in entries {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                failed(error);
-                return None;
-            }
-        };
-        let name = entry.file_name().to_string_lossy().into_owned();
-        // Editors keep their copies under names that begin with a dot.
-        if name.ends_with(".zone") && !name.starts_with('.') {
-            listed.push(Listed { name, path: entry.path() });
-        }
-    }
-    listed.sort_by(|a, b| a.name.cmp(&b.name));
-    Some(listed)
-}
-
-/// The origin at the start of a file: what the operator says, else what its name says.
-fn origin(file_name: &str, settings: &ZoneSettings, report: &mut Report) -> Option<Name> {
-    if let Some(origin) = settings.origins.get(file_name) {
-        return Some(origin.clone());
-    }
-    let stem = file_name.strip_suffix(".zone").unwrap_or(file_name);
-    match Name::parse(stem.as_bytes(), Some(&Name::root())) {
-        Ok(origin) => Some(origin),
-        Err(error) => {
-            report.push(
-                Diagnostic::error("file-name", format!("the name of zone file `{file_name}` is no origin: {error}"))
-                    .hint(format!(
-                        "say its origin in meridian.toml: origins = {{ \"{file_name}\" = \"example.com.\" }}"
-                    )),
-            );
-            None
-        }
-    }
-}
-
-/// The first line of a file, as a place to show.
-fn first_line(path: &Path) -> Location {
-    let text = fs::read(path).unwrap_or_default();
-    Location::in_text(&path.to_string_lossy().into(), &text, 0..0)
 }
 
 /// A zone as it is served.

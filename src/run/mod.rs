@@ -6,6 +6,7 @@
 
 mod board;
 mod files;
+mod folder;
 mod regions;
 mod loader;
 pub mod log;

@@ -135,14 +135,14 @@ impl Reloads {
     fn outcome(&self, result: ReloadResult, report: &Report, start: Instant) -> ReloadOutcome {
         let duration = start.elapsed();
         self.metrics.count_reload(result, duration.as_secs_f64());
-        let zones = self.loader.gauges();
-        let count = |state| zones.iter().filter(|zone| zone.state == state).count();
+        let count = |state| self.loader.count(state);
+        let (failed, stale) = (count(ZoneState::Failed), count(ZoneState::Stale));
         ReloadOutcome {
             result: result.as_str(),
             generation: self.board.generation(),
-            zones: zones.len(),
-            zones_failed: count(ZoneState::Failed),
-            zones_stale: count(ZoneState::Stale),
+            zones: count(ZoneState::Current) + failed + stale,
+            zones_failed: failed,
+            zones_stale: stale,
             added: 0,
             changed: 0,
             removed: 0,

@@ -35,6 +35,9 @@ use crate::zone::ZoneSet;
 /// Stream threads: each keeps tens of thousands of connections busy.
 const STREAM_THREADS_MAX: usize = 2;
 
+/// Files that are open beside connections: listeners, logs, a zone file on each core, the admin listener's clients.
+const FILES_BESIDE_CONNECTIONS: u64 = 200;
+
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -90,9 +93,7 @@ pub fn serve(settings: Settings, config: Config, strict: bool) -> Result<(), Run
 
 async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
-    if let Err(error) = system::raise_file_limit() {
-        tracing::warn!(%error, "cannot raise the limit on open files");
-    }
+    raise_file_limit(config.dns.tcp.connections);
     let parts = Parts::bind(&config)?;
     let (requests, requested) = sync_channel(RELOADS_MAX);
     let operations = Arc::new(Running { sweep: Arc::clone(&parts.sweep), requests: requests.clone() });
@@ -133,6 +134,18 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     admin_stop.begin();
     tracing::info!("stopped");
     Ok(())
+}
+
+fn raise_file_limit(connections: usize) {
+    match system::raise_file_limit() {
+        Ok(limit) if limit < connections as u64 + FILES_BESIDE_CONNECTIONS => tracing::warn!(
+            limit,
+            connections,
+            "too few open files are allowed for `dns.tcp.connections`: raise the limit (LimitNOFILE, ulimit -n)"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "cannot raise the limit on open files"),
+    }
 }
 
 /// What the first load came to decides whether there is a start.
@@ -281,12 +294,13 @@ impl Lanes {
             }
         }
         for (at, (listeners, tally)) in shares.into_iter().zip(&sweep.tcp).enumerate() {
-            let lane = Lane::new(random::word()?);
+            let seed = random::word()?;
+            let make_lane = Box::new(move || Lane::new(seed));
             let (tally, caps) = (Arc::clone(tally), Arc::clone(&sweep.caps));
             let view = published.view();
             let (options, stop, alive) = (self.stream_options, stop.clone(), alive.clone());
             thread::Builder::new().name(format!("tcp-{at}")).spawn(move || {
-                let server = StreamServer::new(listeners, view, lane, tally, caps, options, stop);
+                let server = StreamServer::new(listeners, view, make_lane, tally, caps, options, stop);
                 if let Err(error) = server.run() {
                     tracing::error!(%error, "TCP is not served");
                 }

@@ -20,3 +20,6 @@ pub use stop::Stop;
 pub use stream::{StreamOptions, StreamServer};
 pub use tally::Tally;
 pub use udp::UdpServer;
+
+/// Makes the lane of a thread, and a fresh one if the thread has met a defect.
+pub type MakeLane = Box<dyn Fn() -> crate::answer::Lane + Send>;

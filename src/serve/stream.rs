@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -18,7 +19,7 @@ use crate::answer::Lane;
 use crate::base::limits::{STREAM_DRAIN_MS, STREAM_IDLE_EVICT_MS, STREAM_READ_LEN, STREAM_TICK_MS, STREAM_WRITE_LEN};
 use crate::metrics::CloseReason;
 use crate::serve::connection::{Connection, Place};
-use crate::serve::{Caps, Stop, Tally};
+use crate::serve::{Caps, MakeLane, Stop, Tally};
 use crate::snapshot::View;
 
 /// Patience with clients. Deadlines are looked at every
@@ -39,7 +40,7 @@ pub struct StreamOptions {
 pub struct StreamServer {
     listeners: Vec<std::net::TcpListener>,
     view: View,
-    lane: Lane,
+    make_lane: MakeLane,
     tally: Arc<Tally>,
     caps: Arc<Caps>,
     options: StreamOptions,
@@ -59,6 +60,7 @@ pub(super) struct Worker {
     pub(super) draining: Cell<bool>,
     caps: Arc<Caps>,
     places: RefCell<Places>,
+    make_lane: MakeLane,
 }
 
 /// What answering needs.
@@ -105,13 +107,13 @@ impl StreamServer {
     pub fn new(
         listeners: Vec<std::net::TcpListener>,
         view: View,
-        lane: Lane,
+        make_lane: MakeLane,
         tally: Arc<Tally>,
         caps: Arc<Caps>,
         options: StreamOptions,
         stop: Stop,
     ) -> Self {
-        Self { listeners, view, lane, tally, caps, options, stop }
+        Self { listeners, view, make_lane, tally, caps, options, stop }
     }
 
     /// Answers until the end of service; then connections are given
@@ -129,7 +131,7 @@ impl StreamServer {
         let worker = Rc::new(Worker {
             core: RefCell::new(Core {
                 view: self.view,
-                lane: self.lane,
+                lane: (self.make_lane)(),
                 output: vec![0; STREAM_WRITE_LEN].into_boxed_slice(),
             }),
             input: RefCell::new(vec![0; STREAM_READ_LEN].into_boxed_slice()),
@@ -139,6 +141,7 @@ impl StreamServer {
             draining: Cell::new(false),
             caps: self.caps,
             places: RefCell::default(),
+            make_lane: self.make_lane,
         });
         let mut accepting = Vec::new();
         for listener in self.listeners {
@@ -219,7 +222,7 @@ impl Worker {
         }
         let place = Rc::new(Place::new(self.now_ms.get(), self.options.idle_timeout_ms));
         let at = self.places.borrow_mut().add(Rc::clone(&place));
-        let leave = Leave { worker: Rc::clone(self), at, client, reason: CloseReason::Client };
+        let leave = Leave { worker: Rc::clone(self), at, client, reason: CloseReason::Shutdown };
         spawn_local(async move {
             let mut leave = leave;
             leave.reason = Connection::new(stream, client, place, Rc::clone(&leave.worker)).await;
@@ -232,11 +235,19 @@ struct Leave {
     worker: Rc<Worker>,
     at: usize,
     client: IpAddr,
+    /// The end of service, unless the connection gets to say another.
     reason: CloseReason,
 }
 
 impl Drop for Leave {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            // A defect met by one connection must not end the service of all. Its lane may be in any state.
+            self.worker.tally.panicked();
+            if let Ok(mut core) = self.worker.core.try_borrow_mut() {
+                core.lane = (self.worker.make_lane)();
+            }
+        }
         self.worker.places.borrow_mut().remove(self.at);
         self.worker.caps.release(self.client);
         self.worker.caps.count_closed(self.reason);
@@ -245,10 +256,11 @@ impl Drop for Leave {
 
 /// Takes in connections until the end of service, and then those that wait already.
 async fn accept(listener: TcpListener, worker: Rc<Worker>, stop: Stop) {
+    let mut stopped = pin!(stop.wait());
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = stop.wait() => break,
+            () = &mut stopped => break,
         };
         match accepted {
             Ok((stream, address)) => worker.begin(stream, address),

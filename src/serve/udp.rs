@@ -12,7 +12,7 @@ use crate::answer::{self, BATCH, Client, Lane, Transport};
 use crate::base::limits::{UDP_DRAIN_MS, UDP_IDLE_MS};
 use crate::metrics::DropReason;
 use crate::serve::system::{Batch, Wait};
-use crate::serve::{Stop, Tally};
+use crate::serve::{MakeLane, Stop, Tally};
 use crate::snapshot::{Snapshot, View};
 
 const _: () = assert!(BATCH <= u32::BITS as usize, "a set of slots is one u32");
@@ -22,7 +22,7 @@ pub struct UdpServer {
     socket: Arc<UdpSocket>,
     batch: Batch,
     view: View,
-    make_lane: Box<dyn Fn() -> Lane + Send>,
+    make_lane: MakeLane,
     tally: Arc<Tally>,
     stop: Stop,
 }
@@ -35,7 +35,7 @@ impl UdpServer {
     pub fn new(
         socket: Arc<UdpSocket>,
         view: View,
-        make_lane: Box<dyn Fn() -> Lane + Send>,
+        make_lane: MakeLane,
         tally: Arc<Tally>,
         stop: Stop,
     ) -> io::Result<Self> {

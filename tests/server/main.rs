@@ -7,6 +7,7 @@ mod commands;
 mod lifecycle;
 mod stream;
 mod udp;
+mod zones;
 
 #[path = "../support/mod.rs"]
 mod support;

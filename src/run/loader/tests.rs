@@ -1,5 +1,8 @@
 //! The loader against folders on disk, as far as it needs no zone data.
 
+use std::fs;
+use std::path::Path;
+
 use super::*;
 
 fn settings(folder: &Path) -> ZoneSettings {
