@@ -1,8 +1,8 @@
 //! Files on disk: their bytes, and whether they have changed.
 
-use std::fs::{self, Metadata};
-use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -68,15 +68,22 @@ impl Stamp {
 /// # Errors
 /// As the file system says.
 pub(super) fn read_whole(path: &Path) -> io::Result<(Vec<u8>, Stamp)> {
-    let mut before = Stamp::of(path)?;
     let mut attempt = 1;
     loop {
-        let bytes = fs::read(path)?;
-        let after = Stamp::of(path)?;
-        if before == after || attempt == READ_ATTEMPTS_MAX {
+        // One handle for everything: a file put in its place meanwhile is another matter, for the next reload.
+        // Opened without waiting: a pipe would wait for its writer.
+        let mut file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
+        let before = Stamp::from_metadata(&metadata);
+        // Room for one more octet: the end is found without growing.
+        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0).saturating_add(1));
+        file.read_to_end(&mut bytes)?;
+        if before == Stamp::from_metadata(&file.metadata()?) || attempt == READ_ATTEMPTS_MAX {
             return Ok((bytes, before));
         }
-        before = after;
         attempt += 1;
     }
 }
@@ -98,5 +105,6 @@ mod tests {
         fs::write(&path, "three").unwrap();
         assert_ne!(Stamp::of(&path).unwrap(), stamp);
         assert!(read_whole(&folder.path().join("b")).is_err());
+        assert!(read_whole(folder.path()).unwrap_err().to_string().contains("not a regular file"));
     }
 }
