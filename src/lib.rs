@@ -13,7 +13,7 @@ pub mod policy;
 pub mod snapshot;
 pub mod answer;
 pub mod metrics;
-pub mod admin;
 pub mod serve;
+pub mod admin;
 pub mod run;
 pub mod cli;

@@ -1,0 +1,89 @@
+//! Files have at most 400 lines of code, functions at most 70 lines.
+
+use crate::check_tree;
+use crate::source::{Source, closing, is_word, word_at};
+
+const FILE_MAX: usize = 400;
+/// No reason makes a file longer than this.
+const FILE_HARD_MAX: usize = 600;
+const FUNCTION_MAX: usize = 70;
+
+/// Files that may be longer than [`FILE_MAX`], and why.
+const LONG_FILES: [(&str, &str); 0] = [];
+
+/// Lines with code on them: blank lines, comments and tests are free.
+fn lines_of_code(source: &Source) -> usize {
+    source.code.lines().filter(|line| !line.trim().is_empty()).count()
+}
+
+fn long_file(source: &Source) -> Vec<String> {
+    let lines = lines_of_code(source);
+    let excused = LONG_FILES.iter().any(|(path, _)| *path == source.path);
+    let max = if excused { FILE_HARD_MAX } else { FILE_MAX };
+    if lines > max { vec![format!("{}: {lines} lines of code; at most {max}", source.path)] } else { Vec::new() }
+}
+
+fn long_functions(source: &Source) -> Vec<String> {
+    let mut findings = Vec::new();
+    for at in source.find("fn") {
+        let name = word_at(&source.code, at + "fn ".len());
+        let Some(open) = body(&source.code, at) else { continue };
+        if name.is_empty() {
+            continue;
+        }
+        let lines = source.code[at..closing(&source.code, open)].lines().count();
+        if lines > FUNCTION_MAX {
+            findings.push(source.finding(at, &format!("`{name}` has {lines} lines; at most {FUNCTION_MAX}")));
+        }
+    }
+    findings
+}
+
+/// Where the body of the function at `at` opens; `None` without a body.
+fn body(code: &str, at: usize) -> Option<usize> {
+    let bytes = code.as_bytes();
+    // `fn` in a type such as `impl Fn` is another word; `fn(` is a pointer.
+    if !bytes.get(at + 3).is_some_and(|&byte| is_word(byte)) {
+        return None;
+    }
+    let mut next = at;
+    while let Some(&byte) = bytes.get(next) {
+        match byte {
+            b'{' => return Some(next),
+            b';' => return None,
+            b'(' | b'[' => next = closing(code, next),
+            _ => {}
+        }
+        next += 1;
+    }
+    None
+}
+
+#[test]
+fn files_are_short() {
+    check_tree(long_file);
+}
+
+#[test]
+fn functions_are_short() {
+    check_tree(long_functions);
+}
+
+#[test]
+fn excuses_are_needed() {
+    for source in Source::tree().iter().filter(|source| LONG_FILES.iter().any(|(path, _)| *path == source.path)) {
+        assert!(lines_of_code(source) > FILE_MAX, "{} is no longer long: take it off the list", source.path);
+    }
+}
+
+#[test]
+fn the_rules_can_be_broken() {
+    let long = "let x = 1;\n".repeat(FILE_MAX + 1);
+    assert_eq!(long_file(&Source::of("src/zone/x.rs", &long)).len(), 1);
+    assert!(long_file(&Source::of("src/zone/tests.rs", &long)).is_empty());
+    let comments = "// why\n\n".repeat(FILE_MAX) + "fn f() {}\n";
+    assert!(long_file(&Source::of("src/zone/x.rs", &comments)).is_empty());
+    let function = |lines: usize| format!("fn f(a: [u8; 4]) -> u8 {{\n{}}}\nfn g() {{}}\n", "x();\n".repeat(lines));
+    assert_eq!(long_functions(&Source::of("src/zone/x.rs", &function(FUNCTION_MAX))).len(), 1);
+    assert_eq!(long_functions(&Source::of("src/zone/x.rs", &function(FUNCTION_MAX - 2))), [""; 0]);
+}
