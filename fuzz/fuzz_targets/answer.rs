@@ -22,18 +22,20 @@ use meridian::zone::parse::Reader;
 use meridian::zone::{Builder, Served, ZoneSet};
 
 const KEY: HashKey = HashKey::new(1, 2);
-const ZONES: [(&str, &str); 7] = [
-    ("cname.test.", include_str!("../zones/cname.test.zone")),
-    ("deleg.test.", include_str!("../zones/deleg.test.zone")),
-    ("dname.test.", include_str!("../zones/dname.test.zone")),
-    ("nsec.test.", include_str!("../zones/nsec.test.zone")),
-    ("nsec3.test.", include_str!("../zones/nsec3.test.zone")),
-    ("wild.test.", include_str!("../zones/wild.test.zone")),
-    (".", include_str!("../zones/root.zone")),
+const ZONES: [(&str, &str); 9] = [
+    ("big.test.", include_str!("../../tests/corpus/zones/big.test.zone")),
+    ("cname.test.", include_str!("../../tests/corpus/zones/cname.test.zone")),
+    ("deleg.test.", include_str!("../../tests/corpus/zones/deleg.test.zone")),
+    ("dname.test.", include_str!("../../tests/corpus/zones/dname.test.zone")),
+    ("nsec.test.", include_str!("../../tests/corpus/zones/nsec.test.zone")),
+    ("nsec3.test.", include_str!("../../tests/corpus/zones/nsec3.test.zone")),
+    ("optout.test.", include_str!("../../tests/corpus/zones/optout.test.zone")),
+    ("wild.test.", include_str!("../../tests/corpus/zones/wild.test.zone")),
+    (".", include_str!("../../tests/corpus/zones/root.zone")),
 ];
 
 thread_local! {
-    static SERVER: RefCell<(Snapshot, Lane)> = RefCell::new((snapshot(), Lane::new()));
+    static SERVER: RefCell<(Snapshot, Lane)> = RefCell::new((snapshot(), Lane::new(1)));
 }
 
 fuzz_target!(|packet: &[u8]| {
