@@ -131,8 +131,9 @@ impl Placements {
     ) {
         let hashes: Vec<u64> = model.regions.iter().map(|region| steering_hash(&[region.key.as_bytes()])).collect();
         let groups = Arc::clone(&self.groups);
+        type State<'t> = (u32, Standing, u128, &'t [Why]);
         // What a service answers with depends on its group and its state, of which there are few.
-        let mut known: BTreeMap<(u32, Standing, u128, &[Why]), (Choice, Reason)> = BTreeMap::new();
+        let mut known: BTreeMap<State<'_>, (Choice, Reason)> = BTreeMap::new();
         for id in services {
             let state = (groups.of(id), table.standing[id.index()], table.usable[id.index()], table.why(id));
             let (choice, reason) = *known.entry(state).or_insert_with(|| {
