@@ -4,10 +4,22 @@
 //! The count is asked for twice, N and 2N, and the difference divided by N: whatever is done once cancels out.
 #![allow(clippy::print_stdout, reason = "a program for the command line")]
 
+use std::fmt::Write;
 use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use clap::{Parser, ValueEnum};
+use meridian::answer::{Client, Lane, Transport, respond};
+use meridian::base::diagnostic::Report;
+use meridian::base::files::MemoryFiles;
+use meridian::base::hash::HashKey;
 use meridian::dns::Name;
+use meridian::model;
+use meridian::snapshot::{Snapshot, Steering, link};
+use meridian::table::States;
+use meridian::zone::{self, Served, ZoneSet};
+use workload::{Kind, Order, Workload};
 
 #[path = "load/question.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the load generator's module: half of it makes the questions")]
@@ -33,10 +45,18 @@ struct Arguments {
 /// What can be counted. Each has its limit in `instructions.toml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Measured {
-    /// A name of three labels read from presentation format.
-    NameParse,
-    /// The same from wire form.
-    NameWire,
+    /// Static names that exist, 1,000 of them.
+    Names1k,
+    /// The same, 1,000,000 of them.
+    Names1m,
+    /// Static names without EDNS.
+    NamesPlain,
+    /// Random names that do not exist.
+    Absent,
+    /// Names steered by weight among four regions.
+    Weighted,
+    /// Names steered to one region, round robin among two endpoints.
+    Failover,
 }
 
 /// Calls before the counting begins: they fill what is filled once (allocator, lazy tables).
@@ -53,37 +73,86 @@ fn main() {
 
 /// The closure that does one query and returns the length of what it made.
 fn prepare(measured: Measured) -> Box<dyn FnMut() -> usize> {
-    match measured {
-        Measured::NameParse => {
-            let texts: Vec<String> = (0..1_000).map(|number| format!("{}.example.com.", host(number))).collect();
-            each(texts, |text| Name::parse(text.as_bytes(), None).map_or(0, |name| name.as_wire().len()))
-        }
-        Measured::NameWire => {
-            let wires: Vec<Vec<u8>> = (0..1_000)
-                .map(|number| {
-                    let mut wire = vec![0; 64];
-                    // A question is the name and four octets of type and class.
-                    let length = question::write_question(question::Owner::Host(number), &mut wire) - 4;
-                    wire.truncate(length);
-                    wire
-                })
-                .collect();
-            each(wires, |wire| Name::from_wire(wire).map_or(0, |name| name.as_wire().len()))
-        }
-    }
-}
-
-/// Goes round `inputs`, one at a call.
-fn each<T: 'static>(inputs: Vec<T>, work: impl Fn(&T) -> usize + 'static) -> Box<dyn FnMut() -> usize> {
-    let mut turn = 0;
+    let names = if measured == Measured::Names1m { 1_000_000 } else { 1_000 };
+    let snapshot = match measured {
+        Measured::Names1k | Measured::Names1m | Measured::NamesPlain | Measured::Absent => snapshot(&zone(names), None),
+        Measured::Weighted => snapshot(&zone(0), Some(&regions("weighted", names))),
+        Measured::Failover => snapshot(&zone(0), Some(&regions("failover", names))),
+    };
+    let kind = if measured == Measured::Absent { Kind::Absent } else { Kind::Names };
+    let mut workload = Workload::new(kind, Order::Random, names, 1);
+    let writer = question::Writer { edns: measured != Measured::NamesPlain };
+    // Made beforehand: only the answering is counted.
+    let packets: Vec<Vec<u8>> = (0..PACKETS)
+        .map(|id| {
+            let mut packet = vec![0; question::QUERY_LEN_MAX];
+            let length = writer.write(id, &workload.next(), &mut packet);
+            packet.truncate(length);
+            packet
+        })
+        .collect();
+    let mut lane = Lane::new(1);
+    let mut out = vec![0; 4_096];
+    let mut turn = 0_usize;
     Box::new(move || {
-        turn = if turn + 1 < inputs.len() { turn + 1 } else { 0 };
-        inputs.get(turn).map_or(0, |input| work(black_box(input)))
+        let packet = packets.get(turn % packets.len()).map_or(&[][..], Vec::as_slice);
+        turn += 1;
+        let address = IpAddr::V4(Ipv4Addr::from_bits(0x0100_0000 + 256 * u32::try_from(turn % 65_536).unwrap_or(0)));
+        let client = Client { address, transport: Transport::Udp };
+        respond(&snapshot, &mut lane, black_box(packet), client, &mut out).len
     })
 }
 
-fn host(number: u32) -> String {
-    question::Owner::Host(number).text()
+/// Different queries, asked in turn.
+const PACKETS: u16 = 4_096;
+
+/// The load generator's zone with so many names.
+fn zone(names: u32) -> String {
+    let mut text = String::from("$TTL 300\n@ 3600 SOA ns1 hostmaster 1 3600 600 604800 60\n@ NS ns1\n@ NS ns2\n");
+    text.push_str("ns1 A 192.0.2.1\nns2 A 192.0.2.2\n");
+    for number in 0..names {
+        let (name, address) = (question::Owner::Host(number).text(), question::host_address(number));
+        let _ = writeln!(text, "{name} A {address}");
+    }
+    text
+}
+
+/// Regions, and one service for each of the first names.
+fn regions(policy: &str, names: u32) -> String {
+    let mut text = String::from("[checks.web]\ntcp = { port = 80 }\n");
+    for region in ["ams", "fra", "iad", "sin"] {
+        let _ = writeln!(text, "[regions.{region}]");
+    }
+    for number in 0..names {
+        let name = question::Owner::Host(number).text();
+        let _ = writeln!(
+            text,
+            "[services.{name}]\nnames = [\"{name}.example.com\"]\npolicy = \"{policy}\"\ncheck = \"web\""
+        );
+        text.push_str("order = [\"ams\", \"fra\", \"iad\", \"sin\"]\n");
+        let _ = writeln!(text, "weights = {{ ams = 1, fra = 2, iad = 3, sin = 4 }}\n[services.{name}.endpoints]");
+        for (at, region) in (1_u32..).zip(["ams", "fra", "iad", "sin"]) {
+            let [.., high, low] = number.to_be_bytes();
+            let _ = writeln!(text, "{region} = [\"10.{at}.{high}.{low}\", \"10.{}.{high}.{low}\"]", at + 10);
+        }
+    }
+    text
+}
+
+fn snapshot(zone: &str, regions: Option<&str>) -> Snapshot {
+    let key = HashKey::new(1, 2);
+    let mut report = Report::new();
+    let origin = Name::from_wire(question::ZONE).unwrap_or_else(|_| Name::root());
+    let loaded =
+        zone::load(key, &"example.com.zone".into(), zone.as_bytes(), &origin, &MemoryFiles::new(), &mut report);
+    let zones = ZoneSet::of(key, loaded.map(|loaded| Served::Zone(Arc::new(loaded.zone))));
+    let model = regions.and_then(|text| model::read(&[("regions.toml".into(), text)], &mut report)).unwrap_or_default();
+    let linked = link(&zones, &model);
+    linked.report(&mut report);
+    assert!(!report.has_errors(), "{}", report.render());
+    let states = States::all_up(&model);
+    let steering = Arc::new(Steering::new(Arc::new(model), &states, 1));
+    Snapshot { generation: 1, key, zones: Arc::new(linked.zones), steering, options: Arc::default() }
 }
 
 /// Valgrind's requests from the program that it runs.
