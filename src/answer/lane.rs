@@ -2,8 +2,11 @@
 
 use crate::answer::resolve::Absolute;
 use crate::base::hash::mix;
+use crate::snapshot::Snapshot;
 use crate::snapshot::steering::Ring;
+use crate::wire::writer::Targets;
 use crate::wire::{FoldedName, Query};
+use crate::zone::Served;
 
 /// Queries read together: enough to hide the memory's latency, few enough to stay in the near caches.
 pub const BATCH: usize = 32;
@@ -11,8 +14,20 @@ pub const BATCH: usize = 32;
 /// One thread's own state.
 #[derive(Debug)]
 pub struct Lane {
-    queries: Vec<Query>,
+    slots: Vec<Slot>,
     scratch: Scratch,
+    targets: Targets,
+}
+
+/// One query of a batch.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// What was read.
+    pub query: Query,
+    /// The number of its zone among those of a generation of the snapshot.
+    pub zone: Option<u32>,
+    /// That generation.
+    pub generation: u64,
 }
 
 /// Names that come up while a query is answered.
@@ -38,7 +53,8 @@ impl Lane {
             renamed: Absolute::ROOT,
             turns: Turns { cursors: Vec::new(), draws: seed },
         };
-        Self { queries: vec![Query::new(); BATCH], scratch }
+        let slot = Slot { query: Query::new(), zone: None, generation: 0 };
+        Self { slots: vec![slot; BATCH], scratch, targets: Targets::new() }
     }
 
     /// Makes room for the cursors of a snapshot; does something only when a larger model has come.
@@ -53,16 +69,29 @@ impl Lane {
         }
     }
 
-    /// The query in a slot; `None` from [`BATCH`] on.
+    /// A slot; `None` from [`BATCH`] on.
     #[inline]
-    pub fn query_mut(&mut self, slot: usize) -> Option<&mut Query> {
-        self.queries.get_mut(slot)
+    pub fn slot_mut(&mut self, slot: usize) -> Option<&mut Slot> {
+        self.slots.get_mut(slot)
     }
 
-    /// The query in a slot, and room to answer it.
+    /// A slot, and room to answer it.
     #[inline]
-    pub fn split(&mut self, slot: usize) -> Option<(&Query, &mut Scratch)> {
-        Some((self.queries.get(slot)?, &mut self.scratch))
+    pub fn split(&mut self, slot: usize) -> Option<(&Slot, &mut Scratch, &mut Targets)> {
+        Some((self.slots.get(slot)?, &mut self.scratch, &mut self.targets))
+    }
+}
+
+impl Slot {
+    /// The zone of its name in a snapshot; looked up again if it was read under another generation.
+    #[inline]
+    #[must_use]
+    pub fn served<'s>(&self, snapshot: &'s Snapshot) -> Option<&'s Served> {
+        if self.generation == snapshot.generation {
+            snapshot.zones.at(self.zone?)
+        } else {
+            snapshot.zones.find(&self.query.name, self.query.name.labels())
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::dns::RecordType;
 use crate::snapshot::Snapshot;
 use crate::wire::edns::{ExtendedError, OptReply};
 use crate::wire::query::{HEADER_LEN, Query};
-use crate::wire::writer::{DataNames, Full, Owner};
+use crate::wire::writer::{DataNames, Full, Owner, Targets};
 use crate::wire::{Writer, u16_at};
 use crate::zone::{Node, Rrset};
 
@@ -48,6 +48,7 @@ impl<'m> Message<'m> {
         packet: &[u8],
         transport: Transport,
         out: &'m mut [u8],
+        targets: &'m mut Targets,
     ) -> Option<Self> {
         let options = &snapshot.options;
         let opt = query.edns.map(|edns| OptReply {
@@ -74,7 +75,7 @@ impl<'m> Message<'m> {
         if reserved > room {
             return None;
         }
-        let writer = Writer::new(out, query.question_end, limit - reserved);
+        let writer = Writer::new(out, query.question_end, limit - reserved, targets);
         Some(Self {
             writer,
             head,
@@ -252,7 +253,7 @@ impl<'m> Message<'m> {
     /// Writes OPT and header; the message is whole.
     #[inline]
     #[must_use]
-    pub fn finish(mut self) -> Reply {
+    pub fn finish(&mut self) -> Reply {
         if let Some(mut opt) = self.opt {
             opt.rcode_high = u8::try_from(self.rcode >> 4).unwrap_or(0);
             self.writer.set_limit(usize::MAX);

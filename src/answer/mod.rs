@@ -26,7 +26,7 @@ use crate::wire::query::Reading;
 use crate::wire::rcode;
 use crate::zone::Served;
 
-pub use lane::{BATCH, Lane};
+pub use lane::{BATCH, Lane, Slot};
 
 use message::Message;
 
@@ -94,23 +94,24 @@ pub fn respond(snapshot: &Snapshot, lane: &mut Lane, packet: &[u8], client: Clie
 /// Reads packet number `slot` (below [`BATCH`]) of a batch, and has the memory fetched where its answer will be looked up.
 #[inline]
 pub fn read(snapshot: &Snapshot, lane: &mut Lane, slot: usize, packet: &[u8]) {
-    let Some(query) = lane.query_mut(slot) else { return };
+    let Some(Slot { query, zone, generation }) = lane.slot_mut(slot) else { return };
     query.fill(snapshot.key, packet);
-    if query.reading == Reading::Query
-        && let Some(Served::Zone(zone)) = snapshot.zones.find(&query.name, query.name.labels())
-    {
-        zone.prefetch_slot(&query.name);
+    if query.reading == Reading::Query {
+        (*zone, *generation) = (snapshot.zones.find_index(&query.name, query.name.labels()), snapshot.generation);
+        if let Some(Served::Zone(zone)) = zone.and_then(|index| snapshot.zones.at(index)) {
+            zone.prefetch_slot(&query.name);
+        }
     }
 }
 
 /// Has the node fetched that packet number `slot` asks for; between [`read`] of the whole batch and [`answer`].
 #[inline]
 pub fn locate(snapshot: &Snapshot, lane: &mut Lane, slot: usize) {
-    let Some(query) = lane.query_mut(slot) else { return };
-    if query.reading == Reading::Query
-        && let Some(Served::Zone(zone)) = snapshot.zones.find(&query.name, query.name.labels())
+    let Some(slot) = lane.slot_mut(slot) else { return };
+    if slot.query.reading == Reading::Query
+        && let Some(Served::Zone(zone)) = slot.served(snapshot)
     {
-        zone.prefetch_node(&query.name);
+        zone.prefetch_node(&slot.query.name);
     }
 }
 
@@ -124,19 +125,20 @@ pub fn answer(
     out: &mut [u8],
 ) -> Reply {
     lane.fit(snapshot.steering.cursors());
-    let Some((query, scratch)) = lane.split(slot) else { return silent(Silence::NoRoom) };
+    let Some((slot, scratch, targets)) = lane.split(slot) else { return silent(Silence::NoRoom) };
+    let query = &slot.query;
     let code = match query.reading {
         Reading::Short => return silent(Silence::Short),
         Reading::Response => return silent(Silence::Response),
         Reading::Reject(code) => Some(code),
         Reading::Query => None,
     };
-    let Some(mut message) = Message::begin(snapshot, query, packet, client.transport, out) else {
+    let Some(mut message) = Message::begin(snapshot, query, packet, client.transport, out, targets) else {
         return silent(Silence::NoRoom);
     };
     match (code, query.qclass) {
         (Some(code), _) => message.reject(code, None),
-        (None, Class::IN | Class::ANY) => resolve::resolve(snapshot, query, client, scratch, &mut message),
+        (None, Class::IN | Class::ANY) => resolve::resolve(snapshot, slot, client, scratch, &mut message),
         (None, Class::CH) => chaos::answer(&snapshot.options, query, &mut message),
         (None, _) => message.reject(rcode::REFUSED, None),
     }

@@ -1,9 +1,8 @@
 //! Finding the answer: RFC 1034 §4.3.2, one alias after the other through all zones served.
 
-use crate::answer::Client;
-use crate::answer::denial;
 use crate::answer::lane::{Scratch, Turns};
 use crate::answer::message::{Message, Section};
+use crate::answer::{Client, Slot, denial};
 use crate::base::ids::ServiceId;
 use crate::base::limits::{ADDITIONAL_NAMES_MAX, ALIAS_STEPS_MAX, NAME_LEN_MAX};
 use crate::base::list::ShortList;
@@ -22,7 +21,8 @@ const AUTHORITY_MAX: usize = 16;
 
 /// Answers a query of class IN.
 #[inline]
-pub fn resolve(snapshot: &Snapshot, query: &Query, client: Client, scratch: &mut Scratch, message: &mut Message<'_>) {
+pub fn resolve(snapshot: &Snapshot, slot: &Slot, client: Client, scratch: &mut Scratch, message: &mut Message<'_>) {
+    let query = &slot.query;
     let Scratch { alias, side, renamed, turns } = scratch;
     let mut resolver = Resolver {
         zones: &snapshot.zones,
@@ -38,7 +38,7 @@ pub fn resolve(snapshot: &Snapshot, query: &Query, client: Client, scratch: &mut
         authority: ShortList::new(),
         additional: ShortList::new(),
     };
-    resolver.run(alias);
+    resolver.run(slot.served(snapshot), alias);
 }
 
 /// An RRset for the authority section, found on the way and written when the answer section is whole.
@@ -100,13 +100,13 @@ enum Step<'s> {
 
 impl<'s> Resolver<'s, '_, '_> {
     #[inline]
-    fn run(&mut self, alias: &mut FoldedName) {
+    fn run(&mut self, served: Option<&'s Served>, alias: &mut FoldedName) {
         let query = self.query;
         if matches!(query.qtype, RecordType::AXFR | RecordType::IXFR) {
             self.message.reject(rcode::REFUSED, Some(ExtendedError::NotSupported));
             return;
         }
-        let step = match self.zone_for(&query.name) {
+        let step = match self.parent_for_ds(served, &query.name) {
             None => return self.message.reject(rcode::REFUSED, Some(ExtendedError::NotAuthoritative)),
             Some(Served::Failed(_)) => return self.message.reject(rcode::SERVFAIL, Some(ExtendedError::InvalidData)),
             Some(Served::Zone(zone)) => self.step(zone, &query.name, Owner::Question, true),
@@ -151,7 +151,8 @@ impl<'s> Resolver<'s, '_, '_> {
             if seen.iter().any(|other| other == hash) || !seen.push(hash) {
                 return;
             }
-            let Some(Served::Zone(zone)) = self.zone_for(alias) else { return };
+            let served = self.parent_for_ds(self.zones.find(alias, alias.labels()), alias);
+            let Some(Served::Zone(zone)) = served else { return };
             match self.step(zone, alias, Owner::Name(target), false) {
                 Ok(next) => step = next,
                 Err(Full) => return self.message.truncate(),
@@ -167,17 +168,16 @@ impl<'s> Resolver<'s, '_, '_> {
     /// The zone that answers for a name: the longest match; for DS at an apex the parent's zone, if we serve it too
     /// (RFC 4035 §3.1.4.1).
     #[inline]
-    fn zone_for(&self, name: &FoldedName) -> Option<&'s Served> {
+    fn parent_for_ds(&self, served: Option<&'s Served>, name: &FoldedName) -> Option<&'s Served> {
         let zones: &'s ZoneSet = self.zones;
-        let served = zones.find(name, name.labels())?;
         if self.query.qtype == RecordType::DS
             && let Some(above) = name.labels().checked_sub(1)
-            && let Served::Zone(zone) = served
+            && let Some(Served::Zone(zone)) = served
             && zone.apex_labels() == name.labels()
         {
-            return zones.find(name, above).or(Some(served));
+            return zones.find(name, above).or(served);
         }
-        Some(served)
+        served
     }
 
     /// One name in one zone.

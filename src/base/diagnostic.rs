@@ -196,6 +196,8 @@ fn snippet<'a>(
 pub struct Report {
     diagnostics: Vec<Diagnostic>,
     dropped: usize,
+    /// Errors in all, those dropped included.
+    errors: usize,
 }
 
 impl Report {
@@ -207,6 +209,7 @@ impl Report {
 
     /// Adds a finding. Past [`limits::DIAGNOSTICS_MAX`] findings are only counted.
     pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.errors += usize::from(diagnostic.severity == Severity::Error);
         if self.diagnostics.len() < limits::DIAGNOSTICS_MAX {
             self.diagnostics.push(diagnostic);
         } else {
@@ -216,16 +219,18 @@ impl Report {
 
     /// Adds all findings of another report.
     pub fn extend(&mut self, other: Self) {
+        let errors = self.errors + other.errors;
         self.dropped += other.dropped;
         for diagnostic in other.diagnostics {
             self.push(diagnostic);
         }
+        self.errors = errors;
     }
 
     /// True if any finding is an error.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.dropped > 0 || self.diagnostics.iter().any(|d| d.severity == Severity::Error)
+        self.errors > 0
     }
 
     /// True if there is no finding at all.

@@ -1,9 +1,9 @@
 //! A short list without an allocation: what one answer collects on its way.
 
-/// At most `N` items; further ones are not taken.
+/// At most `N` items; further ones are not taken. Its room is made with the first item: most answers need none of it.
 #[derive(Clone, Copy, Debug)]
 pub struct ShortList<T, const N: usize> {
-    items: [Option<T>; N],
+    items: Option<[Option<T>; N]>,
     len: usize,
 }
 
@@ -12,13 +12,13 @@ impl<T: Copy, const N: usize> ShortList<T, N> {
     #[inline]
     #[must_use]
     pub const fn new() -> Self {
-        Self { items: [None; N], len: 0 }
+        Self { items: None, len: 0 }
     }
 
     /// Adds an item; false if there is no room.
     #[inline]
     pub fn push(&mut self, item: T) -> bool {
-        match self.items.get_mut(self.len) {
+        match self.items.get_or_insert([None; N]).get_mut(self.len) {
             Some(slot) => {
                 *slot = Some(item);
                 self.len += 1;
@@ -31,7 +31,7 @@ impl<T: Copy, const N: usize> ShortList<T, N> {
     /// The items in the order they were added.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = T> + '_ {
-        self.items.iter().take(self.len).copied().flatten()
+        self.items.iter().flatten().take(self.len).copied().flatten()
     }
 
     /// True if there is no item.

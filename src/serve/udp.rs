@@ -102,6 +102,11 @@ impl UdpServer {
             }
         }
         for slot in 0..count {
+            if taken & 1 << slot != 0 {
+                answer::locate(snapshot, lane, slot);
+            }
+        }
+        for slot in 0..count {
             let Some(address) = self.batch.datagram(slot).and_then(|datagram| datagram.address) else { continue };
             if taken & 1 << slot == 0 {
                 continue;

@@ -73,11 +73,8 @@ pub fn link(zones: &ZoneSet, model: &Model) -> Linked {
         }
     });
     let linked: Vec<Served> = linked.collect();
-    let zones = if linked.is_empty() {
-        zones.clone()
-    } else {
-        ZoneSet::of(zones.key(), zones.iter().into_iter().cloned().chain(linked))
-    };
+    let zones =
+        if linked.is_empty() { zones.clone() } else { ZoneSet::of(zones.key(), zones.iter().cloned().chain(linked)) };
     Linked { zones, conflicts }
 }
 

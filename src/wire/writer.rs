@@ -34,12 +34,30 @@ pub struct Writer<'a> {
     limit: usize,
     /// Where the question's name stands, until its suffixes are remembered: most answers never need them.
     question: Option<usize>,
-    targets: [Target; TARGETS_MAX],
+    targets: &'a mut Targets,
     target_count: usize,
 }
 
+/// Room for compression targets, kept from message to message: what is in it beforehand does not matter.
+#[derive(Clone, Debug)]
+pub struct Targets([Target; TARGETS_MAX]);
+
+impl Targets {
+    /// Empty room.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self([Target { offset: 0, len: 0 }; TARGETS_MAX])
+    }
+}
+
+impl Default for Targets {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// A place in the message where the labels of a name's suffix start.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Target {
     offset: u16,
     /// Length of the suffix in uncompressed wire form: the cheap filter before comparing.
@@ -59,11 +77,11 @@ impl<'a> Writer<'a> {
     /// the question.
     #[inline]
     #[must_use]
-    pub fn new(out: &'a mut [u8], at: usize, limit: usize) -> Self {
+    pub fn new(out: &'a mut [u8], at: usize, limit: usize, targets: &'a mut Targets) -> Self {
         let limit = limit.min(out.len());
         let at = at.min(limit);
         let question = (at > HEADER_LEN).then_some(HEADER_LEN);
-        Self { out, at, limit, question, targets: [Target::default(); TARGETS_MAX], target_count: 0 }
+        Self { out, at, limit, question, targets, target_count: 0 }
     }
 
     /// Octets written.
@@ -238,7 +256,7 @@ impl<'a> Writer<'a> {
 
     fn add_target(&mut self, offset: usize, len: usize) {
         let (Ok(offset), Ok(len)) = (u16::try_from(offset), u8::try_from(len)) else { return };
-        if let Some(slot) = self.targets.get_mut(self.target_count) {
+        if let Some(slot) = self.targets.0.get_mut(self.target_count) {
             *slot = Target { offset, len };
             self.target_count += 1;
         }
@@ -246,6 +264,7 @@ impl<'a> Writer<'a> {
 
     fn find_target(&self, suffix: &[u8]) -> Option<u16> {
         self.targets
+            .0
             .get(..self.target_count)?
             .iter()
             .find(|target| usize::from(target.len) == suffix.len() && self.holds(usize::from(target.offset), suffix))
@@ -332,7 +351,8 @@ mod tests {
     #[test]
     fn compresses_to_the_letter_only() {
         let mut buffer = [0; 512];
-        let mut writer = Writer::new(&mut buffer, 12, 512);
+        let mut targets = Targets::new();
+        let mut writer = Writer::new(&mut buffer, 12, 512, &mut targets);
         writer.put_name(&wire("www.example.com.")).unwrap();
         assert_eq!(writer.len(), 12 + 17);
         writer.put_name(&wire("mail.example.com.")).unwrap();
@@ -348,7 +368,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_leaves_no_trace() {
         let mut buffer = [0; 40];
-        let mut writer = Writer::new(&mut buffer, 12, 40);
+        let mut targets = Targets::new();
+        let mut writer = Writer::new(&mut buffer, 12, 40, &mut targets);
         let mark = writer.mark();
         let data = wire("a.very.long.name.example.");
         assert_eq!(

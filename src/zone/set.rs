@@ -1,10 +1,9 @@
 //! All zones served, found by the longest match (RFC 1034 §4.3.2 step 2).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::hash::{HashKey, NameHash};
-use crate::base::limits::LABELS_MAX;
 use crate::dns::Name;
 use crate::wire::FoldedName;
 use crate::zone::Zone;
@@ -33,27 +32,45 @@ impl Served {
 #[derive(Clone, Debug)]
 pub struct ZoneSet {
     key: HashKey,
-    zones: HashMap<NameHash, Vec<Served>, PassThrough>,
+    entries: Vec<Entry>,
+    /// Open addressing over `entries`: index plus one, 0 is empty.
+    slots: Vec<u32>,
     /// Label counts that some apex has, longest first, so that others are never tried.
     depths: Vec<u8>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    hash: NameHash,
+    /// The apex in lower case: names asked for are folded too, so octets compare as they are.
+    lower: Box<[u8]>,
+    served: Served,
 }
 
 impl ZoneSet {
     /// A set without a zone.
     #[must_use]
     pub fn new(key: HashKey) -> Self {
-        Self { key, zones: HashMap::default(), depths: Vec::new() }
+        Self::of(key, [])
     }
 
     /// A set of these zones; of two with one apex the later stays.
     #[must_use]
     pub fn of(key: HashKey, zones: impl IntoIterator<Item = Served>) -> Self {
-        let mut set = Self::new(key);
+        let mut by_apex: BTreeMap<Name, Served> = BTreeMap::new();
         for served in zones {
-            set.insert(served);
+            by_apex.insert(served.apex().clone(), served);
         }
-        set.find_depths();
-        set
+        let mut name = FoldedName::new();
+        let entries: Vec<Entry> = by_apex
+            .into_values()
+            .map(|served| {
+                name.fill(key, served.apex().as_wire());
+                Entry { hash: name.hash(name.labels()), lower: name.wire().into(), served }
+            })
+            .collect();
+        let (slots, depths) = (slots_of(&entries), depths_of(&entries));
+        Self { key, entries, slots, depths }
     }
 
     /// The key its names are hashed with.
@@ -63,59 +80,50 @@ impl ZoneSet {
         self.key
     }
 
-    /// The set with `served` in place of what it had at that apex.
-    #[must_use]
-    pub fn with(&self, served: Served) -> Self {
-        let mut next = self.clone();
-        next.insert(served);
-        next.find_depths();
-        next
-    }
-
-    /// The set without the zone at `apex`.
-    #[must_use]
-    pub fn without(&self, apex: &Name) -> Self {
-        let mut next = self.clone();
-        if let Some(chain) = next.zones.get_mut(&self.hash_of(apex)) {
-            chain.retain(|served| served.apex() != apex);
-        }
-        next.zones.retain(|_, chain| !chain.is_empty());
-        next.find_depths();
-        next
-    }
-
     /// The zone with the longest apex at or above the name's last `labels` labels.
     #[inline]
     #[must_use]
     pub fn find(&self, name: &FoldedName, labels: usize) -> Option<&Served> {
-        for depth in self.depths.iter().map(|&depth| usize::from(depth)).skip_while(|&depth| depth > labels) {
-            let Some(chain) = self.zones.get(&name.hash(depth)) else { continue };
-            if let Some(served) =
-                chain.iter().find(|served| served.apex().as_wire().eq_ignore_ascii_case(name.suffix(depth)))
+        self.at(self.find_index(name, labels)?)
+    }
+
+    /// The number of that zone in this set.
+    #[inline]
+    #[must_use]
+    pub fn find_index(&self, name: &FoldedName, labels: usize) -> Option<u32> {
+        for depth in self.depths.iter().map(|&depth| usize::from(depth)) {
+            if depth <= labels
+                && let Some(index) = self.probe(name.hash(depth), name.suffix(depth))
             {
-                return Some(served);
+                return Some(index);
             }
         }
         None
     }
 
+    /// The zone with a number that [`ZoneSet::find_index`] gave.
+    #[inline]
+    #[must_use]
+    pub fn at(&self, index: u32) -> Option<&Served> {
+        self.entries.get(index as usize).map(|entry| &entry.served)
+    }
+
     /// The zone with exactly this apex.
     #[must_use]
     pub fn get(&self, apex: &Name) -> Option<&Served> {
-        self.zones.get(&self.hash_of(apex))?.iter().find(|served| served.apex() == apex)
+        let mut name = FoldedName::new();
+        name.fill(self.key, apex.as_wire());
+        self.at(self.probe(name.hash(name.labels()), name.wire())?)
     }
 
     /// All zones, in canonical order of their apexes.
-    #[must_use]
-    pub fn iter(&self) -> Vec<&Served> {
-        let mut all: Vec<&Served> = self.zones.values().flatten().collect();
-        all.sort_by(|a, b| a.apex().cmp(b.apex()));
-        all
+    pub fn iter(&self) -> impl Iterator<Item = &Served> {
+        self.entries.iter().map(|entry| &entry.served)
     }
 
     /// The zones with data.
     pub fn zones(&self) -> impl Iterator<Item = &Arc<Zone>> {
-        self.iter().into_iter().filter_map(|served| match served {
+        self.iter().filter_map(|served| match served {
             Served::Zone(zone) => Some(zone),
             Served::Failed(_) => None,
         })
@@ -123,7 +131,7 @@ impl ZoneSet {
 
     /// The apexes of the zones without.
     pub fn failed(&self) -> impl Iterator<Item = &Name> {
-        self.iter().into_iter().filter_map(|served| match served {
+        self.iter().filter_map(|served| match served {
             Served::Zone(_) => None,
             Served::Failed(apex) => Some(apex),
         })
@@ -131,67 +139,50 @@ impl ZoneSet {
 
     /// Number of zones.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.zones.values().map(Vec::len).sum()
+    pub const fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// True if there is no zone.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.zones.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
-    fn insert(&mut self, served: Served) {
-        let chain = self.zones.entry(self.hash_of(served.apex())).or_default();
-        chain.retain(|other| other.apex() != served.apex());
-        chain.push(served);
-    }
-
-    fn find_depths(&mut self) {
-        let mut present = [false; LABELS_MAX + 1];
-        for served in self.zones.values().flatten() {
-            if let Some(depth) = present.get_mut(served.apex().label_count()) {
-                *depth = true;
+    #[inline]
+    fn probe(&self, hash: NameHash, lower: &[u8]) -> Option<u32> {
+        let mask = self.slots.len().wrapping_sub(1);
+        for step in 0..self.slots.len() {
+            let index = self.slots.get((hash.prefix() as usize + step) & mask)?.checked_sub(1)?;
+            let entry = self.entries.get(index as usize)?;
+            if entry.hash == hash && *entry.lower == *lower {
+                return Some(index);
             }
         }
-        self.depths = (0..=127_u8).rev().filter(|&depth| present.get(usize::from(depth)) == Some(&true)).collect();
-    }
-
-    fn hash_of(&self, apex: &Name) -> NameHash {
-        let mut name = FoldedName::new();
-        name.fill(self.key, apex.as_wire());
-        name.hash(name.labels())
+        None
     }
 }
 
-/// A name's hash is keyed and well mixed: the table takes it as it is.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PassThrough;
-
-impl std::hash::BuildHasher for PassThrough {
-    type Hasher = PassThroughHasher;
-
-    fn build_hasher(&self) -> PassThroughHasher {
-        PassThroughHasher(0)
-    }
-}
-
-/// See [`PassThrough`].
-#[derive(Debug)]
-pub struct PassThroughHasher(u64);
-
-impl std::hash::Hasher for PassThroughHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+/// At most half full, so that a search is short and always ends.
+fn slots_of(entries: &[Entry]) -> Vec<u32> {
+    let mut slots = vec![0; (entries.len() * 2 + 1).next_power_of_two()];
+    let mask = slots.len() - 1;
+    for (number, entry) in (1..).zip(entries) {
+        let mut slot = entry.hash.prefix() as usize;
+        while slots.get(slot & mask).is_some_and(|&taken| taken != 0) {
+            slot += 1;
+        }
+        if let Some(free) = slots.get_mut(slot & mask) {
+            *free = number;
         }
     }
+    slots
+}
 
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value;
-    }
+fn depths_of(entries: &[Entry]) -> Vec<u8> {
+    let mut depths: Vec<u8> =
+        entries.iter().filter_map(|entry| u8::try_from(entry.served.apex().label_count()).ok()).collect();
+    depths.sort_unstable_by(|a, b| b.cmp(a));
+    depths.dedup();
+    depths
 }
