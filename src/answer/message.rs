@@ -6,8 +6,9 @@ use crate::dns::RecordType;
 use crate::snapshot::Snapshot;
 use crate::wire::edns::{ExtendedError, OptReply};
 use crate::wire::query::{HEADER_LEN, Query};
-use crate::wire::writer::{DataNames, Full, Owner, Targets};
+use crate::wire::writer::{DataNames, Full, Owner, POINTER_MAX, Targets};
 use crate::wire::{Writer, u16_at};
+use crate::zone::negative::NegativeSoa;
 use crate::zone::{Node, Rrset};
 
 /// Where a record stands.
@@ -227,6 +228,60 @@ impl<'m> Message<'m> {
                 Err(full)
             }
         }
+    }
+
+    /// True if a pointer can reach the next octet written (RFC 1035 §4.1.4).
+    #[inline]
+    #[must_use]
+    pub fn can_be_pointed_to(&self) -> bool {
+        self.writer.len() <= POINTER_MAX
+    }
+
+    /// Writes the SOA of a negative answer. `question_at` says where in the question's name the apex starts, if it does.
+    ///
+    /// # Errors
+    /// If it does not fit.
+    #[inline]
+    pub fn put_negative_soa(
+        &mut self,
+        apex: &[u8],
+        question_at: Option<usize>,
+        soa: &NegativeSoa,
+        ttl_max: u32,
+    ) -> Result<(), Full> {
+        let mark = self.writer.mark();
+        let at = question_at.map(|at| HEADER_LEN + at).filter(|&at| self.writer.holds_exactly(at, apex));
+        match self.try_negative_soa(apex, at, soa, soa.ttl.min(ttl_max)) {
+            Ok(()) => {
+                self.count(Section::Authority, 1);
+                Ok(())
+            }
+            Err(full) => {
+                self.writer.rollback(mark);
+                Err(full)
+            }
+        }
+    }
+
+    #[inline]
+    fn try_negative_soa(&mut self, apex: &[u8], at: Option<usize>, soa: &NegativeSoa, ttl: u32) -> Result<(), Full> {
+        let here = self.writer.len();
+        let Ok(pointer) = u16::try_from(at.unwrap_or(here)) else { return Err(Full) };
+        let [high, low] = (0xc000 | pointer).to_be_bytes();
+        if at.is_some() {
+            self.writer.put(&[high, low])?;
+        } else {
+            self.writer.put(apex)?;
+        }
+        let [a, b, c, d] = ttl.to_be_bytes();
+        let data_len = soa.primary.len() + soa.mailbox.len() + 4 + soa.numbers.len();
+        let [len_high, len_low] = u16::try_from(data_len).map_err(|_| Full)?.to_be_bytes();
+        self.writer.put(&[0, 6, 0, 1, a, b, c, d, len_high, len_low])?;
+        self.writer.put(&soa.primary)?;
+        self.writer.put(&[high, low])?;
+        self.writer.put(&soa.mailbox)?;
+        self.writer.put(&[high, low])?;
+        self.writer.put(&soa.numbers)
     }
 
     /// Writes one record of class CH behind the question, whose class that is.

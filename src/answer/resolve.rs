@@ -30,6 +30,7 @@ pub fn resolve(snapshot: &Snapshot, slot: &Slot, client: Client, scratch: &mut S
         client,
         turns,
         negative_ttl_max: u32::MAX,
+        negative_of: None,
         query,
         message,
         side,
@@ -57,6 +58,8 @@ pub(super) struct Resolver<'s, 'q, 'm> {
     turns: &'q mut Turns,
     /// The most a negative answer may live, seconds: a steered name wants it short.
     negative_ttl_max: u32,
+    /// The zone whose SOA says how long there is nothing.
+    negative_of: Option<&'s Zone>,
     query: &'q Query,
     pub(super) message: &'q mut Message<'m>,
     /// A name looked up on the side.
@@ -119,6 +122,9 @@ impl<'s> Resolver<'s, '_, '_> {
                 owner = Owner::Name(alias.wire());
             }
             Err(Full) => self.message.truncate(),
+        }
+        if let Some(zone) = self.negative_of.filter(|_| !self.message.is_truncated()) {
+            self.write_soa(zone);
         }
         if !self.message.is_truncated() && !self.authority.is_empty() {
             self.write_authority();
@@ -285,7 +291,7 @@ impl<'s> Resolver<'s, '_, '_> {
 
     /// RFC 2308 §2.2: NOERROR with the SOA.
     fn no_data(&mut self, zone: &'s Zone, node: Node<'s>, name: &FoldedName, encloser: Option<usize>) {
-        self.want_soa(zone);
+        self.negative_of = Some(zone);
         if self.message.dnssec {
             denial::no_data(self, zone, node, name, encloser);
         }
@@ -295,7 +301,7 @@ impl<'s> Resolver<'s, '_, '_> {
     #[inline]
     fn no_name(&mut self, zone: &'s Zone, name: &FoldedName, encloser: usize) {
         self.message.set_rcode(rcode::NXDOMAIN);
-        self.want_soa(zone);
+        self.negative_of = Some(zone);
         if self.message.dnssec {
             denial::no_name(self, zone, name, encloser);
         }
@@ -350,10 +356,30 @@ impl<'s> Resolver<'s, '_, '_> {
         Ok(if answered { Step::Done } else { Step::Renamed })
     }
 
-    fn want_soa(&mut self, zone: &'s Zone) {
-        if let Some(apex) = zone.apex_node() {
-            self.want(zone, apex, RecordType::SOA);
+    /// The SOA of a negative answer, RFC 2308 §3.
+    #[inline]
+    fn write_soa(&mut self, zone: &'s Zone) {
+        let written = match zone.negative() {
+            Some(soa) if self.message.can_be_pointed_to() => {
+                let name = &self.query.name;
+                // Where the question ends with the apex; after an alias it may end otherwise.
+                let at = zone.holds(name).then(|| name.start(zone.apex_labels()));
+                self.message.put_negative_soa(zone.apex().as_wire(), at, soa, self.negative_ttl_max)
+            }
+            _ => self.write_whole_soa(zone),
+        };
+        if written.is_err() {
+            self.message.truncate();
         }
+    }
+
+    fn write_whole_soa(&mut self, zone: &'s Zone) -> Result<(), Full> {
+        let Some((apex, set)) = zone.apex_node().and_then(|apex| Some((apex, apex.set(RecordType::SOA)?))) else {
+            return Ok(());
+        };
+        // RFC 2308 §5: a negative answer lives for the lesser of the SOA's TTL and its MINIMUM.
+        let ttl = set.ttl.min(soa_minimum(set)).min(self.negative_ttl_max);
+        self.message.put_set(Section::Authority, Owner::Name(zone.apex().as_wire()), apex, set, ttl)
     }
 
     /// Notes an RRset for the authority section, once.
@@ -368,10 +394,8 @@ impl<'s> Resolver<'s, '_, '_> {
         for Pending { zone, node, rtype } in self.authority.iter() {
             let Some(set) = node.set(rtype) else { continue };
             // RFC 2308 §5: a negative answer lives for the lesser of the SOA's TTL and its MINIMUM.
-            let negative_ttl = || set.ttl.min(soa_minimum(set)).min(self.negative_ttl_max);
-            let ttl = if rtype == RecordType::SOA { negative_ttl() } else { set.ttl };
             let owner = Absolute::of(zone, node);
-            if self.message.put_set(Section::Authority, Owner::Name(owner.wire()), node, set, ttl).is_err() {
+            if self.message.put_set(Section::Authority, Owner::Name(owner.wire()), node, set, set.ttl).is_err() {
                 return self.message.truncate();
             }
         }

@@ -9,7 +9,7 @@ use crate::wire::u16_at;
 /// Suffixes remembered as targets for compression. More would cost more to search than they save.
 const TARGETS_MAX: usize = 64;
 /// A pointer has 14 bits, RFC 1035 §4.1.4.
-const POINTER_MAX: usize = 0x3fff;
+pub const POINTER_MAX: usize = 0x3fff;
 
 /// The message did not fit; nothing of the RRset that failed is left in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +146,13 @@ impl<'a> Writer<'a> {
         if let Some(field) = self.out.get_mut(at..at + bytes.len()).filter(|_| at + bytes.len() <= self.at) {
             field.copy_from_slice(bytes);
         }
+    }
+
+    /// True if these octets stand at `at`.
+    #[inline]
+    #[must_use]
+    pub fn holds_exactly(&self, at: usize, bytes: &[u8]) -> bool {
+        self.out.get(at..at + bytes.len()).is_some_and(|written| written == bytes)
     }
 
     /// A copy of the octets from `at` on, as many as a name can have.

@@ -7,6 +7,7 @@ use crate::base::hash::NameHash;
 use crate::dns::RecordType;
 use crate::wire::FoldedName;
 use crate::zone::build::DenialKind;
+use crate::zone::negative::NegativeSoa;
 use crate::zone::node::{Flags, Node, RrsetData};
 use crate::zone::shard::{ShardBuilder, TooLarge};
 use crate::zone::{Change, Diff, SHARD_BITS_MAX, SHARD_NODES, Zone, bits_for, shard_of};
@@ -75,6 +76,7 @@ impl Zone {
         self.settle_descendants(&mut drafts);
         let mut next = self.rebuild(&drafts)?;
         next.order = self.next_order(&next, &drafts);
+        next.negative = NegativeSoa::of(&next).map(Arc::new);
         let bits = bits_for(next.node_count());
         // Growing by a quarter of the room is not worth a rebuild; four times the room is.
         if bits >= next.bits + 2 || (next.bits > bits + 2 && next.node_count() * 16 < SHARD_NODES << next.bits) {

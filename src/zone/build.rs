@@ -3,10 +3,13 @@
 //! Records are appended to one log per shard, then each shard is sorted and packed by itself while its data is in the
 //! processor's cache. Names that exist only because of names below them get a mark in the log of their shard.
 
+use std::sync::Arc;
+
 use crate::base::hash::{HashKey, NameHash};
 use crate::base::limits::NAME_LEN_MAX;
 use crate::dns::{Name, RecordType};
 use crate::wire::{FoldedName, u16_at, u32_at};
+use crate::zone::negative::NegativeSoa;
 use crate::zone::node::{Flags, NodeWriter};
 use crate::zone::order::{Order, canonical_key};
 use crate::zone::shard::{Shard, ShardBuilder, TooLarge};
@@ -158,11 +161,13 @@ impl Builder {
             shards,
             records,
             order: None,
+            negative: None,
         };
         if self.cuts {
             zone = zone.with_occlusion()?;
         }
-        zone.order = zone.make_order().map(std::sync::Arc::new);
+        zone.order = zone.make_order().map(Arc::new);
+        zone.negative = NegativeSoa::of(&zone).map(Arc::new);
         Ok((zone, self.oddities))
     }
 }

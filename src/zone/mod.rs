@@ -13,6 +13,7 @@
 pub mod node;
 pub mod shard;
 pub mod order;
+pub mod negative;
 pub mod lookup;
 pub mod build;
 pub mod diff;
@@ -37,6 +38,7 @@ pub use set::{Served, ZoneSet};
 pub use source::{Loaded, ZoneSource, load};
 pub use update::Update;
 
+use negative::NegativeSoa;
 use order::Order;
 use shard::{Shard, TooLarge};
 
@@ -58,6 +60,7 @@ pub struct Zone {
     shards: Vec<Shard>,
     records: usize,
     order: Option<Arc<Order>>,
+    negative: Option<Arc<NegativeSoa>>,
 }
 
 impl Zone {
@@ -130,6 +133,13 @@ impl Zone {
     #[must_use]
     pub fn order(&self) -> Option<&Order> {
         self.order.as_deref()
+    }
+
+    /// The SOA of negative answers, if it can be written the short way.
+    #[inline]
+    #[must_use]
+    pub fn negative(&self) -> Option<&NegativeSoa> {
+        self.negative.as_deref()
     }
 
     /// All nodes, in no order.
