@@ -9,11 +9,13 @@
 //! | the pure rooms have no socket, file, clock, randomness, log, metric or thread | `purity` |
 //! | the length of files and functions | `length` |
 //! | what a file must open with and what it must not say | `words` |
+//! | links between documents lead somewhere | `links` |
 //! | every RFC named in `src/` stands in `docs/rfcs.md`, and the other way round | `rfcs` |
 
 mod source;
 
 mod length;
+mod links;
 mod purity;
 mod rfcs;
 mod rooms;
