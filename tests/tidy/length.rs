@@ -9,7 +9,11 @@ const FILE_HARD_MAX: usize = 600;
 const FUNCTION_MAX: usize = 70;
 
 /// Files that may be longer than [`FILE_MAX`], and why.
-const LONG_FILES: [(&str, &str); 0] = [];
+const LONG_FILES: [(&str, &str); 1] = [("src/answer/resolve.rs", "the steps of RFC 1034 §4.3.2, to be read in a row")];
+
+/// Functions that may be longer than [`FUNCTION_MAX`], and why.
+const LONG_FUNCTIONS: [(&str, &str, &str); 1] =
+    [("src/snapshot/link.rs", "place", "a flat list of findings, each with its words")];
 
 /// Lines with code on them: blank lines, comments and tests are free.
 fn lines_of_code(source: &Source) -> usize {
@@ -24,19 +28,21 @@ fn long_file(source: &Source) -> Vec<String> {
 }
 
 fn long_functions(source: &Source) -> Vec<String> {
-    let mut findings = Vec::new();
-    for at in source.find("fn") {
-        let name = word_at(&source.code, at + "fn ".len());
-        let Some(open) = body(&source.code, at) else { continue };
-        if name.is_empty() {
-            continue;
-        }
-        let lines = source.code[at..closing(&source.code, open)].lines().count();
-        if lines > FUNCTION_MAX {
-            findings.push(source.finding(at, &format!("`{name}` has {lines} lines; at most {FUNCTION_MAX}")));
-        }
-    }
+    let excused = |name: &str| LONG_FUNCTIONS.iter().any(|(path, long, _)| *path == source.path && *long == name);
+    let findings = functions(source).into_iter().filter(|(_, name, lines)| *lines > FUNCTION_MAX && !excused(name));
     findings
+        .map(|(at, name, lines)| source.finding(at, &format!("`{name}`: {lines} lines; at most {FUNCTION_MAX}")))
+        .collect()
+}
+
+/// Place, name and lines of each function with a body.
+fn functions(source: &Source) -> Vec<(usize, &str, usize)> {
+    let bodies = source.find("fn").into_iter().filter_map(|at| Some((at, body(&source.code, at)?)));
+    let sized = bodies.map(|(at, open)| {
+        let lines = source.code[at..closing(&source.code, open)].lines().count();
+        (at, word_at(&source.code, at + "fn ".len()), lines)
+    });
+    sized.collect()
 }
 
 /// Where the body of the function at `at` opens; `None` without a body.
@@ -71,8 +77,14 @@ fn functions_are_short() {
 
 #[test]
 fn excuses_are_needed() {
-    for source in Source::tree().iter().filter(|source| LONG_FILES.iter().any(|(path, _)| *path == source.path)) {
-        assert!(lines_of_code(source) > FILE_MAX, "{} is no longer long: take it off the list", source.path);
+    let tree = Source::tree();
+    let source = |path: &str| tree.iter().find(|source| source.path == path).expect("an excused file");
+    for (path, _) in LONG_FILES {
+        assert!(lines_of_code(source(path)) > FILE_MAX, "{path} needs no excuse any more");
+    }
+    for (path, long, _) in LONG_FUNCTIONS {
+        let is_long = functions(source(path)).iter().any(|(_, name, lines)| *name == long && *lines > FUNCTION_MAX);
+        assert!(is_long, "`{long}` in {path} needs no excuse any more");
     }
 }
 
