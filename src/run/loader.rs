@@ -250,15 +250,9 @@ impl Loader {
     fn reject_duplicates(&self, listed: &[Listed], reads: &mut [Read], report: &mut Report) {
         let mut by_apex: HashMap<Name, Vec<usize>> = HashMap::new();
         for (at, (file, read)) in listed.iter().zip(&*reads).enumerate() {
-            let apex = match read {
-                Read::Good { file, .. } => &file.apex,
-                Read::Unchanged => match self.files.get(&file.name) {
-                    Some(known) => &known.apex,
-                    None => continue,
-                },
-                Read::Bad { .. } => continue,
-            };
-            by_apex.entry(apex.clone()).or_default().push(at);
+            if let Some(apex) = self.good_apex(file, read) {
+                by_apex.entry(apex.clone()).or_default().push(at);
+            }
         }
         let mut doubled: Vec<(Name, Vec<usize>)> = by_apex.into_iter().filter(|(_, files)| files.len() > 1).collect();
         doubled.sort_by_key(|(_, files)| files[0]);
@@ -276,6 +270,15 @@ impl Loader {
             for at in files {
                 reads[at] = Read::Bad { apex: Some(apex.clone()) };
             }
+        }
+    }
+
+    /// The apex of the zone in a file that can be used.
+    fn good_apex<'r>(&'r self, file: &Listed, read: &'r Read) -> Option<&'r Name> {
+        match read {
+            Read::Good { file, .. } => Some(&file.apex),
+            Read::Unchanged => self.files.get(&file.name).map(|known| &known.apex),
+            Read::Bad { .. } => None,
         }
     }
 
@@ -302,10 +305,7 @@ impl Loader {
         // Bad files come last: a good file of the same zone stands.
         for (file, read) in listed.iter().zip(reads) {
             if let Read::Bad { apex: Some(apex) } = read {
-                next.entry(apex.clone()).or_insert_with(|| match self.zones.get(apex) {
-                    Some(held) if held.zone.is_some() => Held { state: ZoneState::Stale, ..held.copy() },
-                    _ => Held { zone: None, state: ZoneState::Failed, file: file.name.clone() },
-                });
+                next.entry(apex.clone()).or_insert_with(|| self.before(apex, &file.name));
             }
         }
         next
@@ -315,13 +315,19 @@ impl Loader {
     fn take(
         &mut self,
         listed: Vec<Listed>,
-        reads: Vec<Read>,
+        mut reads: Vec<Read>,
         mut next: HashMap<Name, Held>,
         removed: Vec<Name>,
         model: NextModel,
         mut report: Report,
     ) -> Loaded {
-        let Some(linked) = self.link(&mut next, &model, &mut report) else { return self.refused(report) };
+        let Some((linked, misfits)) = self.link(&mut next, &model, &mut report) else { return self.refused(report) };
+        for (file, read) in listed.iter().zip(&mut reads) {
+            // What was refused is not what the next version is read against.
+            if let Some(apex) = self.good_apex(file, read).filter(|apex| misfits.contains(apex)).cloned() {
+                *read = Read::Bad { apex: Some(apex) };
+            }
+        }
         let (mut added, mut changed) = (Vec::new(), Vec::new());
         for (apex, held) in &next {
             let before = self.zones.get(apex);
@@ -347,17 +353,23 @@ impl Loader {
     }
 
     /// Puts the steered names into the zones. A model that does not fit is refused as a whole, if there is one before
-    /// it; else a zone that does not fit the model in force is: its version before stays. `None`: there is nothing to
-    /// stay with.
-    fn link(&mut self, next: &mut HashMap<Name, Held>, model: &NextModel, report: &mut Report) -> Option<ZoneSet> {
+    /// it; else a zone that does not fit the model in force is: its version before stays. Returns such zones too.
+    /// `None`: there is nothing to stay with.
+    fn link(
+        &mut self,
+        next: &mut HashMap<Name, Held>,
+        model: &NextModel,
+        report: &mut Report,
+    ) -> Option<(ZoneSet, Vec<Name>)> {
         match model {
             NextModel::New(new) => {
                 let linked = link(&self.set_of(next), new);
                 linked.report(report);
                 if linked.conflicts.is_empty() {
                     self.regions.take(Arc::clone(new));
-                    return Some(linked.zones);
+                    return Some((linked.zones, Vec::new()));
                 }
+                self.regions.reject();
             }
             NextModel::Same | NextModel::Bad => {}
         }
@@ -366,17 +378,24 @@ impl Loader {
         }
         let linked = link(&self.set_of(next), self.model());
         linked.report(report);
-        if linked.conflicts.is_empty() {
-            return Some(linked.zones);
+        let misfits: Vec<Name> = linked.conflicts.into_iter().filter_map(|conflict| conflict.apex).collect();
+        if misfits.is_empty() {
+            return Some((linked.zones, misfits));
         }
-        for apex in linked.conflicts.iter().filter_map(|conflict| conflict.apex.as_ref()) {
-            let Some(held) = next.get_mut(apex) else { continue };
-            *held = match self.zones.get(apex) {
-                Some(before) => Held { state: ZoneState::Stale, ..before.copy() },
-                None => Held { zone: None, state: ZoneState::Failed, file: held.file.clone() },
-            };
+        for apex in &misfits {
+            if let Some(held) = next.get_mut(apex) {
+                *held = self.before(apex, &held.file);
+            }
         }
-        Some(link(&self.set_of(next), self.model()).zones)
+        Some((link(&self.set_of(next), self.model()).zones, misfits))
+    }
+
+    /// What is left of a zone whose newest version, in `file`, can't be used.
+    fn before(&self, apex: &Name, file: &str) -> Held {
+        match self.zones.get(apex) {
+            Some(held) if held.zone.is_some() => Held { state: ZoneState::Stale, ..held.copy() },
+            _ => Held { zone: None, state: ZoneState::Failed, file: file.to_owned() },
+        }
     }
 
     fn set_of(&self, zones: &HashMap<Name, Held>) -> ZoneSet {

@@ -85,6 +85,11 @@ impl Regions {
         self.loaded = true;
     }
 
+    /// Says that the model read last does not fit the zones: it is read again until it does or its files change.
+    pub(super) fn reject(&mut self) {
+        self.bad = true;
+    }
+
     /// The model in force; empty before the first.
     pub(super) const fn model(&self) -> &Arc<Model> {
         &self.model

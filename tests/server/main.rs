@@ -5,6 +5,7 @@
 mod admin;
 mod commands;
 mod lifecycle;
+mod steering;
 mod stream;
 mod udp;
 mod zones;

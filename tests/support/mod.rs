@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub mod answer;
+
 /// Longer than anything takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -301,6 +303,13 @@ pub fn tcp_client_from(source: IpAddr, server: SocketAddr) -> TcpStream {
 /// A TCP connection for asking `server`.
 pub fn tcp_client(server: SocketAddr) -> TcpStream {
     tcp_client_from(server.ip(), server)
+}
+
+/// Asks over a connection of its own, once.
+pub fn ask_tcp(server: SocketAddr, packet: &[u8]) -> Vec<u8> {
+    let mut stream = tcp_client(server);
+    stream.write_all(&framed(packet)).unwrap();
+    read_framed(&mut stream).unwrap()
 }
 
 /// Reads one message; `None` if the connection was closed, in whichever way.
