@@ -4,6 +4,7 @@
 
 mod admin;
 mod commands;
+mod identity;
 mod lifecycle;
 mod steering;
 mod stream;
