@@ -5,26 +5,36 @@ use std::os::unix::net::UnixDatagram;
 use std::process::Stdio;
 
 use crate::support::{
-    CONFIG, PATIENCE, TestServer, ask, command, framed, id, query, read_framed, tcp_client, udp_client, write_files,
+    CONFIG, PATIENCE, TestServer, ask, command, framed, id, query, rcode, read_framed, tcp_client, udp_client,
+    write_files,
 };
+
+/// `web1` to `web200`, each with an address of its own.
+const ZONE: &str =
+    "$TTL 300\n@ SOA ns h 1 3600 600 86400 60\n@ NS ns\nns A 192.0.2.53\n$GENERATE 1-200 web$ A 192.0.2.$\n";
 
 #[test]
 fn the_end_answers_what_has_come_in() {
-    let server = TestServer::start(&[]);
+    let server = TestServer::start(&[("zones/example.com.zone", ZONE)]);
     let udp = udp_client(server.dns());
     let mut tcp = tcp_client(server.dns());
-    tcp.write_all(&framed(&query(0, "example.com", 1))).unwrap();
-    assert_eq!(id(&read_framed(&mut tcp).unwrap()), 0);
+    let question = |id: u16| query(id, &format!("web{id}.example.com"), 1);
+    let is_right = |id_sent: u16, answer: &[u8]| {
+        id(answer) == id_sent && rcode(answer) == 0 && answer.last().copied().map(u16::from) == Some(id_sent)
+    };
+    tcp.write_all(&framed(&question(1))).unwrap();
+    assert!(is_right(1, &read_framed(&mut tcp).unwrap()));
     for id in 1..=200 {
-        udp.send(&query(id, "example.com", 1)).unwrap();
-        tcp.write_all(&framed(&query(id, "example.com", 1))).unwrap();
+        udp.send(&question(id)).unwrap();
+        tcp.write_all(&framed(&question(id))).unwrap();
     }
     server.signal("TERM");
     for expected in 1..=200 {
         let mut buffer = [0; 512];
         let len = udp.recv(&mut buffer).unwrap();
-        assert_eq!(id(&buffer[..len]), expected);
-        assert_eq!(id(&read_framed(&mut tcp).unwrap()), expected);
+        assert!(is_right(expected, &buffer[..len]), "{:?} for {expected}", &buffer[..len]);
+        let answer = read_framed(&mut tcp).unwrap();
+        assert!(is_right(expected, &answer), "{answer:?} for {expected}");
     }
     assert!(read_framed(&mut tcp).is_none());
     let ended = server.wait();

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
+use crate::support::answer::{NOERROR, TYPE_TXT, said, saying};
 use crate::support::{PATIENCE, TestServer, framed, id, is_answer, query, read_framed, tcp_client, tcp_client_from};
 
 fn config(tcp: &str) -> String {
@@ -32,6 +33,22 @@ fn pipelined_queries_are_answered_in_order() {
     }
     sender.join().unwrap();
     assert_eq!(server.metric("meridian_dns_responses_total{transport=\"tcp\",rcode=\"REFUSED\"}"), f64::from(count));
+}
+
+#[test]
+fn a_thousand_questions_at_once_get_each_its_own_answer() {
+    let zone =
+        "$TTL 300\n@ SOA ns h 1 3600 600 86400 60\n@ NS ns\nns A 192.0.2.53\n$GENERATE 0-999 web$ TXT number-$\n";
+    let server = TestServer::start(&[("zones/example.com.zone", zone)]);
+    let mut stream = tcp_client(server.dns());
+    let name = |number| format!("web{number}.example.com");
+    let queries: Vec<u8> = (0..1_000).flat_map(|number| framed(&query(number, &name(number), TYPE_TXT))).collect();
+    stream.write_all(&queries).unwrap();
+    for number in 0..1_000 {
+        let answer = read_framed(&mut stream).unwrap();
+        assert_eq!(id(&answer), number);
+        assert_eq!(said(&answer), saying(NOERROR, &[&format!("number-{number}")]));
+    }
 }
 
 #[test]

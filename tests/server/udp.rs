@@ -1,20 +1,44 @@
 //! Datagrams.
 
 use std::collections::HashSet;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 
-use crate::support::{PATIENCE, TestServer, ask, id, is_answer, query, udp_client};
+use crate::support::{PATIENCE, TestServer, ask, ask_tcp, has_ipv6, id, is_answer, query, udp_client};
 
 #[test]
 fn every_listener_answers() {
+    if !has_ipv6() {
+        return;
+    }
     let config = "[dns]\nlisten = [\"127.0.0.1:0\", \"[::1]:0\"]\n[admin]\nlisten = \"127.0.0.1:0\"\n";
     let server = TestServer::start(&[("meridian.toml", config)]);
     for nth in [0, 2] {
         let address = server.wait_for_log("listening", 1 + nth)["address"].as_str().unwrap().parse().unwrap();
         let answer = ask(address, &query(7, "www.example.com", 1));
         assert!(is_answer(&answer) && id(&answer) == 7, "{address}: {answer:?}");
+        assert_eq!(ask_tcp(address, &query(7, "www.example.com", 1)), answer);
     }
     server.wait_for_metric("meridian_dns_responses_total{transport=\"udp\",rcode=\"REFUSED\"}", |n| n == 2.0);
+}
+
+#[test]
+fn wildcard_listeners_serve_their_own_family() {
+    if !has_ipv6() {
+        return;
+    }
+    let config = "[dns]\nlisten = [\"0.0.0.0:0\", \"[::]:0\"]\n[admin]\nlisten = \"127.0.0.1:0\"\n";
+    let server = TestServer::start(&[("meridian.toml", config)]);
+    for (nth, host) in [(0, "127.0.0.2"), (2, "::1")] {
+        let bound: SocketAddr = server.wait_for_log("listening", 1 + nth)["address"].as_str().unwrap().parse().unwrap();
+        let asked = SocketAddr::new(host.parse().unwrap(), bound.port());
+        let client = UdpSocket::bind((if asked.is_ipv4() { "127.0.0.1" } else { "::1" }, 0)).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        client.send_to(&query(3, "example.com", 1), asked).unwrap();
+        let mut buffer = [0; 512];
+        let (len, from) = client.recv_from(&mut buffer).unwrap();
+        assert_eq!(from, asked);
+        assert_eq!(ask_tcp(asked, &query(3, "example.com", 1)), &buffer[..len]);
+    }
 }
 
 #[test]

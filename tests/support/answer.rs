@@ -75,9 +75,10 @@ pub fn query_with_option(id: u16, name: &str, qtype: u16, code: u16, data: &[u8]
 /// The data of an EDNS option of an answer.
 pub fn option(octets: &[u8], code: u16) -> Option<Vec<u8>> {
     let edns = Message::from_vec(octets).unwrap().edns?;
-    Some(match edns.options().get(EdnsCode::from(code))? {
-        EdnsOption::NSID(payload) => payload.as_ref().to_vec(),
-        EdnsOption::Unknown(_, data) => data.clone(),
-        other => panic!("{other:?}"),
-    })
+    let found = edns.options().get(EdnsCode::from(code))?;
+    if let EdnsOption::NSID(payload) = found {
+        return Some(payload.as_ref().to_vec());
+    }
+    let EdnsOption::Unknown(_, data) = found else { panic!("{found:?}") };
+    Some(data.clone())
 }

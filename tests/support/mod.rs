@@ -312,6 +312,15 @@ pub fn ask_tcp(server: SocketAddr, packet: &[u8]) -> Vec<u8> {
     read_framed(&mut stream).unwrap()
 }
 
+/// True if this machine has IPv6 on loopback; says that a test is skipped if not.
+pub fn has_ipv6() -> bool {
+    let has = UdpSocket::bind(("::1", 0)).is_ok();
+    if !has {
+        println!("skipped: no IPv6 on this machine");
+    }
+    has
+}
+
 /// Reads one message; `None` if the connection was closed, in whichever way.
 pub fn read_framed(stream: &mut impl Read) -> Option<Vec<u8>> {
     let mut prefix = [0; 2];
