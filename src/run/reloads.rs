@@ -17,7 +17,7 @@ use crate::run::log;
 use crate::run::notify::{Notice, notify};
 use crate::run::publisher::{BACKGROUND_NICENESS, Event, Linked};
 use crate::run::settings::{Settings, SettingsError, needs_restart, options, zone_settings};
-use crate::serve::system::be_nice;
+use crate::serve::system::{be_nice, return_freed_memory};
 
 /// A wish for a reload.
 pub(super) struct ReloadRequest {
@@ -66,6 +66,7 @@ impl Reloads {
                 // Whoever asked may have gone.
                 let _ = done.send(outcome.clone());
             }
+            return_freed_memory();
         }
     }
 

@@ -12,4 +12,4 @@ pub use batch::{Batch, Datagram, Wait};
 pub use option::{
     force_receive_buffer, omit_path_mtu, receive_overflows, receive_packet_info_v4, receive_packet_info_v6,
 };
-pub use process::{be_nice, monotonic_us, raise_file_limit};
+pub use process::{be_nice, monotonic_us, raise_file_limit, return_freed_memory};
