@@ -10,7 +10,7 @@ use meridian::base::hash::HashKey;
 use meridian::dns::{Name, RecordType};
 use meridian::wire::edns::{Edns, OptReply};
 use meridian::wire::query::HEADER_LEN;
-use meridian::wire::writer::{DataNames, Owner};
+use meridian::wire::writer::{DataNames, Owner, Targets};
 use meridian::wire::{Query, Reading, Writer, u16_at};
 
 const KEY: HashKey = HashKey::new(1, 2);
@@ -61,11 +61,30 @@ fn read_options(bytes: &[u8]) {
 
 /// Names and records cut from the octets, written with compression, read by someone else.
 fn write_message(bytes: &[u8]) {
-    let Some((&[limit_high, limit_low], mut rest)) = bytes.split_first_chunk::<2>() else { return };
+    let Some((&[limit_high, limit_low], records)) = bytes.split_first_chunk::<2>() else { return };
     let limit = usize::from(u16::from_be_bytes([limit_high, limit_low])).max(HEADER_LEN);
+    let mut targets = Targets::new();
+    let (out, written) = written(records, limit, &mut targets);
+    // What a message leaves in the targets does not show in the next one.
+    let (other, _) = self::written(records.get(1..).unwrap_or_default(), limit, &mut targets);
+    assert!(other.len() <= limit);
+    assert_eq!(self::written(records, limit, &mut targets).0, out);
+    let message = Message::from_vec(&out).expect("what is written can be read");
+    assert_eq!(message.answers.len(), written.len());
+    for (record, (owner, rtype, data)) in message.answers.iter().zip(&written) {
+        assert_eq!(uncompressed(&record.name), owner.as_wire());
+        assert_eq!(u16::from(record.record_type()), rtype.0);
+        assert_eq!(uncompressed(&record.data), *data, "data of type {rtype}");
+    }
+}
+
+type Written = Vec<(Name, RecordType, Vec<u8>)>;
+
+/// A message of at most `limit` octets, and the records that are in it.
+fn written(mut rest: &[u8], limit: usize, targets: &mut Targets) -> (Vec<u8>, Written) {
     let mut out = vec![0; limit];
-    let mut writer = Writer::new(&mut out, HEADER_LEN, limit);
-    let mut written: Vec<(Name, RecordType, Vec<u8>)> = Vec::new();
+    let mut writer = Writer::new(&mut out, HEADER_LEN, limit, targets);
+    let mut written = Written::new();
     while let Some(record) = next_record(&mut rest) {
         let mark = writer.mark();
         let before = writer.len();
@@ -82,13 +101,7 @@ fn write_message(bytes: &[u8]) {
     let len = writer.len();
     out.truncate(len);
     out[6..8].copy_from_slice(&u16::try_from(written.len()).unwrap().to_be_bytes());
-    let message = Message::from_vec(&out).expect("what is written can be read");
-    assert_eq!(message.answers.len(), written.len());
-    for (record, (owner, rtype, data)) in message.answers.iter().zip(&written) {
-        assert_eq!(uncompressed(&record.name), owner.as_wire());
-        assert_eq!(u16::from(record.record_type()), rtype.0);
-        assert_eq!(uncompressed(&record.data), *data, "data of type {rtype}");
-    }
+    (out, written)
 }
 
 /// An owner, a choice of type, and names for its data: what the types with compressible names are made of.
