@@ -6,6 +6,8 @@ mod ask;
 mod compare;
 #[path = "conformance/rows.rs"]
 mod rows;
+#[path = "support/mod.rs"]
+mod support;
 #[path = "conformance/text.rs"]
 mod text;
 #[path = "conformance/wire.rs"]
@@ -24,6 +26,7 @@ use meridian::zone::{self, Served, ZoneSet};
 
 use compare::{check_theme, check_transports_agree, differences};
 use rows::{Echo, Expected, Opt, Row, Theme, Transport};
+use support::{CONFIG, TestServer};
 use wire::{Message, Record};
 
 /// One question to a server, over UDP or TCP.
@@ -231,6 +234,38 @@ fn respond(snapshot: &Snapshot, lane: &mut Lane, packet: &[u8], transport: answe
     let reply = answer::respond(snapshot, lane, packet, client, &mut out);
     out.truncate(reply.len);
     (reply.len > 0).then_some(out)
+}
+
+/// The server itself with the theme's zones, which it reads from files.
+fn start(theme: &Theme) -> TestServer {
+    let (mut origins, mut files) = (Vec::new(), Vec::new());
+    for (number, (origin, path)) in theme.zones.iter().enumerate() {
+        let file = format!("{number}.zone");
+        origins.push(format!("\"{file}\" = \"{origin}\""));
+        files.push((format!("zones/{file}"), std::fs::read_to_string(path).expect("the zone file is there")));
+    }
+    let origins = format!("[dns]\norigins = {{ {} }}\n", origins.join(", "));
+    files.push(("meridian.toml".to_owned(), CONFIG.replace("[dns]\n", &origins)));
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let server = TestServer::start(&files);
+    assert_eq!(server.http("GET", "/readyz", None).1, "ok\n", "{}", server.log());
+    server
+}
+
+#[test]
+fn every_row_is_answered_over_sockets_as_it_says() {
+    let mut found = Vec::new();
+    for theme in corpus() {
+        let server = start(&theme);
+        let dns = server.dns();
+        let asked = |ask: Ask| move |packet: &[u8]| ask(dns, packet).expect("the server answers the sentinel");
+        let (mut udp, mut tcp) = (asked(ask::udp), asked(ask::tcp));
+        found.extend(check_theme(&theme, Transport::Udp, &mut udp));
+        found.extend(check_theme(&theme, Transport::Tcp, &mut tcp));
+        found.extend(check_transports_agree(&theme, udp, tcp));
+        assert_eq!(server.metric("meridian_panics_total"), 0.0, "{}", theme.name);
+    }
+    assert!(found.is_empty(), "{} differences:\n{}", found.len(), found.join("\n"));
 }
 
 #[test]
