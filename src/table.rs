@@ -3,7 +3,7 @@
 //! It is what health checks, load and operators' words come down to: per service a set of regions, per endpoint a
 //! bit, and, cold, why. A query reads the sets; the reasons are for people.
 //!
-//! Which regions of a service are usable (DESIGN's order of resort, first line that has a region):
+//! Which regions of a service are usable (the order of resort, first line that has a region):
 //!
 //! ```text
 //! standing   regions that reach min_up with …             endpoints answered

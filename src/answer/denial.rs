@@ -12,7 +12,8 @@ use hickory_proto::dnssec::Nsec3HashAlgorithm;
 use hickory_proto::rr::Name as HickoryName;
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
-use crate::answer::resolve::{Absolute, Resolver};
+use crate::answer::absolute::Absolute;
+use crate::answer::resolve::Resolver;
 use crate::dns::RecordType;
 use crate::wire::{FoldedName, u16_at};
 use crate::zone::build::DenialKind;

@@ -1,6 +1,6 @@
 //! What one thread keeps between queries. Unshared: no lock, no contention, and tests decide its every draw.
 
-use crate::answer::resolve::Absolute;
+use crate::answer::absolute::Absolute;
 use crate::base::hash::mix;
 use crate::snapshot::Snapshot;
 use crate::snapshot::steering::Ring;

@@ -13,6 +13,7 @@
 
 pub mod chaos;
 pub mod denial;
+pub mod absolute;
 pub mod lane;
 pub mod message;
 pub mod resolve;

@@ -1,10 +1,11 @@
 //! Finding the answer: RFC 1034 §4.3.2, one alias after the other through all zones served.
 
+use crate::answer::absolute::Absolute;
 use crate::answer::lane::{Scratch, Turns};
 use crate::answer::message::{Message, Section};
 use crate::answer::{Client, Slot, denial};
 use crate::base::ids::ServiceId;
-use crate::base::limits::{ADDITIONAL_NAMES_MAX, ALIAS_STEPS_MAX, NAME_LEN_MAX};
+use crate::base::limits::{ADDITIONAL_NAMES_MAX, ALIAS_STEPS_MAX};
 use crate::base::list::ShortList;
 use crate::dns::RecordType;
 use crate::dns::name::wire_len;
@@ -362,8 +363,8 @@ impl<'s> Resolver<'s, '_, '_> {
         let written = match zone.negative() {
             Some(soa) if self.message.can_be_pointed_to() => {
                 let name = &self.query.name;
-                // Where the question ends with the apex; after an alias it may end otherwise.
-                let at = zone.holds(name).then(|| name.start(zone.apex_labels()));
+                // Where the question ends with the apex, if it does: after an alias it may end otherwise.
+                let at = (name.labels() >= zone.apex_labels()).then(|| name.start(zone.apex_labels()));
                 self.message.put_negative_soa(zone.apex().as_wire(), at, soa, self.negative_ttl_max)
             }
             _ => self.write_whole_soa(zone),
@@ -491,40 +492,4 @@ fn any(node: Node<'_>) -> Option<Rrset<'_>> {
 /// MINIMUM, the last number of the SOA's data.
 fn soa_minimum(set: Rrset<'_>) -> u32 {
     set.rdatas().next().map_or(0, |rdata| u32_at(rdata, rdata.len().saturating_sub(4)))
-}
-
-/// A name put together from parts, without an allocation.
-#[derive(Clone, Copy, Debug)]
-pub struct Absolute {
-    wire: [u8; NAME_LEN_MAX],
-    len: usize,
-}
-
-impl Absolute {
-    /// The root.
-    pub(super) const ROOT: Self = Self { wire: [0; NAME_LEN_MAX], len: 1 };
-
-    /// The name of a node of a zone, case kept.
-    #[inline]
-    pub(super) fn of(zone: &Zone, node: Node<'_>) -> Self {
-        // A node's name was checked when it came into the zone.
-        Self::join(node.name(), zone.apex().as_wire()).unwrap_or(Self::ROOT)
-    }
-
-    /// Labels and the name they stand below; `None` if that is too long for a name.
-    #[inline]
-    pub(super) fn join(labels: &[u8], name: &[u8]) -> Option<Self> {
-        let len = labels.len() + name.len();
-        let mut wire = [0; NAME_LEN_MAX];
-        let (head, tail) = wire.get_mut(..len)?.split_at_mut_checked(labels.len())?;
-        head.copy_from_slice(labels);
-        tail.copy_from_slice(name);
-        Some(Self { wire, len })
-    }
-
-    /// The name, wire form.
-    #[inline]
-    pub(super) fn wire(&self) -> &[u8] {
-        self.wire.get(..self.len).unwrap_or(&[0])
-    }
 }

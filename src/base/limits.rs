@@ -27,7 +27,7 @@ pub const ADDITIONAL_NAMES_MAX: usize = 32;
 pub const REGIONS_MAX: usize = 128;
 /// Endpoints of one service in one region: a ring that small integers can index, far more than one answer can use.
 pub const REGION_ENDPOINTS_MAX: usize = 4_096;
-/// Addresses in one steered answer, DESIGN part 1.
+/// Addresses in one steered answer: more would not fit 512 octets beside IPv6 for every name.
 pub const ANSWERS_MAX: usize = 8;
 /// Buckets a region split is evaluated into at publish; a share is right to about 0.1 %.
 pub const REGION_BUCKETS: usize = 1_024;

@@ -95,110 +95,99 @@ fn place<'z>(
     folded: &mut FoldedName,
 ) -> Result<Option<&'z Arc<Zone>>, Box<Conflict>> {
     let shown = &name.name;
-    let fault = |apex: Option<&Name>, code, message: String, reason: String, hint: &str| {
-        let finding = Diagnostic::error(code, message).at(name.at.clone(), reason).hint(hint);
-        Err(Box::new(Conflict { apex: apex.cloned(), finding }))
-    };
     folded.fill(zones.key(), shown.as_wire());
     let zone = match zones.find(folded, folded.labels()) {
         None => {
-            let reason = "no zone file covers it".to_owned();
-            return fault(
-                None,
-                "outside-zones",
-                format!("steered name {shown} is outside every zone"),
-                reason,
-                "add a zone file for it, or correct the name",
-            );
+            let finding = Diagnostic::error("outside-zones", format!("steered name {shown} is outside every zone"))
+                .at(name.at.clone(), "no zone file covers it")
+                .hint("add a zone file for it, or correct the name");
+            return Err(Box::new(Conflict { apex: None, finding }));
         }
         Some(Served::Failed(_)) => return Ok(None),
         Some(Served::Zone(zone)) => zone,
     };
-    let apex = Some(zone.apex());
-    let below = |cut: Node<'_>| Name::from_wire(&zone.owner(cut)).unwrap_or_else(|_| Name::root());
-    let node = match zone.find(folded) {
-        Found::Cut(cut, _) => {
-            let reason = format!("{} is delegated in zone {}", below(cut), zone.apex());
-            return fault(
-                apex,
-                "below-cut",
-                format!("steered name {shown} is below a delegation"),
-                reason,
-                "steer it in the zone that it is delegated to",
-            );
-        }
-        Found::Dname(dname, _) => {
-            let reason = format!("{} has a DNAME in zone {}", below(dname), zone.apex());
-            return fault(
-                apex,
-                "below-dname",
-                format!("steered name {shown} is below a DNAME"),
-                reason,
-                "steer the name that it is renamed to",
-            );
-        }
-        Found::Node(node) if node.is_cut() => {
-            let reason = format!("it is delegated in zone {}", zone.apex());
-            return fault(
-                apex,
-                "below-cut",
-                format!("steered name {shown} is a delegation"),
-                reason,
-                "steer it in the zone that it is delegated to",
-            );
-        }
-        Found::Node(node) => node,
-        Found::Wildcard(..) | Found::Nothing(_) => return Ok(Some(zone)),
+    let finding = match zone.find(folded) {
+        Found::Cut(node, _) => Some(below_cut(zone, shown, node)),
+        Found::Node(node) if node.is_cut() => Some(below_cut(zone, shown, node)),
+        Found::Dname(node, _) => Some(below_dname(zone, shown, node)),
+        Found::Node(node) => clash(zone, service, shown, node),
+        Found::Wildcard(..) | Found::Nothing(_) => None,
     };
+    match finding {
+        None => Ok(Some(zone)),
+        Some(Fault { code, message, reason, hint }) => {
+            let finding = Diagnostic::error(code, message).at(name.at.clone(), reason).hint(hint);
+            Err(Box::new(Conflict { apex: Some(zone.apex().clone()), finding }))
+        }
+    }
+}
+
+/// A finding without its place, which is always the name's.
+struct Fault {
+    code: &'static str,
+    message: String,
+    reason: String,
+    hint: &'static str,
+}
+
+fn below_cut(zone: &Zone, shown: &Name, cut: Node<'_>) -> Fault {
+    Fault {
+        code: "below-cut",
+        message: format!("steered name {shown} is delegated away"),
+        reason: format!("{} has NS records in zone {}", owner(zone, cut), zone.apex()),
+        hint: "steer it in the zone that it is delegated to",
+    }
+}
+
+fn below_dname(zone: &Zone, shown: &Name, dname: Node<'_>) -> Fault {
+    Fault {
+        code: "below-dname",
+        message: format!("steered name {shown} is below a DNAME"),
+        reason: format!("{} has a DNAME in zone {}", owner(zone, dname), zone.apex()),
+        hint: "steer the name that it is renamed to",
+    }
+}
+
+fn owner(zone: &Zone, node: Node<'_>) -> Name {
+    Name::from_wire(&zone.owner(node)).unwrap_or_else(|_| Name::root())
+}
+
+/// What the zone file has at the name that the service cannot be beside.
+fn clash(zone: &Zone, service: &Service, shown: &Name, node: Node<'_>) -> Option<Fault> {
     let claims = service.claims();
     let is_alias = claims.contains(&RecordType::CNAME);
-    let clash = node
-        .sets()
-        .find(|set| set.service().is_none() && (claims.contains(&set.rtype) || set.rtype == RecordType::CNAME));
-    if let Some(set) = clash {
-        let message = format!("{shown} has {} records in the zone file and is steered", set.rtype);
-        let reason = format!("service `{}` owns this name's {}", service.key, list(&claims));
-        return fault(
-            apex,
-            "owned-statically",
-            message,
-            reason,
-            "take the records out of the zone file, or the name out of the service",
-        );
+    let mut own = node.sets().filter(|set| set.service().is_none());
+    if let Some(set) = own.clone().find(|set| claims.contains(&set.rtype) || set.rtype == RecordType::CNAME) {
+        return Some(Fault {
+            code: "owned-statically",
+            message: format!("{shown} has {} records in the zone file and is steered", set.rtype),
+            reason: format!("service `{}` owns this name's {}", service.key, list(&claims)),
+            hint: "take the records out of the zone file, or the name out of the service",
+        });
     }
     if is_alias && node.name().is_empty() {
-        let reason = format!("it is the apex of zone {}", zone.apex());
-        return fault(
-            apex,
-            "cname-at-apex",
-            format!("{shown} cannot be steered by CNAME"),
-            reason,
-            "steer addresses there: an apex has SOA and NS records (RFC 1912 §2.4)",
-        );
+        return Some(Fault {
+            code: "cname-at-apex",
+            message: format!("{shown} cannot be steered by CNAME"),
+            reason: format!("it is the apex of zone {}", zone.apex()),
+            hint: "steer addresses there: an apex has SOA and NS records (RFC 2181 §10.1)",
+        });
     }
-    if is_alias && let Some(set) = node.sets().find(|set| set.service().is_none()) {
-        let reason = format!("the zone file has {} records at it", set.rtype);
-        return fault(
-            apex,
-            "cname-beside-data",
-            format!("{shown} cannot be steered by CNAME"),
-            reason,
-            "a CNAME stands alone (RFC 2181 §10.1)",
-        );
+    if let Some(set) = own.next().filter(|_| is_alias) {
+        return Some(Fault {
+            code: "cname-beside-data",
+            message: format!("{shown} cannot be steered by CNAME"),
+            reason: format!("the zone file has {} records at it", set.rtype),
+            hint: "a CNAME stands alone (RFC 2181 §10.1)",
+        });
     }
-    if claims.contains(&RecordType::A)
-        && let Some(rtype) = hinted(node)
-    {
-        let reason = format!("its {rtype} record in the zone file has ipv4hint or ipv6hint");
-        return fault(
-            apex,
-            "hand-written-hints",
-            format!("{shown} is steered and has hand-written address hints"),
-            reason,
-            "take the hints out; `hints = true` adds those of the decision",
-        );
-    }
-    Ok(Some(zone))
+    let hinted = hinted(node).filter(|_| claims.contains(&RecordType::A))?;
+    Some(Fault {
+        code: "hand-written-hints",
+        message: format!("{shown} is steered and has hand-written address hints"),
+        reason: format!("its {hinted} record in the zone file has ipv4hint or ipv6hint"),
+        hint: "take the hints out; `hints = true` adds those of the decision",
+    })
 }
 
 fn list(types: &[RecordType]) -> String {

@@ -117,7 +117,7 @@ impl<'z> Node<'z> {
 
     /// Its RRsets in ascending type order.
     #[inline]
-    pub fn sets(self) -> impl Iterator<Item = Rrset<'z>> {
+    pub fn sets(self) -> impl Iterator<Item = Rrset<'z>> + Clone {
         let mut rest = self.bytes.get(NODE_HEADER + self.name_len()..).unwrap_or_default();
         (0..u16_at(self.bytes, 0)).map_while(move |_| {
             let (set, after) = Rrset::split(rest)?;

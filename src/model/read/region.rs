@@ -94,7 +94,7 @@ fn capacity(value: &Value<'_>) -> Option<Capacity> {
     table.finish();
     let max = number(max?)?;
     let Some(target_value) = target else {
-        // DESIGN of spillover: a fifth is kept for what no plan foresees.
+        // A fifth is kept for what no plan foresees.
         return Some(Capacity::Limited { target: max / 5 * 4 + max % 5 * 4 / 5, max });
     };
     let target = number(target_value.clone())?;
