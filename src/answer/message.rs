@@ -66,11 +66,12 @@ impl<'m> Message<'m> {
             // RFC 6891 §6.2.3: values below 512 are treated as 512.
             (Transport::Udp, Some(edns)) => usize::from(edns.payload.min(options.udp_payload)).max(UDP_PAYLOAD_PLAIN),
         };
+        let limit = limit.min(out.len());
         let head = *packet.first_chunk::<4>()?;
         let question = packet.get(HEADER_LEN..query.question_end)?;
         out.get_mut(HEADER_LEN..query.question_end)?.copy_from_slice(question);
         // Room for OPT is kept from the start. A long NSID beside a long name may be too much for 512 octets.
-        let room = limit.min(out.len()).checked_sub(query.question_end)?;
+        let room = limit.checked_sub(query.question_end)?;
         let opt = opt.map(|opt| if opt.len() > room { OptReply { nsid: &[], ..opt } } else { opt });
         let reserved = opt.as_ref().map_or(0, OptReply::len);
         if reserved > room {
