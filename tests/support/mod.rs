@@ -1,5 +1,11 @@
 //! The real server on loopback, on ports of its own, with files of the test.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test binary uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "each test binary uses its part"
+)]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
