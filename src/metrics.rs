@@ -68,6 +68,8 @@ metrics! {
         "Zones that answer SERVFAIL because their file could not be read.";
     ZONES_STALE Gauge "meridian_zones_stale" []
         "Zones served from an earlier version because their newest file could not be read.";
+    MODEL_STALE Gauge "meridian_model_stale" []
+        "1 if names are steered by earlier region files, because the newest can't be used.";
     RECORDS Gauge "meridian_records" []
         "Records of all zones served.";
     ZONE_SERIAL Gauge "meridian_zone_serial" ["zone"]
@@ -334,6 +336,8 @@ pub struct ZoneGauges {
 pub struct Gauges {
     /// Zones, those without data included.
     pub zones: Arc<Vec<ZoneGauges>>,
+    /// Whether an earlier model is in force, because the newest can't be used.
+    pub model_stale: bool,
     /// Open TCP connections.
     pub tcp_open: usize,
     /// How many there may be.
@@ -468,6 +472,7 @@ fn render_gauges(gauges: &Gauges) -> String {
     set(&ZONES, &[], (gauges.zones.len() - with_state(ZoneState::Failed)) as f64);
     set(&ZONES_FAILED, &[], with_state(ZoneState::Failed) as f64);
     set(&ZONES_STALE, &[], with_state(ZoneState::Stale) as f64);
+    set(&MODEL_STALE, &[], f64::from(u8::from(gauges.model_stale)));
     set(&RECORDS, &[], gauges.zones.iter().map(|zone| zone.records as f64).sum());
     set(&GENERATION, &[], gauges.generation as f64);
     set(&SNAPSHOT_AGE, &[], gauges.age_s);

@@ -41,6 +41,8 @@ pub struct Readiness {
     pub zones_failed: usize,
     /// Zones served from an earlier version.
     pub zones_stale: usize,
+    /// What is steered is not what the region files say.
+    pub model_stale: bool,
 }
 
 /// What a reload came to.
@@ -139,15 +141,17 @@ fn unauthorized() -> Response {
 }
 
 async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
-    let Readiness { ready, zones_failed, zones_stale } = admin.operations.readiness();
+    let Readiness { ready, zones_failed, zones_stale, model_stale } = admin.operations.readiness();
     if !ready {
         return (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response();
     }
-    if zones_failed + zones_stale == 0 {
+    let counts =
+        [(zones_failed, "zones_failed"), (zones_stale, "zones_stale"), (usize::from(model_stale), "model_stale")];
+    if counts.iter().all(|(count, _)| *count == 0) {
         return "ok\n".into_response();
     }
     let mut text = String::from("degraded\n");
-    for (count, what) in [(zones_failed, "zones_failed"), (zones_stale, "zones_stale")] {
+    for (count, what) in counts {
         if count > 0 {
             // Writing to a string can't fail.
             let _ = writeln!(text, "{what} {count}");

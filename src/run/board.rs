@@ -15,6 +15,7 @@ pub(super) struct Board {
     published_at: Mutex<Instant>,
     retired: AtomicUsize,
     zones: Mutex<Arc<Vec<ZoneGauges>>>,
+    model_stale: AtomicBool,
 }
 
 impl Default for Board {
@@ -35,6 +36,7 @@ impl Board {
             published_at: Mutex::new(now),
             retired: AtomicUsize::new(0),
             zones: Mutex::default(),
+            model_stale: AtomicBool::new(false),
         }
     }
 
@@ -60,8 +62,9 @@ impl Board {
         self.retired.store(count, Ordering::Relaxed);
     }
 
-    /// Says how the zones stand.
-    pub(super) fn set_zones(&self, zones: Vec<ZoneGauges>) {
+    /// Says how the zones and the model stand.
+    pub(super) fn set_loaded(&self, zones: Vec<ZoneGauges>, model_stale: bool) {
+        self.model_stale.store(model_stale, Ordering::Relaxed);
         *self.zones.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(zones);
     }
 
@@ -74,6 +77,7 @@ impl Board {
             ready: self.serving.load(Ordering::Acquire) && self.generation() > 0,
             zones_failed: count(ZoneState::Failed),
             zones_stale: count(ZoneState::Stale),
+            model_stale: self.model_stale.load(Ordering::Relaxed),
         }
     }
 
@@ -84,6 +88,7 @@ impl Board {
         let published_at = *self.published_at.lock().unwrap_or_else(PoisonError::into_inner);
         Gauges {
             zones,
+            model_stale: self.model_stale.load(Ordering::Relaxed),
             tcp_open: 0,
             tcp_limit: 0,
             generation: self.generation(),

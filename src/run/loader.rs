@@ -152,6 +152,12 @@ impl Loader {
         self.regions.model()
     }
 
+    /// True if what is steered is not what the region files say, because that can't be used.
+    #[must_use]
+    pub fn has_stale_model(&self) -> bool {
+        self.regions.is_stale()
+    }
+
     /// All zones, sorted by apex.
     #[must_use]
     pub fn gauges(&self) -> Vec<ZoneGauges> {

@@ -17,7 +17,7 @@ pub(super) struct Regions {
     /// What was read last, whether it was good or not.
     files: Vec<RegionFile>,
     loaded: bool,
-    /// What was read last had errors.
+    /// What was read last can't be used.
     bad: bool,
 }
 
@@ -47,6 +47,7 @@ impl Regions {
             Ok(files) => files,
             Err((path, error)) => {
                 report.push(Diagnostic::error("unreadable-file", format!("cannot read region file {path}: {error}")));
+                self.bad = true;
                 return Ok(NextModel::Bad);
             }
         };
@@ -57,10 +58,11 @@ impl Regions {
         let texts: Vec<(Arc<str>, &str)> =
             files.iter().filter_map(|(path, bytes)| Some((Arc::clone(path), utf8(path, bytes, &mut own)?))).collect();
         let read = model::read(&texts, &mut own);
-        self.bad = own.has_errors();
+        let read = read.filter(|_| !own.has_errors());
         report.extend(own);
-        let Some(next) = read.filter(|_| !self.bad) else {
+        let Some(next) = read else {
             self.files = files;
+            self.bad = true;
             return Ok(NextModel::Bad);
         };
         let gone = self.model.services.iter().filter(|service| next.service_by_key(&service.key).is_none()).count();
@@ -76,6 +78,7 @@ impl Regions {
             return Err(Refused);
         }
         self.files = files;
+        self.bad = false;
         Ok(NextModel::New(Arc::new(next)))
     }
 
@@ -93,6 +96,11 @@ impl Regions {
     /// The model in force; empty before the first.
     pub(super) const fn model(&self) -> &Arc<Model> {
         &self.model
+    }
+
+    /// True if the model in force is not what the files say, because that can't be used.
+    pub(super) const fn is_stale(&self) -> bool {
+        self.loaded && self.bad
     }
 
     /// True once a model was taken.

@@ -108,7 +108,7 @@ impl Reloads {
             if self.events.send(Event::Reload(Box::new(linked))).is_ok() {
                 let _ = generation.blocking_recv();
             }
-            self.board.set_zones(self.loader.gauges());
+            self.board.set_loaded(self.loader.gauges(), self.loader.has_stale_model());
         }
         let mut outcome = self.outcome(result, &report, start);
         (outcome.added, outcome.changed, outcome.removed) = (added.len(), changed.len(), removed.len());

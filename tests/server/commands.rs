@@ -31,6 +31,29 @@ fn check_says_what_serve_would_find() {
 }
 
 #[test]
+fn check_reads_region_files_too() {
+    let zone = ("zones/example.com.zone", "$TTL 300\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.53\n");
+    let service = |names: &str, policy: &str| {
+        format!(
+            "[regions.fra]\n[services.web]\nnames = [\"{names}\"]\npolicy = \"{policy}\"\n[services.web.endpoints]\nfra = [\"192.0.2.1\", \"192.0.2.2\"]\n"
+        )
+    };
+    let check = |regions: &str| run(&[zone, ("zones/regions.toml", regions)], &["check"]);
+    let (code, text) = check(&service("www.example.com", "weighted"));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("1 of 1 zones are good, 3 records; 0 errors"), "{text}");
+    for (regions, place, finding) in [
+        (service("www.example.com", "wieghted"), "zones/regions.toml:4:10", "policy `wieghted` is not defined"),
+        (service("www.example.net", "weighted"), "zones/regions.toml:3:10", "www.example.net. is outside every zone"),
+        (service("ns.example.com", "weighted"), "zones/regions.toml:3:10", "ns.example.com. has A records"),
+    ] {
+        let (code, text) = check(&regions);
+        assert_eq!(code, Some(3), "{text}");
+        assert!(text.contains(place) && text.contains(finding), "{text}");
+    }
+}
+
+#[test]
 fn arguments_are_explained() {
     for arguments in [&["serve", "--nonsense"][..], &[], &["cehck"]] {
         assert_eq!(run(&[], arguments).0, Some(2), "{arguments:?}");

@@ -55,8 +55,9 @@ fn web(server: &TestServer) -> Vec<String> {
 fn errors(server: &TestServer, query: &str, result: &str) -> String {
     let (_, outcome) = server.reload(query);
     assert_eq!(outcome["result"], result, "{outcome:#}");
+    // A finding without a place begins with its severity.
     let lines = outcome["findings"].as_array().unwrap().iter().map(|line| line.as_str().unwrap());
-    lines.filter(|line| line.contains(" error[")).collect::<Vec<_>>().join("\n")
+    lines.filter(|line| line.contains("error[")).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -109,15 +110,33 @@ fn a_region_file_with_errors_keeps_the_model_in_force() {
     }
     assert!(server.log().contains("zones/regions.toml:9:10"), "{}", server.log());
     assert_eq!(web(&server), ["192.0.2.10"]);
+    assert_eq!(server.http("GET", "/readyz", None), (200, "degraded\nmodel_stale 1\n".into()));
+    assert_eq!(server.metric("meridian_model_stale"), 1.0);
     // The zones are another matter.
     assert_eq!(ask_both(server.dns(), "host.example.com", TYPE_A), saying(NOERROR, &["192.0.2.2"]));
     // Found again until it is mended.
     assert_eq!(errors(&server, "", "partial"), first);
     server.write(REGIONS, MODEL);
     assert_eq!(errors(&server, "", "ok"), "");
+    assert_eq!(server.http("GET", "/readyz", None), (200, "ok\n".into()));
+    assert_eq!(server.metric("meridian_model_stale"), 0.0);
     server.write(REGIONS, "[regions.fra\n");
     assert!(errors(&server, "", "partial").contains("zones/regions.toml:1:"));
     assert_eq!(web(&server), ["192.0.2.10"]);
+    // A load that is refused for another reason does not make it good.
+    server.write(REGIONS, "");
+    assert!(errors(&server, "", "refused").contains("2 of 2 services would be removed"));
+    server.write(REGIONS, "[regions.fra\n");
+    assert!(errors(&server, "", "partial").contains("zones/regions.toml:1:"));
+    // A file that cannot be read is an error like any other.
+    server.write(REGIONS, MODEL);
+    std::fs::create_dir(server.folder().join("zones/folder.toml")).unwrap();
+    for _ in 0..2 {
+        assert!(errors(&server, "", "partial").contains("cannot read region file"));
+        assert_eq!(server.metric("meridian_model_stale"), 1.0);
+    }
+    std::fs::remove_dir(server.folder().join("zones/folder.toml")).unwrap();
+    assert_eq!(errors(&server, "", "ok"), "");
 }
 
 #[test]
@@ -178,6 +197,7 @@ fn a_model_that_contradicts_the_zones_waits_for_them() {
     assert_eq!(ask_both(server.dns(), "host.example.com", TYPE_A), saying(NOERROR, &["192.0.2.1"]));
     // Found again until it is mended.
     assert_eq!(errors(&server, "", "partial"), first);
+    assert_eq!(server.http("GET", "/readyz", None), (200, "degraded\nmodel_stale 1\n".into()));
     server.write(ZONE, &zone(2, ""));
     assert_eq!(errors(&server, "", "ok"), "");
     assert_eq!(ask_both(server.dns(), "host.example.com", TYPE_A), saying(NOERROR, &["192.0.2.10"]));
