@@ -27,6 +27,9 @@ fn check(arguments: CheckArguments, out: &mut impl Write) -> io::Result<Exit> {
     let mut loader = Loader::new(hash_key()?);
     let loaded = loader.load(&zone_settings(&config), true);
     report.extend(loaded.report);
+    if loaded.result == ReloadResult::Refused {
+        return conclude(&report, "nothing would be served", false, out);
+    }
     let zones = loader.gauges();
     let good = zones.iter().filter(|zone| zone.state != ZoneState::Failed).count();
     let records: usize = zones.iter().map(|zone| zone.records).sum();

@@ -41,7 +41,7 @@ pub(super) fn run(arguments: ServeArguments) -> Exit {
             tracing::error!(reason, "{error}");
             Exit::Failed
         }
-        Err(RunError::Zones(report)) => bad_configuration(&report, "no zones can be loaded"),
+        Err(RunError::Zones(report)) => bad_configuration(&report, "nothing can be loaded"),
         Err(RunError::Strict { failed, report }) => {
             bad_configuration(&report, &format!("{failed} zones have errors and the start is strict"))
         }

@@ -41,8 +41,8 @@ const FILES_BESIDE_CONNECTIONS: u64 = 200;
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The zones folder can't be read.
-    #[error("no zones can be loaded")]
+    /// The zones folder can't be read, or the region files have errors.
+    #[error("nothing can be loaded")]
     Zones(Report),
     /// Zones have errors, and the operator wants that to prevent the start.
     #[error("{failed} zones have errors and the start is strict")]

@@ -50,6 +50,7 @@ fn check_reads_region_files_too() {
         let (code, text) = check(&regions);
         assert_eq!(code, Some(3), "{text}");
         assert!(text.contains(place) && text.contains(finding), "{text}");
+        assert!(text.contains("\nnothing would be served; 1 errors, "), "{text}");
     }
 }
 

@@ -150,7 +150,9 @@ fn a_start_with_bad_region_files_says_all_and_ends() {
         &[],
     );
     assert_eq!(ended.code, Some(3), "{}", ended.log);
-    for text in ["example.com.zone:6:7", "zones/a.toml:9:10", "zones/b.toml:1:10", "zones/b.toml:2:"] {
+    for text in
+        ["nothing can be loaded", "example.com.zone:6:7", "zones/a.toml:9:10", "zones/b.toml:1:10", "zones/b.toml:2:"]
+    {
         assert!(ended.log.contains(text), "`{text}` is not in {}", ended.log);
     }
 }
