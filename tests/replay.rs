@@ -1,0 +1,162 @@
+//! Steering, replayed: every `tests/replay/*.replay` through `respond()`, from files to octets.
+//!
+//! How a replay is written stands in `tests/replay_runner/script.rs`.
+
+#[path = "conformance/text.rs"]
+#[allow(dead_code, reason = "the rows of the corpus use the rest")]
+mod text;
+#[path = "conformance/wire.rs"]
+#[allow(dead_code, reason = "the rows of the corpus use the rest")]
+mod wire;
+
+mod replay_runner;
+
+use std::fs;
+use std::path::Path;
+
+use replay_runner::{Replay, play};
+
+/// All replays, by file name.
+fn replays() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/replay");
+    let mut replays: Vec<(String, String)> = fs::read_dir(folder)
+        .expect("the folder is there")
+        .map(|entry| entry.expect("the folder is readable").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "replay"))
+        .map(|path| {
+            let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+            (name, fs::read_to_string(&path).expect("a replay is text"))
+        })
+        .collect();
+    replays.sort();
+    replays
+}
+
+#[test]
+fn every_replay_goes_as_written() {
+    let replays = replays();
+    assert!(replays.len() >= 30, "only {} replays", replays.len());
+    let mut found = Vec::new();
+    for (name, text) in &replays {
+        match Replay::read(text) {
+            Ok(replay) => found.extend(play(&replay).into_iter().map(|line| format!("{name}:{line}"))),
+            Err(error) => found.push(format!("{name}:{error}")),
+        }
+    }
+    assert!(found.is_empty(), "{} differences:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn every_rule_is_named_once() {
+    let mut rules = std::collections::BTreeMap::new();
+    for (name, text) in replays() {
+        let replay = Replay::read(&text).unwrap_or_else(|error| panic!("{name}:{error}"));
+        if let Some(other) = rules.insert(replay.rule, name.clone()) {
+            panic!("{other} and {name} show the same rule");
+        }
+    }
+}
+
+const SMALL: &str = "rule: a test of the tests
+ZONE example.com.
+@ 300 SOA ns1 hostmaster 1 2 3 4 60
+@ 300 NS ns1
+ns1 300 A 192.0.2.53
+END
+REGIONS
+[regions.fra]
+[regions.iad]
+[checks.c]
+icmp = {}
+[services.web]
+names = ['www.example.com']
+policy = 'weighted'
+check = 'c'
+endpoints = { fra = ['192.0.2.1'], iad = ['198.51.100.1'] }
+[services.one]
+names = ['one.example.com']
+policy = 'failover'
+check = 'c'
+endpoints = { fra = ['192.0.2.2', '192.0.2.3'] }
+END
+";
+
+/// What `steps` come to; the regions are `fra` and `iad`, `one` has two endpoints in `fra`.
+fn small(steps: &str) -> Vec<String> {
+    let text = format!("{SMALL}{steps}");
+    play(&Replay::read(&text).unwrap_or_else(|error| panic!("{error}\n{steps}")))
+}
+
+#[test]
+fn what_is_wrong_is_seen() {
+    let right = [
+        "QUERY ns1.example.com. A FROM 10.0.0.1\nEXPECT NOERROR AA\n  ANSWER ns1.example.com. 300 A 192.0.2.53\n",
+        "QUERY x.example.com. A FROM 10.0.0.1\nEXPECT NXDOMAIN example.com. 60\n",
+        "QUERY www.example.com. A FROM 300 CLIENTS\nEXPECT NOERROR AA\n  ANSWER www.example.com. 30 A 192.0.2.1\n  \
+         OR\n  ANSWER www.example.com. 30 A 198.51.100.1\n",
+        "SHARE www.example.com. A OVER 2000 CLIENTS\n  fra 0.5 ± 0.03\n  iad 0.5 ± 0.03\n",
+        "SHARE www.example.com. A OVER 300 CLIENTS\n  fra 0.5 ± 0.1\n  iad 0.5 ± 0.1\nREGION fra down\n\
+         SHARE www.example.com. A OVER 300 CLIENTS\n  iad 1 ± 0\nMOVED FROM fra\nREGION fra up\n\
+         SHARE www.example.com. A OVER 300 CLIENTS\n  fra 0.5 ± 0.1\n  iad 0.5 ± 0.1\nMOVED TO fra\n",
+        "REGION fra down\nAGREE www.example.com. A AND www.example.com. A OVER 100 CLIENTS\n",
+        "TURNS one.example.com. A FROM 10.0.0.1 OVER 5 QUERIES\n  192.0.2.2\n  192.0.2.3\n",
+        "QUERY ns1.example.com. A FROM 10.0.0.1\nEXPECT NOERROR AA\n  ANSWER ns1.example.com. 300 A 192.0.2.53\n\
+         LANE 7\nOVERRIDE fra down\nCLEAR\n\
+         QUERY one.example.com. AAAA FROM 10.0.0.1\nEXPECT NODATA example.com. 5\n",
+    ];
+    for steps in right {
+        assert_eq!(small(steps), [] as [&str; 0], "{steps}");
+    }
+    let wrong = [
+        (right[0].replace("300 A", "299 A"), "299"),
+        (right[0].replace("192.0.2.53", "192.0.2.54"), "192.0.2.54"),
+        (right[0].replace("ANSWER ns1", "ANSWER NS1"), "NS1"),
+        (right[0].replace("ANSWER", "ADDITIONAL"), "ADDITIONAL"),
+        (right[0].replace(" AA", ""), "AA"),
+        (right[0].replace("NOERROR", "SERVFAIL"), "SERVFAIL"),
+        (right[0].replace("300 A 192.0.2.53\n", "300 A 192.0.2.53\n  ANSWER x.example.com. 1 A 192.0.2.1\n"), "x."),
+        (right[1].replace("60", "61"), "61"),
+        (right[1].replace("NXDOMAIN", "NODATA"), "NXDOMAIN"),
+        (right[2].replace("  OR\n  ANSWER www.example.com. 30 A 198.51.100.1\n", ""), "198.51.100.1"),
+        (right[3].replace("0.5", "0.6"), "fra"),
+        (right[3].replace("  iad 0.5 ± 0.03\n", ""), "iad"),
+        (right[4].replace("FROM fra", "FROM iad"), "iad"),
+        (right[4].replace("TO fra", "TO iad"), "iad"),
+        (right[4].replace("MOVED TO fra", "MOVED NONE"), "clients moved"),
+        (right[5].replace("REGION fra down", "").replace("AND www", "AND one"), "agree"),
+        (right[6].replace("192.0.2.3", "192.0.2.4"), "192.0.2.3"),
+        (right[6].replace("  192.0.2.3", "  192.0.2.3\n  192.0.2.9"), "192.0.2"),
+        (right[7].replace("CLEAR", "").replace("com. 5", "com. 7"), "SOA"),
+    ];
+    for (steps, word) in wrong {
+        let found = small(&steps);
+        assert!(!found.is_empty() && found.concat().contains(word), "`{word}` is not in {found:?}: {steps}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_refused() {
+    for steps in [
+        "NONSENSE\n",
+        "QUERY www.example.com. A FROM 10.0.0.1\n",
+        "EXPECT NOERROR\n",
+        "QUERY www.example.com. A\nEXPECT NOERROR\n",
+        "QUERY www.example.com. A FROM nobody\nEXPECT NOERROR\n",
+        "QUERY www.example.com. A FROM 10.0.0.1\nEXPECT NONSENSE\n",
+        "QUERY www.example.com. A FROM 10.0.0.1\nEXPECT NOERROR\n  NONSENSE a. 1 A 192.0.2.1\n",
+        "QUERY www.example.com. A FROM 10.0.0.1\nEXPECT NOERROR NONSENSE\n",
+        "SHARE www.example.com. A OVER 10 CLIENTS\n",
+        "SHARE www.example.com. A OVER no CLIENTS\n  fra 1 ± 0\n",
+        "MOVED NOWHERE\n",
+        "  ANSWER www.example.com. 30 A 192.0.2.1\n",
+        "ZONE example.net.\n",
+    ] {
+        assert!(Replay::read(&format!("{SMALL}{steps}")).is_err(), "{steps}");
+    }
+    assert!(Replay::read("no rule\n").is_err());
+    assert!(
+        !small("STATE web/fra/192.0.2.9 down\nQUERY x.example.com. A FROM 10.0.0.1\nEXPECT NXDOMAIN example.com. 60\n")
+            .is_empty()
+    );
+    assert!(!small("MOVED NONE\n").is_empty());
+}

@@ -1,0 +1,10 @@
+//! Replays: a zone, a region file, what happens to the regions, and what clients are answered meanwhile.
+
+mod script;
+
+mod world;
+
+mod play;
+
+pub(crate) use play::play;
+pub(crate) use script::Replay;

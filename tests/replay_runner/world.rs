@@ -1,0 +1,163 @@
+//! What is asked: the files of a replay as a snapshot, in the state that its script says.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use meridian::answer::{self, Client, Lane, Transport};
+use meridian::base::diagnostic::Report;
+use meridian::base::files::MemoryFiles;
+use meridian::base::hash::HashKey;
+use meridian::model::{self, Model};
+use meridian::snapshot::{Snapshot, Steering, link};
+use meridian::table::States;
+use meridian::zone::{self, Served, ZoneSet};
+
+use super::script::{Ask, Question, Replay};
+use crate::text;
+use crate::wire::Message;
+
+/// The zones and the model, linked, and what happened to the regions so far.
+pub(crate) struct World {
+    model: Arc<Model>,
+    script: String,
+    snapshot: Snapshot,
+    lanes: HashMap<u64, Lane>,
+    lane: u64,
+    /// By type and data: the region that has the record.
+    regions: HashMap<(u16, Vec<u8>), String>,
+}
+
+impl World {
+    /// Reads and links the files; the findings if anything is wrong with them.
+    pub(crate) fn new(replay: &Replay) -> Result<Self, String> {
+        let key = HashKey::new(1, 2);
+        let mut report = Report::new();
+        let mut served = Vec::new();
+        for (origin, text) in &replay.zones {
+            let name = origin.parse().map_err(|error| format!("{origin}: {error}"))?;
+            let path = format!("{origin}zone").into();
+            let loaded = zone::load(key, &path, text.as_bytes(), &name, &MemoryFiles::new(), &mut report);
+            served.extend(loaded.map(|loaded| Served::Zone(Arc::new(loaded.zone))));
+        }
+        for apex in &replay.failed {
+            served.push(Served::Failed(apex.parse().map_err(|error| format!("{apex}: {error}"))?));
+        }
+        let files: Vec<(Arc<str>, &str)> =
+            replay.regions.iter().zip(1..).map(|(text, n)| (format!("{n}.toml").into(), text.as_str())).collect();
+        let model = model::read(&files, &mut report);
+        let linked = model.as_ref().map(|model| link(&ZoneSet::of(key, served), model));
+        if let Some(linked) = &linked {
+            linked.report(&mut report);
+        }
+        match (model, linked) {
+            (Some(model), Some(linked)) if !report.has_errors() => {
+                let model = Arc::new(model);
+                let steering = Arc::new(Steering::new(Arc::clone(&model), &States::all_up(&model), 1));
+                let zones = Arc::new(linked.zones);
+                let snapshot = Snapshot { generation: 1, key, zones, steering, options: Arc::default() };
+                let regions = regions(&model);
+                Ok(Self { model, script: String::new(), snapshot, lanes: HashMap::new(), lane: 1, regions })
+            }
+            _ => Err(report.render()),
+        }
+    }
+
+    /// Another line of the script: the next generation.
+    pub(crate) fn change(&mut self, line: &str) -> Result<(), String> {
+        self.script.push_str(line);
+        self.script.push('\n');
+        self.publish()
+    }
+
+    /// Everything up, no words: the next generation.
+    pub(crate) fn clear(&mut self) -> Result<(), String> {
+        self.script.clear();
+        self.publish()
+    }
+
+    fn publish(&mut self) -> Result<(), String> {
+        let mut report = Report::new();
+        let states = States::from_script(&self.model, "script", &self.script, &mut report);
+        let generation = self.snapshot.generation + 1;
+        let steering = Arc::new(Steering::new(Arc::clone(&self.model), &states, generation));
+        self.snapshot = Snapshot { generation, steering, ..self.snapshot.clone() };
+        if report.is_empty() { Ok(()) } else { Err(report.render()) }
+    }
+
+    /// The lane that answers from here on.
+    pub(crate) const fn use_lane(&mut self, lane: u64) {
+        self.lane = lane;
+    }
+
+    /// The lane that answers.
+    pub(crate) const fn lane(&self) -> u64 {
+        self.lane
+    }
+
+    /// The answer to one question.
+    pub(crate) fn ask(&mut self, question: &Question, client: IpAddr, ask: Ask) -> Result<Message, String> {
+        let packet = packet(question, ask)?;
+        let transport = if ask.tcp { Transport::Tcp } else { Transport::Udp };
+        let lane = self.lanes.entry(self.lane).or_insert_with(|| Lane::new(self.lane));
+        let mut out = vec![0; 65_535];
+        let reply = answer::respond(&self.snapshot, lane, &packet, Client { address: client, transport }, &mut out);
+        let limit = ask.edns.unwrap_or(if ask.dnssec { 1232 } else { 512 }).min(1232);
+        if !ask.tcp && reply.len > usize::from(limit.max(512)) {
+            return Err(format!("{} octets, {limit} were offered", reply.len));
+        }
+        let message = Message::parse(&out[..reply.len]).map_err(|error| format!("{error:?}"))?;
+        if message.question != packet[12..packet.len() - if has_opt(ask) { OPT_LEN } else { 0 }] {
+            return Err("the question came back changed".into());
+        }
+        if message.opt.len() != usize::from(has_opt(ask)) {
+            return Err(format!("{} OPT records", message.opt.len()));
+        }
+        Ok(message)
+    }
+
+    /// The region that an answer came from: the first record that one has.
+    pub(crate) fn region(&self, message: &Message) -> Option<&str> {
+        message.sections[0]
+            .iter()
+            .find_map(|record| self.regions.get(&(record.rtype, record.data.clone())))
+            .map(String::as_str)
+    }
+}
+
+/// Which region has a record; none of those that several have.
+fn regions(model: &Model) -> HashMap<(u16, Vec<u8>), String> {
+    let (mut regions, mut shared) = (HashMap::new(), Vec::new());
+    for endpoint in &model.endpoints {
+        for record in &endpoint.records {
+            let key = (record.rtype.0, record.wire.to_vec());
+            let region = model.regions[endpoint.region.index()].key.to_string();
+            if regions.insert(key.clone(), region.clone()).is_some_and(|other| other != region) {
+                shared.push(key);
+            }
+        }
+    }
+    shared.iter().for_each(|key| {
+        regions.remove(key);
+    });
+    regions
+}
+
+const OPT_LEN: usize = 11;
+
+const fn has_opt(ask: Ask) -> bool {
+    ask.dnssec || ask.edns.is_some()
+}
+
+fn packet(question: &Question, ask: Ask) -> Result<Vec<u8>, String> {
+    let mut packet = vec![0x12, 0x34, 0, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(has_opt(ask))];
+    packet.extend(text::name(&question.name)?);
+    packet.extend(text::rtype(&question.rtype)?.to_be_bytes());
+    packet.extend([0, 1]);
+    if has_opt(ask) {
+        packet.extend([0, 0, 41]);
+        packet.extend(ask.edns.unwrap_or(1232).to_be_bytes());
+        packet.extend([0, 0, if ask.dnssec { 0x80 } else { 0 }, 0, 0, 0]);
+    }
+    Ok(packet)
+}
