@@ -233,18 +233,17 @@ impl<'s> Resolver<'s, '_, '_> {
         encloser: Option<usize>,
     ) -> Result<Step<'s>, Full> {
         let qtype = self.query.qtype;
-        let exact = if qtype == RecordType::ANY { any(node) } else { node.set(qtype) };
-        let alias = || node.set(RecordType::CNAME).filter(|_| qtype != RecordType::ANY);
-        let Some(set) = exact.or_else(alias) else {
+        if qtype == RecordType::ANY {
+            return self.any(zone, node, name, owner, encloser);
+        }
+        let exact = node.set(qtype);
+        let Some(set) = exact.or_else(|| node.set(RecordType::CNAME)) else {
             self.no_data(zone, node, name, encloser);
             return Ok(Step::Done);
         };
         match self.put(Section::Answer, owner, node, set)? {
             Put::Written(first) => {
-                if let Some(encloser) = encloser.filter(|_| self.message.dnssec) {
-                    denial::wildcard_answer(self, zone, name, encloser);
-                }
-                self.want_addresses(node, set);
+                self.wrote(zone, node, set, name, encloser);
                 let leads_on = exact.is_none();
                 return Ok(first.filter(|_| leads_on).map_or(Step::Done, Step::Follow));
             }
@@ -252,6 +251,47 @@ impl<'s> Resolver<'s, '_, '_> {
             Put::Failed => self.message.set_rcode(rcode::SERVFAIL),
         }
         Ok(Step::Done)
+    }
+
+    /// RFC 8482 §4.1: one RRset stands for all, the lowest type that has anything for this client; signatures and
+    /// denials only if there is nothing else.
+    #[cold]
+    fn any(
+        &mut self,
+        zone: &'s Zone,
+        node: Node<'s>,
+        name: &FoldedName,
+        owner: Owner<'_>,
+        encloser: Option<usize>,
+    ) -> Result<Step<'s>, Full> {
+        let plain = |set: &Rrset<'_>| !matches!(set.rtype, RecordType::RRSIG | RecordType::NSEC | RecordType::NSEC3);
+        let of_zone = node.sets().next().filter(|_| !node.sets().any(|set| plain(&set)));
+        let mut failed = false;
+        for set in node.sets().filter(plain).chain(of_zone) {
+            match self.put(Section::Answer, owner, node, set)? {
+                Put::Written(_) => {
+                    self.wrote(zone, node, set, name, encloser);
+                    return Ok(Step::Done);
+                }
+                Put::Nothing => {}
+                Put::Failed => failed = true,
+            }
+        }
+        if failed {
+            self.message.set_rcode(rcode::SERVFAIL);
+        } else {
+            self.no_data(zone, node, name, encloser);
+        }
+        Ok(Step::Done)
+    }
+
+    /// Notes what goes with an RRset of the answer section.
+    #[inline]
+    fn wrote(&mut self, zone: &'s Zone, node: Node<'s>, set: Rrset<'s>, name: &FoldedName, encloser: Option<usize>) {
+        if let Some(encloser) = encloser.filter(|_| self.message.dnssec) {
+            denial::wildcard_answer(self, zone, name, encloser);
+        }
+        self.want_addresses(node, set);
     }
 
     /// Writes an RRset, or what its service decides for this client.
@@ -481,12 +521,6 @@ impl<'s> Resolver<'s, '_, '_> {
             Found::Wildcard(..) | Found::Dname(..) | Found::Nothing(_) => None,
         }
     }
-}
-
-/// RFC 8482 §4.1: one RRset stands for all, the lowest type; signatures and denials only if there is nothing else.
-fn any(node: Node<'_>) -> Option<Rrset<'_>> {
-    let plain = |set: &Rrset<'_>| !matches!(set.rtype, RecordType::RRSIG | RecordType::NSEC | RecordType::NSEC3);
-    node.sets().find(plain).or_else(|| node.sets().next())
 }
 
 /// MINIMUM, the last number of the SOA's data.
