@@ -156,6 +156,8 @@ impl Maker<'_> {
         let usable = || service.regions.iter().filter(|part| table.is_usable(id, part.region));
         let mut rings = Vec::new();
         for &rtype in &service.types {
+            // RFC 2181 §10.1: a name has one CNAME, however many regions are answered together.
+            let window = if rtype == RecordType::CNAME { 1 } else { window };
             if together {
                 let endpoints: Vec<EndpointId> = usable().flat_map(ServiceRegion::endpoint_ids).collect();
                 rings.push(self.ring(None, rtype, &endpoints, Balance::RoundRobin, window));
