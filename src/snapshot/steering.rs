@@ -11,7 +11,7 @@ use crate::base::ids::{EndpointId, RegionId, ServiceId};
 use crate::base::limits::ANSWERS_MAX;
 use crate::dns::RecordType;
 use crate::model::{Balance, Endpoint, Model, Service, ServiceRegion};
-use crate::policy::{Choice, Member, Pick, Placement, Placements, ring};
+use crate::policy::{Choice, Member, Pick, Placement, Placements, Reason, ring};
 use crate::table::{RegionTable, Standing, States};
 use crate::zone::RrsetData;
 
@@ -149,8 +149,8 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn answers(&mut self, id: ServiceId, service: &Service) -> Answers {
         let policy = self.model.policy(service);
-        let choice = self.placements.of.get(id.index()).map(|placement| placement.choice);
-        let together = matches!(choice, Some(Choice::All(_)));
+        let placement = self.placements.of.get(id.index());
+        let together = placement.is_some_and(|placement| matches!(placement.choice, Choice::All(_)));
         let window = if together { ANSWERS_MAX } else { policy.answers };
         let table = self.table;
         let usable = || service.regions.iter().filter(|part| table.is_usable(id, part.region));
@@ -168,7 +168,9 @@ impl Maker<'_> {
                 }
             }
         }
-        let down = self.table.standing.get(id.index()).is_some_and(|standing| *standing >= Standing::AllDown);
+        let down = self.table.standing.get(id.index()).is_some_and(|standing| *standing >= Standing::AllDown)
+            // Of the service that it follows, too.
+            || placement.is_some_and(|placement| placement.reason == Reason::AllDown);
         let ttl = if down { service.ttl.min } else { service.ttl.max };
         Answers { ttl, negative_ttl: service.ttl.min, rings }
     }
