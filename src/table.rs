@@ -9,7 +9,8 @@
 //! standing   regions that reach min_up with …             endpoints answered
 //! eligible   what is up and not drained                   the same
 //! drained    what is up                                   the same
-//! some-up    (any endpoint at all that is up)             the same
+//! some-up    (any endpoint of the judged type that is up,
+//!            then any endpoint at all)                    the same
 //! all-down   (any endpoint that is not taken away)        every one not taken away
 //! gone       none: everything is disabled or forced down  none
 //! ```
@@ -166,9 +167,10 @@ impl RegionTable {
 /// The first standing that has a region, and its regions.
 fn resort(views: &[View]) -> (Standing, u128) {
     type Test = fn(&View) -> bool;
-    let tests: [(Standing, Test); 4] = [
+    let tests: [(Standing, Test); 5] = [
         (Standing::Eligible, |view| view.reaches_undrained),
         (Standing::Drained, |view| view.reaches),
+        (Standing::SomeUp, |view| view.judged_up > 0),
         (Standing::SomeUp, |view| view.up > 0),
         (Standing::AllDown, |view| view.allowed > 0),
     ];
@@ -225,6 +227,8 @@ struct View {
     enabled: u32,
     allowed: u32,
     up: u32,
+    /// Of the type that the region is judged on.
+    judged_up: u32,
     reaches: bool,
     reaches_undrained: bool,
 }
@@ -247,7 +251,7 @@ impl View {
         }
         let reaches = |some: Tally| some.reaches(min_up, all);
         let (reaches, reaches_undrained) = (reaches(passing), reaches(undrained));
-        Self { region: part.region, enabled, allowed, up, reaches, reaches_undrained }
+        Self { region: part.region, enabled, allowed, up, judged_up: passing.count, reaches, reaches_undrained }
     }
 
     const fn why(&self) -> Why {
