@@ -4,6 +4,7 @@
 //! in wire form. An answer is a window of the ring, so it is a few small numbers (service, region, type, start); the TTL
 //! is patched in. Rings are made when the table changes: a query evaluates no rule.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::base::hash::steering_hash;
@@ -47,6 +48,8 @@ pub struct Ring {
     region: Option<RegionId>,
     rtype: RecordType,
     places: Box<[RrsetData]>,
+    /// Some record stands in more than one place.
+    has_repeats: bool,
     pick: Pick,
     /// Places one answer takes.
     window: usize,
@@ -61,8 +64,15 @@ impl Ring {
         self.pick.choose(cursor, client, draw)
     }
 
-    /// The records of the window that starts at place `start`.
+    /// The records of the window that starts at place `start`, none of them twice (RFC 2181 §5).
     pub fn records(&self, start: usize) -> impl Iterator<Item = &[u8]> {
+        let is_first = move |&(index, record): &(usize, &[u8])| {
+            !self.has_repeats || !self.window(start).take(index).any(|earlier| earlier == record)
+        };
+        self.window(start).enumerate().filter(is_first).map(|(_, record)| record)
+    }
+
+    fn window(&self, start: usize) -> impl Iterator<Item = &[u8]> {
         let from = start.checked_rem(self.places.len()).unwrap_or(0);
         let (before, after) = self.places.split_at(from);
         after.iter().chain(before).take(self.window).flat_map(|place| place.view(self.rtype).rdatas())
@@ -194,9 +204,22 @@ impl Maker<'_> {
             let records = endpoint.records.iter().filter(|record| record.rtype == rtype);
             answers.push(RrsetData::new(0, records.map(|record| record.wire.as_ref())));
         }
-        let places = ring(&members).into_iter().filter_map(|index| answers.get(index).cloned()).collect();
+        let places: Box<[RrsetData]> =
+            ring(&members).into_iter().filter_map(|index| answers.get(index).cloned()).collect();
+        let has_repeats = has_repeats(&places, rtype);
         let cursor = self.cursors;
         self.cursors += 1;
-        Ring { region, rtype, places, pick: Pick::new(balance, &members), window, cursor }
+        Ring { region, rtype, places, has_repeats, pick: Pick::new(balance, &members), window, cursor }
     }
+}
+
+/// True if a record stands in the places more than once.
+fn has_repeats(places: &[RrsetData], rtype: RecordType) -> bool {
+    let counts = || places.iter().map(|place| usize::from(place.view(rtype).count()));
+    // The usual region has one endpoint of a type, and this is done for every ring of every generation.
+    if counts().sum::<usize>() < 2 {
+        return false;
+    }
+    let mut seen = HashSet::new();
+    places.iter().any(|place| place.view(rtype).rdatas().any(|record| !seen.insert(record)))
 }
