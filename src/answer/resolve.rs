@@ -243,7 +243,7 @@ impl<'s> Resolver<'s, '_, '_> {
         };
         match self.put(Section::Answer, owner, node, set)? {
             Put::Written(first) => {
-                self.wrote(zone, node, set, name, encloser);
+                self.prove_wildcard(zone, name, encloser);
                 let leads_on = exact.is_none();
                 return Ok(first.filter(|_| leads_on).map_or(Step::Done, Step::Follow));
             }
@@ -270,7 +270,7 @@ impl<'s> Resolver<'s, '_, '_> {
         for set in node.sets().filter(plain).chain(of_zone) {
             match self.put(Section::Answer, owner, node, set)? {
                 Put::Written(_) => {
-                    self.wrote(zone, node, set, name, encloser);
+                    self.prove_wildcard(zone, name, encloser);
                     return Ok(Step::Done);
                 }
                 Put::Nothing => {}
@@ -285,22 +285,22 @@ impl<'s> Resolver<'s, '_, '_> {
         Ok(Step::Done)
     }
 
-    /// Notes what goes with an RRset of the answer section.
+    /// RFC 4035 §3.1.3.3: what a wildcard answered comes with the proof that nothing closer exists.
     #[inline]
-    fn wrote(&mut self, zone: &'s Zone, node: Node<'s>, set: Rrset<'s>, name: &FoldedName, encloser: Option<usize>) {
+    fn prove_wildcard(&mut self, zone: &'s Zone, name: &FoldedName, encloser: Option<usize>) {
         if let Some(encloser) = encloser.filter(|_| self.message.dnssec) {
             denial::wildcard_answer(self, zone, name, encloser);
         }
-        self.want_addresses(node, set);
     }
 
     /// Writes an RRset, or what its service decides for this client.
     #[inline]
     fn put(&mut self, section: Section, owner: Owner<'_>, node: Node<'s>, set: Rrset<'s>) -> Result<Put<'s>, Full> {
         match set.service() {
-            Some(service) => self.put_steered(section, owner, service, set.rtype),
+            Some(service) => self.put_steered(section, owner, node, service, set.rtype),
             None => {
                 self.message.put_set(section, owner, node, set, set.ttl)?;
+                self.want_addresses(node, set.rtype, set.rdatas());
                 Ok(Put::Written(set.rdatas().next()))
             }
         }
@@ -310,6 +310,7 @@ impl<'s> Resolver<'s, '_, '_> {
         &mut self,
         section: Section,
         owner: Owner<'_>,
+        node: Node<'s>,
         service: ServiceId,
         rtype: RecordType,
     ) -> Result<Put<'s>, Full> {
@@ -320,6 +321,7 @@ impl<'s> Resolver<'s, '_, '_> {
             Decision::Ring(ring, answers) => {
                 let start = self.turns.start(ring, hash);
                 self.message.put_records(section, owner, rtype, answers.ttl, ring.records(start))?;
+                self.want_addresses(node, rtype, ring.records(start));
                 Ok(Put::Written(ring.records(start).next()))
             }
             Decision::NoData(answers) => {
@@ -453,7 +455,8 @@ impl<'s> Resolver<'s, '_, '_> {
                 let Some(node) = zone.node(self.side) else { continue };
                 for rtype in [RecordType::A, RecordType::AAAA] {
                     let Some(set) = node.set(rtype) else { continue };
-                    let put = self.message.put_set(Section::Additional, Owner::Name(server), node, set, set.ttl);
+                    // A server beside the cut may be steered.
+                    let put = self.put(Section::Additional, Owner::Name(server), node, set);
                     if put.is_err() && needed {
                         return Err(Full);
                     }
@@ -465,19 +468,19 @@ impl<'s> Resolver<'s, '_, '_> {
 
     /// Notes the names in an RRset whose addresses help (RFC 1034 §4.3.2 step 6, RFC 2782, RFC 9460 §4.1).
     #[inline]
-    fn want_addresses(&mut self, node: Node<'s>, set: Rrset<'s>) {
-        let prefix = match set.rtype {
+    fn want_addresses(&mut self, node: Node<'s>, rtype: RecordType, rdatas: impl Iterator<Item = &'s [u8]>) {
+        let prefix = match rtype {
             RecordType::NS => 0,
             RecordType::MX | RecordType::SVCB | RecordType::HTTPS => 2,
             RecordType::SRV => 6,
             _ => return,
         };
-        for rdata in set.rdatas() {
+        for rdata in rdatas {
             let Some(rest) = rdata.get(prefix..) else { continue };
             let Some(name) = wire_len(rest).ok().and_then(|len| rest.get(..len)) else { continue };
             if name.len() > 1 {
                 self.additional.push(Wanted::Name(name));
-            } else if matches!(set.rtype, RecordType::SVCB | RecordType::HTTPS) && u16_at(rdata, 0) != 0 {
+            } else if matches!(rtype, RecordType::SVCB | RecordType::HTTPS) && u16_at(rdata, 0) != 0 {
                 // RFC 9460 §2.5: in service mode `.` is the owner itself.
                 self.additional.push(Wanted::Owner(node));
             }
