@@ -51,7 +51,8 @@ pub(crate) fn run(folder: &str, extension: &str, at_least: usize, render: impl F
     assert!(differences.is_empty(), "{}", differences.join("\n\n"));
 }
 
-fn compare(path: &Path, actual: &str) -> Result<(), String> {
+/// Compares the file at `path` with `actual`, or writes it when blessing; how they differ.
+pub(crate) fn compare(path: &Path, actual: &str) -> Result<(), String> {
     let actual = format!("{}\n", actual.trim_end());
     let expected = fs::read_to_string(path).unwrap_or_default();
     if expected == actual {
