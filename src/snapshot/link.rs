@@ -10,13 +10,14 @@
 //! | `owned-statically` | the zone file has the same type, or a CNAME, at the name |
 //! | `cname-at-apex`, `cname-beside-data` | a CNAME service where other data is |
 //! | `hand-written-hints` | an HTTPS or SVCB record at the name has address hints that would contradict the steering |
-//! | `steered-loop` | CNAME services lead in a circle |
+//! | `steered-loop` | CNAME services lead in a circle, by themselves or with aliases of zones between |
 
-use std::collections::{BTreeMap, HashMap};
+mod loops;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::diagnostic::{Diagnostic, Report};
-use crate::base::ids::ServiceId;
 use crate::dns::name::wire_len;
 use crate::dns::{Name, RecordType};
 use crate::model::{Model, Service, ServiceName};
@@ -63,7 +64,6 @@ pub fn link(zones: &ZoneSet, model: &Model) -> Linked {
             }
         }
     }
-    conflicts.extend(loops(model).map(|finding| Conflict { apex: None, finding }));
     let linked = overlays.into_iter().filter_map(|(apex, (zone, diff))| match zone.apply(&diff) {
         Ok(zone) => Some(Served::Zone(Arc::new(zone))),
         Err(error) => {
@@ -75,6 +75,7 @@ pub fn link(zones: &ZoneSet, model: &Model) -> Linked {
     let linked: Vec<Served> = linked.collect();
     let zones =
         if linked.is_empty() { zones.clone() } else { ZoneSet::of(zones.key(), zones.iter().cloned().chain(linked)) };
+    conflicts.extend(loops::find(&zones, model));
     Linked { zones, conflicts }
 }
 
@@ -209,40 +210,4 @@ fn hinted(node: Node<'_>) -> Option<RecordType> {
     [RecordType::HTTPS, RecordType::SVCB]
         .into_iter()
         .find(|&rtype| node.set(rtype).is_some_and(|set| set.rdatas().any(has_hints)))
-}
-
-/// A finding for every circle of CNAME services.
-fn loops(model: &Model) -> impl Iterator<Item = Diagnostic> {
-    let mut owner: HashMap<&Name, ServiceId> = HashMap::new();
-    for (id, service) in model.services().filter(|(_, service)| service.types.contains(&RecordType::CNAME)) {
-        owner.extend(service.names.iter().map(|name| (&name.name, id)));
-    }
-    let next = |id: ServiceId| -> Vec<ServiceId> {
-        let endpoints = model
-            .services
-            .get(id.index())
-            .into_iter()
-            .flat_map(|service| &service.regions)
-            .flat_map(|part| part.endpoint_ids());
-        let records = endpoints.filter_map(|id| model.endpoints.get(id.index())).flat_map(|endpoint| &endpoint.records);
-        records.filter_map(|record| owner.get(&Name::from_wire(&record.wire).ok()?).copied()).collect()
-    };
-    let mut circles = Vec::new();
-    for (id, service) in model.services() {
-        let (mut seen, mut stack) = (vec![false; model.services.len()], next(id));
-        while let Some(reached) = stack.pop() {
-            if reached == id {
-                circles.push(
-                    Diagnostic::error("steered-loop", format!("service `{}` leads back to itself", service.key))
-                        .at(service.at.clone(), "its CNAMEs lead to steered names whose CNAMEs lead here"),
-                );
-                break;
-            }
-            if let Some(seen) = seen.get_mut(reached.index()).filter(|seen| !**seen) {
-                *seen = true;
-                stack.extend(next(reached));
-            }
-        }
-    }
-    circles.into_iter()
 }
