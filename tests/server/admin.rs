@@ -43,7 +43,7 @@ fn changes_need_the_token() {
     assert_eq!(server.http("GET", "/api/v1/reload", Some(&server.token())).0, 405);
     assert_eq!(server.reload("?forse=true").0, 400);
     assert_eq!(server.reload("").0, 200);
-    assert!(server.log().contains("state/admin.token"), "where the token is, is said");
+    server.wait_for_text("state/admin.token");
 }
 
 #[test]

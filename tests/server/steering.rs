@@ -108,7 +108,7 @@ fn a_region_file_with_errors_keeps_the_model_in_force() {
     for text in ["zones/regions.toml:9:10: ", "failovr", "zones/regions.toml:21:13: ", "lax"] {
         assert!(first.contains(text), "`{text}` is not in {first}");
     }
-    assert!(server.log().contains("zones/regions.toml:9:10"), "{}", server.log());
+    server.wait_for_text("zones/regions.toml:9:10");
     assert_eq!(web(&server), ["192.0.2.10"]);
     assert_eq!(server.http("GET", "/readyz", None), (200, "degraded\nmodel_stale 1\n".into()));
     assert_eq!(server.metric("meridian_model_stale"), 1.0);

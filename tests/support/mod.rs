@@ -50,14 +50,19 @@ impl Lines {
 
     /// Waits for the `nth` line, from 0, with a message; `None` if the log ends before.
     fn wait(&self, message: &str, nth: usize) -> Option<Value> {
+        self.wait_until(message, nth, |line| line["message"] == message)
+    }
+
+    /// Waits for the `nth` line, from 0, that is `wanted`; `None` if the log ends before.
+    fn wait_until(&self, what: &str, nth: usize, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
         let deadline = Instant::now() + PATIENCE;
         let mut guard = self.0.0.lock().unwrap();
         loop {
-            if let Some(line) = guard.0.iter().filter(|line| line["message"] == message).nth(nth) {
+            if let Some(line) = guard.0.iter().filter(|line| wanted(line)).nth(nth) {
                 return Some(line.clone());
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "no `{message}` in {:#?}", guard.0);
+            assert!(!left.is_zero(), "no `{what}` in {:#?}", guard.0);
             if guard.1 {
                 return None;
             }
@@ -162,6 +167,12 @@ impl TestServer {
     /// Waits for the `nth` line, from 0, with a message.
     pub fn wait_for_log(&self, message: &str, nth: usize) -> Value {
         self.lines.wait(message, nth).unwrap_or_else(|| panic!("ended without `{message}`: {:#?}", self.lines.all()))
+    }
+
+    /// Waits for a line with `text` anywhere in it: what is answered may be read before what is logged.
+    pub fn wait_for_text(&self, text: &str) {
+        let found = self.lines.wait_until(text, 0, |line| line.to_string().contains(text));
+        assert!(found.is_some(), "ended without `{text}`: {:#?}", self.lines.all());
     }
 
     /// All lines logged so far, as text.
