@@ -2,6 +2,7 @@
 
 use crate::base::limits::NAME_LEN_MAX;
 use crate::dns::RecordType;
+use crate::dns::rdata::{NameLayout, embedded_names};
 use crate::dns::rtype::Class;
 use crate::wire::query::HEADER_LEN;
 use crate::wire::u16_at;
@@ -323,14 +324,8 @@ impl DataNames {
     #[inline]
     #[must_use]
     pub const fn of(rtype: RecordType) -> Self {
-        match rtype {
-            RecordType::NS | RecordType::CNAME | RecordType::PTR | RecordType::MB | RecordType::MG | RecordType::MR => {
-                Self::Compressible { prefix: 0, names: 1 }
-            }
-            RecordType::SOA | RecordType::MINFO => Self::Compressible { prefix: 0, names: 2 },
-            RecordType::MX => Self::Compressible { prefix: 2, names: 1 },
-            _ => Self::None,
-        }
+        let NameLayout { prefix, names, compress } = embedded_names(rtype);
+        if compress { Self::Compressible { prefix, names } } else { Self::None }
     }
 }
 

@@ -14,6 +14,7 @@ pub struct NameLayout {
 }
 
 /// Where the names of type `rtype` stand.
+#[inline]
 #[must_use]
 pub const fn embedded_names(rtype: RecordType) -> NameLayout {
     let (prefix, names, compress) = match rtype {
