@@ -143,29 +143,36 @@ impl<'m> Message<'m> {
         set: Rrset<'_>,
         ttl: u32,
     ) -> Result<(), Full> {
+        self.whole(section, |message| {
+            let layout = DataNames::of(set.rtype);
+            let mut count = 0;
+            for rdata in set.rdatas() {
+                // RFC 4034 §3: a signature has the TTL of what it covers.
+                let ttl = if set.rtype == RecordType::RRSIG { covered_ttl(node, rdata).unwrap_or(ttl) } else { ttl };
+                message.writer.put_record(owner, set.rtype, ttl, rdata, layout)?;
+                count += 1;
+            }
+            if message.dnssec && set.rtype != RecordType::RRSIG {
+                count += message.put_signatures(owner, node, set.rtype, ttl)?;
+            }
+            Ok(count)
+        })
+    }
+
+    /// Does what writes records and returns how many, and counts them; if they do not fit, nothing of it stays.
+    #[inline]
+    fn whole(&mut self, section: Section, write: impl FnOnce(&mut Self) -> Result<u16, Full>) -> Result<(), Full> {
         let mark = self.writer.mark();
-        let layout = DataNames::of(set.rtype);
-        let mut count = 0;
-        for rdata in set.rdatas() {
-            // RFC 4034 §3: a signature has the TTL of what it covers.
-            let ttl = if set.rtype == RecordType::RRSIG { covered_ttl(node, rdata).unwrap_or(ttl) } else { ttl };
-            if let Err(full) = self.writer.put_record(owner, set.rtype, ttl, rdata, layout) {
+        match write(self) {
+            Ok(count) => {
+                self.count(section, count);
+                Ok(())
+            }
+            Err(full) => {
                 self.writer.rollback(mark);
-                return Err(full);
-            }
-            count += 1;
-        }
-        if self.dnssec && set.rtype != RecordType::RRSIG {
-            match self.put_signatures(owner, node, set.rtype, ttl) {
-                Ok(signatures) => count += signatures,
-                Err(full) => {
-                    self.writer.rollback(mark);
-                    return Err(full);
-                }
+                Err(full)
             }
         }
-        self.count(section, count);
-        Ok(())
     }
 
     /// Writes records of one owner and type. All or none.
@@ -181,18 +188,15 @@ impl<'m> Message<'m> {
         ttl: u32,
         rdatas: impl Iterator<Item = &'r [u8]>,
     ) -> Result<(), Full> {
-        let mark = self.writer.mark();
-        let layout = DataNames::of(rtype);
-        let mut count = 0;
-        for rdata in rdatas {
-            if let Err(full) = self.writer.put_record(owner, rtype, ttl, rdata, layout) {
-                self.writer.rollback(mark);
-                return Err(full);
+        self.whole(section, |message| {
+            let layout = DataNames::of(rtype);
+            let mut count = 0;
+            for rdata in rdatas {
+                message.writer.put_record(owner, rtype, ttl, rdata, layout)?;
+                count += 1;
             }
-            count += 1;
-        }
-        self.count(section, count);
-        Ok(())
+            Ok(count)
+        })
     }
 
     /// Writes the signatures over a node's RRset of a type, RFC 4035 §3.1.1.
@@ -218,17 +222,9 @@ impl<'m> Message<'m> {
         ttl: u32,
         rdata: &[u8],
     ) -> Result<(), Full> {
-        let mark = self.writer.mark();
-        match self.writer.put_record(owner, rtype, ttl, rdata, DataNames::of(rtype)) {
-            Ok(()) => {
-                self.count(section, 1);
-                Ok(())
-            }
-            Err(full) => {
-                self.writer.rollback(mark);
-                Err(full)
-            }
-        }
+        self.whole(section, |message| {
+            message.writer.put_record(owner, rtype, ttl, rdata, DataNames::of(rtype)).map(|()| 1)
+        })
     }
 
     /// True if a pointer can reach the next octet written (RFC 1035 §4.1.4).
@@ -250,18 +246,10 @@ impl<'m> Message<'m> {
         soa: &NegativeSoa,
         ttl_max: u32,
     ) -> Result<(), Full> {
-        let mark = self.writer.mark();
         let at = question_at.map(|at| HEADER_LEN + at).filter(|&at| self.writer.holds_exactly(at, apex));
-        match self.try_negative_soa(apex, at, soa, soa.ttl.min(ttl_max)) {
-            Ok(()) => {
-                self.count(Section::Authority, 1);
-                Ok(())
-            }
-            Err(full) => {
-                self.writer.rollback(mark);
-                Err(full)
-            }
-        }
+        self.whole(Section::Authority, |message| {
+            message.try_negative_soa(apex, at, soa, soa.ttl.min(ttl_max)).map(|()| 1)
+        })
     }
 
     #[inline]

@@ -40,7 +40,3 @@ id!(
     /// A map of the model: which clients prefer which regions.
     GeomapId(u32)
 );
-id!(
-    /// A zone of the zone set.
-    ZoneId(u32)
-);

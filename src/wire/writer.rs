@@ -21,8 +21,6 @@ pub struct Full;
 pub enum Owner<'a> {
     /// The name of the question, which stands at octet 12: always two octets, and its case is the client's.
     Question,
-    /// A name already in the message.
-    At(u16),
     /// Any other name, wire form.
     Name(&'a [u8]),
 }
@@ -205,7 +203,6 @@ impl<'a> Writer<'a> {
     pub fn put_owner(&mut self, owner: Owner<'_>) -> Result<(), Full> {
         match owner {
             Owner::Question => self.put(&[0xc0, 12]),
-            Owner::At(offset) => self.put(&(0xc000 | offset).to_be_bytes()),
             Owner::Name(name) => self.put_name(name),
         }
     }
