@@ -27,7 +27,7 @@ use crate::base::ids::{EndpointId, RegionId, ServiceId};
 use crate::model::{MinUp, Model};
 
 use layout::{Facts, Layout, Part};
-pub use states::{States, Word};
+pub use states::{STEADY, States, Word};
 
 /// What may be answered, by dense id.
 #[derive(Clone, Debug, PartialEq, Eq)]

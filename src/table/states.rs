@@ -13,21 +13,39 @@
 //! Of several `STATE` and `REGION` lines for one endpoint the last counts; of several `OVERRIDE` lines down beats
 //! drain beats up.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::diagnostic::{Diagnostic, Location, Report};
-use crate::base::ids::EndpointId;
+use crate::base::ids::{EndpointId, RegionId, ServiceId};
 use crate::base::suggest::nearest;
 use crate::model::Model;
 
-/// What is known about every endpoint.
+/// What is known about everything that is steered, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct States {
-    /// By [`EndpointId`]: whether health checks say it is up.
+    /// By [`EndpointId`]: whether health checks say it is up, or the guard holds it up.
     pub up: Vec<bool>,
     /// By [`EndpointId`]: the strongest word that covers it.
     pub word: Vec<Word>,
+    /// By [`EndpointId`]: it is up only because the guard disbelieves its failure.
+    pub guarded: Vec<bool>,
+    /// By [`EndpointId`]: it was up when its service last had an endpoint up.
+    pub last_up: Vec<bool>,
+    /// By [`EndpointId`]: seconds before which no health check can change `up`: probes left × cadence. [`STEADY`] where
+    /// nothing is checked.
+    pub steady_s: Vec<u32>,
+    /// By [`ServiceId`]: seconds to the next change that only the clock brings (the end of an override, a failback, a step
+    /// of a ramp); [`STEADY`] if none is due.
+    pub change_s: Vec<u32>,
+    /// By [`ServiceId`]: the region that an active-passive service keeps active while it is eligible.
+    pub held: Vec<Option<RegionId>>,
+    /// Regions that are being reintroduced: the part of their weight that counts, in 1/256, 1 to 255.
+    pub ramp: BTreeMap<(ServiceId, RegionId), u8>,
 }
+
+/// Seconds to a change that will not come.
+pub const STEADY: u32 = u32::MAX;
 
 /// What an operator says about an endpoint, the weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,8 +64,17 @@ impl States {
     /// Everything up, no words.
     #[must_use]
     pub fn all_up(model: &Model) -> Self {
-        let endpoints = model.endpoints.len();
-        Self { up: vec![true; endpoints], word: vec![Word::Nothing; endpoints] }
+        let (endpoints, services) = (model.endpoints.len(), model.services.len());
+        Self {
+            up: vec![true; endpoints],
+            word: vec![Word::Nothing; endpoints],
+            guarded: vec![false; endpoints],
+            last_up: vec![true; endpoints],
+            steady_s: vec![STEADY; endpoints],
+            change_s: vec![STEADY; services],
+            held: vec![None; services],
+            ramp: BTreeMap::new(),
+        }
     }
 
     /// What a script says; see the head of the module. Lines that are wrong are noted in `report` and skipped.
