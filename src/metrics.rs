@@ -3,296 +3,24 @@
 //! The rooms that count keep plain numbers ([`Traffic`], [`Gauges`]); here they become series. Counters are told the
 //! totals each second; gauges are read when somebody asks. `docs/metrics.md` lists the same table for operators.
 
+mod labels;
+mod table;
+
 use std::sync::Arc;
 
 use metrics::{Counter, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-use crate::answer::Silence;
 use crate::base::limits::ZONE_SERIES_MAX;
-use crate::dns::RecordType;
+use crate::policy::Reason;
 
-/// What a metric is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Only grows.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-    /// Counts observations by size.
-    Histogram,
-}
-
-/// One metric.
-#[derive(Clone, Copy, Debug)]
-pub struct Metric {
-    /// Its name.
-    pub name: &'static str,
-    /// What it is.
-    pub kind: Kind,
-    /// Its labels, in order.
-    pub labels: &'static [&'static str],
-    /// What it says, in one sentence.
-    pub help: &'static str,
-}
-
-macro_rules! metrics {
-    ($($constant:ident $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
-        $(const $constant: Metric =
-            Metric { name: $name, kind: Kind::$kind, labels: &[$($label),*], help: $help };)*
-        /// All metrics, in the order of the documentation.
-        pub const METRICS: &[Metric] = &[$($constant),*];
-    };
-}
-
-metrics! {
-    QUERIES Counter "meridian_dns_queries_total" ["transport", "qtype"]
-        "Queries that were answered, by the type asked for; `none` where there was no question to read.";
-    RESPONSES Counter "meridian_dns_responses_total" ["transport", "rcode"]
-        "Answers, by response code.";
-    TRUNCATED Counter "meridian_dns_truncated_total" ["transport"]
-        "Answers that had the TC bit set because they did not fit.";
-    DROPPED Counter "meridian_dns_dropped_total" ["transport", "reason"]
-        "Packets that got no answer, by reason.";
-    TCP_ACCEPTED Counter "meridian_tcp_connections_total" []
-        "TCP connections accepted.";
-    TCP_CLOSED Counter "meridian_tcp_closed_total" ["reason"]
-        "TCP connections closed, by reason.";
-    TCP_OPEN Gauge "meridian_tcp_connections" []
-        "TCP connections open.";
-    TCP_LIMIT Gauge "meridian_tcp_connections_limit" []
-        "TCP connections that may be open at one time.";
-    ZONES Gauge "meridian_zones" []
-        "Zones served.";
-    ZONES_FAILED Gauge "meridian_zones_failed" []
-        "Zones that answer SERVFAIL because their file could not be read.";
-    ZONES_STALE Gauge "meridian_zones_stale" []
-        "Zones served from an earlier version because their newest file could not be read.";
-    MODEL_STALE Gauge "meridian_model_stale" []
-        "1 if names are steered by earlier region files, because the newest can't be used.";
-    RECORDS Gauge "meridian_records" []
-        "Records of all zones served.";
-    ZONE_SERIAL Gauge "meridian_zone_serial" ["zone"]
-        "Serial number of the zone's SOA record. Absent when there are more than 1000 zones.";
-    ZONE_RECORDS Gauge "meridian_zone_records" ["zone"]
-        "Records of the zone. Absent when there are more than 1000 zones.";
-    ZONE_STATE Gauge "meridian_zone_state" ["zone"]
-        "2: served from its newest file; 1: from an earlier version, because the newest is bad; 0: SERVFAIL. Absent when there are more than 1000 zones.";
-    RELOADS Counter "meridian_reloads_total" ["result"]
-        "Loads of the zones, the first one at start included, by result.";
-    RELOAD_DURATION Histogram "meridian_reload_duration_seconds" []
-        "Time from the start of a load to its publication.";
-    GENERATION Gauge "meridian_snapshot_generation" []
-        "Generation of the data answered from; grows with each publication.";
-    SNAPSHOT_AGE Gauge "meridian_snapshot_age_seconds" []
-        "Time since the last publication.";
-    SNAPSHOTS_RETIRED Gauge "meridian_snapshots_retired" []
-        "Earlier generations that some thread still holds.";
-    PANICS Counter "meridian_panics_total" []
-        "Answers given up because of a defect in the server; each is logged. Anything but 0 deserves a report.";
-    UPTIME Gauge "meridian_uptime_seconds" []
-        "Time since the server was started.";
-    READY Gauge "meridian_ready" []
-        "1 if the server answers queries.";
-    BUILD_INFO Gauge "meridian_build_info" ["version"]
-        "Always 1; the label says which version runs.";
-}
-
-/// An enum of label values: its variants, their texts, and a count.
-macro_rules! label {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident $text:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name { $($(#[$variant_doc])* $variant,)* }
-
-        impl $name {
-            /// All values, in order.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// The value of the label.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
-            }
-
-            /// The place among [`Self::ALL`].
-            #[must_use]
-            pub const fn index(self) -> usize {
-                self as usize
-            }
-        }
-    };
-}
-
-label! {
-    /// Label `transport`.
-    TransportLabel {
-        /// Datagrams.
-        Udp "udp",
-        /// Streams.
-        Tcp "tcp",
-    }
-}
-
-label! {
-    /// Label `reason` of dropped packets.
-    DropReason {
-        /// Shorter than a header.
-        Short "short",
-        /// A response, not a query.
-        Response "response",
-        /// There was no room for any answer.
-        NoRoom "no-room",
-        /// Longer than any query we take.
-        Oversized "oversized",
-        /// From port 0, to which nothing can be sent.
-        PortZero "port-zero",
-        /// The kernel refused to send the answer.
-        SendFailed "send-failed",
-        /// The kernel had no room to keep the query.
-        ReceiveOverflow "receive-overflow",
-    }
-}
-
-impl From<Silence> for DropReason {
-    fn from(silence: Silence) -> Self {
-        match silence {
-            Silence::Short => Self::Short,
-            Silence::Response => Self::Response,
-            Silence::NoRoom => Self::NoRoom,
-        }
-    }
-}
-
-label! {
-    /// Label `reason` of closed TCP connections.
-    CloseReason {
-        /// The client closed it, or the network broke.
-        Client "client",
-        /// Silent for too long between queries.
-        Idle "idle",
-        /// A query came too slowly.
-        SlowQuery "slow-query",
-        /// Answers were taken too slowly.
-        SlowReader "slow-reader",
-        /// What came was no DNS query.
-        Garbage "garbage",
-        /// Gave its place to a new one because all were taken.
-        Evicted "evicted",
-        /// Not accepted: all places were taken and all were busy.
-        Full "full",
-        /// Not accepted: the client had all the connections it may have.
-        ClientFull "client-full",
-        /// The server ended.
-        Shutdown "shutdown",
-    }
-}
-
-label! {
-    /// Label `result` of reloads.
-    ReloadResult {
-        /// Everything was read and taken.
-        Ok "ok",
-        /// Taken, but at least one zone kept its last version or answers SERVFAIL.
-        Partial "partial",
-        /// Nothing was taken.
-        Refused "refused",
-    }
-}
-
-/// Label `qtype`: the types that are asked for; all others count as `other`.
-const QTYPES: [(&str, RecordType); 24] = [
-    ("A", RecordType::A),
-    ("AAAA", RecordType::AAAA),
-    ("ANY", RecordType::ANY),
-    ("AXFR", RecordType::AXFR),
-    ("CAA", RecordType::CAA),
-    ("CDS", RecordType::CDS),
-    ("CNAME", RecordType::CNAME),
-    ("DNAME", RecordType::DNAME),
-    ("DNSKEY", RecordType::DNSKEY),
-    ("DS", RecordType::DS),
-    ("HTTPS", RecordType::HTTPS),
-    ("IXFR", RecordType::IXFR),
-    ("MX", RecordType::MX),
-    ("NAPTR", RecordType::NAPTR),
-    ("NS", RecordType::NS),
-    ("NSEC", RecordType::NSEC),
-    ("PTR", RecordType::PTR),
-    ("RRSIG", RecordType::RRSIG),
-    ("SOA", RecordType::SOA),
-    ("SRV", RecordType::SRV),
-    ("SSHFP", RecordType::SSHFP),
-    ("SVCB", RecordType::SVCB),
-    ("TLSA", RecordType::TLSA),
-    ("TXT", RecordType::TXT),
-];
-/// Values of label `qtype`.
-pub const QTYPE_COUNT: usize = QTYPES.len() + 2;
-#[expect(clippy::cast_possible_truncation, reason = "a handful")]
-const QTYPE_OTHER: u8 = QTYPES.len() as u8;
-const QTYPE_NONE: u8 = QTYPE_OTHER + 1;
-
-/// One look instead of a search: a query is counted in a few nanoseconds.
-#[expect(clippy::cast_possible_truncation, reason = "places among a handful")]
-static QTYPE_INDEX: [u8; 260] = {
-    let mut index = [QTYPE_OTHER; 260];
-    let mut at = 0;
-    while at < QTYPES.len() {
-        index[QTYPES[at].1.0 as usize] = at as u8;
-        at += 1;
-    }
-    index
+pub use labels::{
+    CloseReason, DropReason, QTYPE_COUNT, RCODE_COUNT, ReloadResult, TransportLabel, qtype_index, rcode_index,
 };
+pub use table::{Kind, METRICS, Metric};
 
-/// The place of a query type among the values of label `qtype`.
-#[inline]
-#[must_use]
-pub fn qtype_index(qtype: Option<RecordType>) -> usize {
-    usize::from(qtype.map_or(QTYPE_NONE, |qtype| *QTYPE_INDEX.get(usize::from(qtype.0)).unwrap_or(&QTYPE_OTHER)))
-}
-
-fn qtype_text(index: usize) -> &'static str {
-    match QTYPES.get(index) {
-        Some((text, _)) => text,
-        None if index == usize::from(QTYPE_NONE) => "none",
-        None => "other",
-    }
-}
-
-/// Label `rcode`, by number; the last one stands for all others.
-const RCODES: [(&str, u16); 10] = [
-    ("NOERROR", 0),
-    ("FORMERR", 1),
-    ("SERVFAIL", 2),
-    ("NXDOMAIN", 3),
-    ("NOTIMP", 4),
-    ("REFUSED", 5),
-    ("YXDOMAIN", 6),
-    ("NOTAUTH", 9),
-    ("BADVERS", 16),
-    ("BADCOOKIE", 23),
-];
-/// Values of label `rcode`.
-pub const RCODE_COUNT: usize = RCODES.len() + 1;
-
-#[expect(clippy::cast_possible_truncation, reason = "places among a handful")]
-static RCODE_INDEX: [u8; 24] = {
-    let mut index = [RCODES.len() as u8; 24];
-    let mut at = 0;
-    while at < RCODES.len() {
-        index[RCODES[at].1 as usize] = at as u8;
-        at += 1;
-    }
-    index
-};
-
-/// The place of a response code among the values of label `rcode`.
-#[inline]
-#[must_use]
-pub fn rcode_index(rcode: u16) -> usize {
-    RCODE_INDEX.get(usize::from(rcode)).map_or(RCODES.len(), |&index| usize::from(index))
-}
+use labels::{RCODES, qtype_text};
+use table::*;
 
 /// Totals since the start of one transport.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -305,6 +33,8 @@ pub struct Traffic {
     pub dropped: [u64; DropReason::ALL.len()],
     /// Answers with the TC bit.
     pub truncated: u64,
+    /// Answers with a steered name by [`Reason`].
+    pub steered: [u64; Reason::ALL.len()],
 }
 
 /// How a zone stands.
@@ -360,6 +90,7 @@ struct TrafficCounters {
     responses: Vec<Counter>,
     dropped: Vec<Counter>,
     truncated: Counter,
+    steered: Vec<Counter>,
 }
 
 /// All counters of the process, and the text of everything.
@@ -401,6 +132,10 @@ impl Metrics {
                     .map(|reason| counter(&recorder, &DROPPED, &[transport, reason.as_str()]))
                     .collect(),
                 truncated: counter(&recorder, &TRUNCATED, &[transport]),
+                steered: Reason::ALL
+                    .iter()
+                    .map(|reason| counter(&recorder, &STEERED, &[transport, reason.as_str()]))
+                    .collect(),
             }
         };
         Self {
@@ -421,6 +156,7 @@ impl Metrics {
             (&counters.queries, &totals.queries[..]),
             (&counters.responses, &totals.responses[..]),
             (&counters.dropped, &totals.dropped[..]),
+            (&counters.steered, &totals.steered[..]),
         ] {
             for (counter, &total) in counters.iter().zip(totals) {
                 counter.absolute(total);
@@ -529,6 +265,7 @@ fn key(metric: &Metric, values: &[&str]) -> Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dns::RecordType;
 
     fn line<'a>(text: &'a str, series: &str) -> Option<&'a str> {
         text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))

@@ -6,14 +6,18 @@
 //! Which regions of a service are usable (the order of resort, first line that has a region):
 //!
 //! ```text
-//! standing   regions that reach min_up with …             endpoints answered
-//! eligible   what is up and not drained                   the same
-//! drained    what is up                                   the same
-//! some-up    (any endpoint of the judged type that is up,
-//!            then any endpoint at all)                    the same
-//! all-down   (any endpoint that is not taken away)        every one not taken away
+//! standing   regions that …                               endpoints answered
+//! eligible   reach min_up by what is up and not drained   the same
+//! drained    reach min_up by what is up                   the same
+//! some-up    have an endpoint of the judged type up,
+//!            then any endpoint at all                     what is up
+//! all-down   have an endpoint that is not taken away      every one not taken away
+//!            (last-healthy: first those up last)          (last-healthy: those of them that were up last)
 //! gone       none: everything is disabled or forced down  none
 //! ```
+//!
+//! Which endpoints of a region are answered depends on that region alone, so a region that fails whole changes who is
+//! sent there and no ready answer.
 //!
 //! A region reaches `min_up` by its endpoints of one type: A where the service and the region have it, else the
 //! first type it has; so a region that lost only its IPv6 stays, and answers no AAAA.
@@ -23,10 +27,11 @@ mod states;
 
 use std::sync::Arc;
 
+use crate::base::chunks::Chunks;
 use crate::base::ids::{EndpointId, RegionId, ServiceId};
 use crate::model::{MinUp, Model};
 
-use layout::{Facts, Layout, Part};
+use layout::{Facts, Layout, Part, Terms};
 pub use states::{STEADY, States, Word};
 
 /// What may be answered, by dense id.
@@ -35,16 +40,32 @@ pub struct RegionTable {
     /// Counts up with every table published.
     pub generation: u64,
     /// By [`ServiceId`]: the regions that may be answered, as a set of [`RegionId`]s.
-    pub usable: Vec<u128>,
+    pub usable: Chunks<u128>,
     /// By [`ServiceId`]: what the regions are usable for.
-    pub standing: Vec<Standing>,
-    /// By [`EndpointId`]: whether it may be answered in a usable region.
+    pub standing: Chunks<Standing>,
+    /// By [`EndpointId`]: whether it is answered when its region is chosen.
     pub answerable: Bits,
     /// By [`EndpointId`]: whether it is up, whatever operators say.
     pub up: Bits,
-    /// Service by service, in the order of the service's regions: why each is usable or not.
-    why: Vec<Why>,
+    /// Service by service, in the order of the service's regions.
+    parts: Chunks<PartState>,
     layout: Arc<Layout>,
+}
+
+/// A service in one region, at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartState {
+    /// Why the region is usable or not.
+    pub why: Why,
+    /// It is usable only because the guard disbelieves a failure.
+    pub is_guarded: bool,
+    /// Seconds before which no health check can change it, as far as 16 bits reach; [`PartState::STEADY`]: never.
+    pub steady_s: u16,
+}
+
+impl PartState {
+    /// No health check can change it.
+    pub const STEADY: u16 = u16::MAX;
 }
 
 /// How far down a service had to go to find regions.
@@ -102,13 +123,15 @@ impl RegionTable {
         let layout = Arc::new(Layout::new(model));
         let mut table = Self {
             generation,
-            usable: vec![0; services],
-            standing: vec![Standing::Gone; services],
+            usable: Chunks::filled(&0, services),
+            standing: Chunks::filled(&Standing::Gone, services),
             answerable: Bits::new(model.endpoints.len()),
             up: Bits::new(model.endpoints.len()),
-            why: vec![Why::Disabled; layout.part_count()],
+            parts: Chunks::default(),
             layout,
         };
+        let start = PartState { why: Why::Disabled, is_guarded: false, steady_s: PartState::STEADY };
+        table.parts = Chunks::filled(&start, table.layout.part_count());
         table.judge(states, model.services().map(|(id, _)| id));
         table
     }
@@ -121,19 +144,37 @@ impl RegionTable {
         table
     }
 
+    /// A service in each of its regions, in their order.
+    pub fn parts(&self, service: ServiceId) -> impl Iterator<Item = PartState> {
+        self.layout.part_range(service).filter_map(|index| self.parts.get(index).copied())
+    }
+
+    /// Where the states of a service's regions start; for [`RegionTable::steady_s`].
+    #[must_use]
+    pub fn parts_start(&self, service: ServiceId) -> u32 {
+        u32::try_from(self.layout.part_range(service).start).unwrap_or(u32::MAX)
+    }
+
+    /// Seconds before which no health check can change a service in a region; see [`PartState::steady_s`].
+    #[inline]
+    #[must_use]
+    pub fn steady_s(&self, part: usize) -> u16 {
+        self.parts.get(part).map_or(PartState::STEADY, |state| state.steady_s)
+    }
+
     /// Why each region of a service is usable or not, in the order of the service's regions.
     #[must_use]
-    pub fn why(&self, service: ServiceId) -> &[Why] {
-        self.why.get(self.layout.part_range(service)).unwrap_or_default()
+    pub fn why(&self, service: ServiceId) -> Vec<Why> {
+        self.parts(service).map(|part| part.why).collect()
     }
 
     /// True if a service may be answered from a region.
     #[must_use]
     pub fn is_usable(&self, service: ServiceId, region: RegionId) -> bool {
-        self.usable[service.index()] >> region.index() & 1 == 1
+        self.usable.get(service.index()).is_some_and(|usable| usable >> region.index() & 1 == 1)
     }
 
-    /// True if an endpoint may be answered, provided that its region is chosen.
+    /// True if an endpoint is answered when its region is chosen.
     #[must_use]
     pub fn is_answerable(&self, endpoint: EndpointId) -> bool {
         self.answerable.get(endpoint.index())
@@ -144,22 +185,29 @@ impl RegionTable {
         // One buffer for all services.
         let mut views: Vec<View> = Vec::new();
         for id in services {
-            let (parts, min_up) = layout.parts(id);
+            let (parts, terms) = layout.parts(id);
             views.clear();
-            views.extend(parts.iter().map(|part| View::new(&layout, states, part, min_up)));
+            views.extend(parts.iter().map(|part| View::new(&layout, states, part, terms)));
             let (standing, usable) = resort(&views);
-            for part in parts {
-                let is_usable = usable >> part.region.index() & 1 == 1;
-                for index in part.start as usize..part.end as usize {
-                    let state = State::of(&layout.endpoints[index], states, index);
-                    self.answerable.set(index, is_usable && state.is_answered_at(standing));
-                    self.up.set(index, states.up.get(index).copied().unwrap_or(false));
+            for (index, (part, view)) in layout.part_range(id).zip(parts.iter().zip(&views)) {
+                self.judge_endpoints(&layout, states, part, view);
+                let is_guarded = view.is_guarded && usable >> part.region.index() & 1 == 1;
+                let state = PartState { why: view.why(), is_guarded, steady_s: view.steady_s };
+                if self.parts.get(index) != Some(&state) {
+                    self.parts.set(index, state);
                 }
             }
-            self.usable[id.index()] = usable;
-            self.standing[id.index()] = standing;
-            let why = self.why.get_mut(layout.part_range(id)).unwrap_or_default();
-            why.iter_mut().zip(&views).for_each(|(why, view)| *why = view.why());
+            self.usable.set(id.index(), usable);
+            self.standing.set(id.index(), standing);
+        }
+    }
+
+    fn judge_endpoints(&mut self, layout: &Layout, states: &States, part: &Part, view: &View) {
+        for index in part.start as usize..part.end as usize {
+            let Some(facts) = layout.endpoints.get(index) else { continue };
+            let state = State::of(facts, states, index);
+            self.answerable.set(index, view.answers(state));
+            self.up.set(index, states.up.get(index).copied().unwrap_or(false));
         }
     }
 }
@@ -167,11 +215,12 @@ impl RegionTable {
 /// The first standing that has a region, and its regions.
 fn resort(views: &[View]) -> (Standing, u128) {
     type Test = fn(&View) -> bool;
-    let tests: [(Standing, Test); 5] = [
+    let tests: [(Standing, Test); 6] = [
         (Standing::Eligible, |view| view.reaches_undrained),
         (Standing::Drained, |view| view.reaches),
         (Standing::SomeUp, |view| view.judged_up > 0),
         (Standing::SomeUp, |view| view.up > 0),
+        (Standing::AllDown, |view| view.last > 0),
         (Standing::AllDown, |view| view.allowed > 0),
     ];
     tests
@@ -190,13 +239,14 @@ struct State {
     enabled: bool,
     word: Word,
     up: bool,
+    last_up: bool,
 }
 
 impl State {
     fn of(facts: &Facts, states: &States, index: usize) -> Self {
         let word = states.word.get(index).copied().unwrap_or(Word::Nothing);
-        let up = states.up.get(index).copied().unwrap_or(false);
-        Self { enabled: facts.is_enabled, word, up: up || word == Word::Up }
+        let is = |bits: &[bool]| bits.get(index).copied().unwrap_or(false);
+        Self { enabled: facts.is_enabled, word, up: is(&states.up) || word == Word::Up, last_up: is(&states.last_up) }
     }
 
     const fn is_allowed(self) -> bool {
@@ -211,12 +261,19 @@ impl State {
         self.is_up() && !matches!(self.word, Word::Drain)
     }
 
-    const fn is_answered_at(self, standing: Standing) -> bool {
-        match standing {
-            Standing::Eligible => self.is_undrained(),
-            Standing::Drained | Standing::SomeUp => self.is_up(),
-            Standing::AllDown => self.is_allowed(),
-            Standing::Gone => false,
+    const fn was_up(self) -> bool {
+        self.is_allowed() && self.last_up
+    }
+
+    /// Seconds before which no health check can change what is answered because of it.
+    fn steady_s(self, states: &States, index: usize) -> u16 {
+        match self.word {
+            Word::Nothing | Word::Drain if self.enabled => {
+                let seconds = states.steady_s.get(index).copied().unwrap_or(STEADY);
+                u16::try_from(seconds).unwrap_or(PartState::STEADY)
+            }
+            // A word is stronger than health.
+            _ => PartState::STEADY,
         }
     }
 }
@@ -227,31 +284,57 @@ struct View {
     enabled: u32,
     allowed: u32,
     up: u32,
+    /// That were up last, where that decides when all is down.
+    last: u32,
     /// Of the type that the region is judged on.
     judged_up: u32,
     reaches: bool,
     reaches_undrained: bool,
+    /// Without the endpoints that the guard holds up it would not reach `min_up`.
+    is_guarded: bool,
+    steady_s: u16,
 }
 
 impl View {
-    fn new(layout: &Layout, states: &States, part: &Part, min_up: MinUp) -> Self {
-        let (mut enabled, mut allowed, mut up) = (0, 0, 0);
-        let (mut all, mut passing, mut undrained) = (Tally::default(), Tally::default(), Tally::default());
+    fn new(layout: &Layout, states: &States, part: &Part, terms: Terms) -> Self {
+        let (mut enabled, mut allowed, mut up, mut last) = (0, 0, 0, 0);
+        let mut steady_s = PartState::STEADY;
+        let (mut all, mut passing, mut undrained, mut held) =
+            (Tally::default(), Tally::default(), Tally::default(), Tally::default());
         for index in part.start as usize..part.end as usize {
-            let facts = &layout.endpoints[index];
+            let Some(facts) = layout.endpoints.get(index) else { continue };
             let state = State::of(facts, states, index);
             enabled += u32::from(state.enabled);
             allowed += u32::from(state.is_allowed());
             up += u32::from(state.is_up());
+            last += u32::from(terms.last_healthy && state.was_up());
+            steady_s = steady_s.min(state.steady_s(states, index));
             if facts.is_judged {
+                let is_held = states.guarded.get(index).copied().unwrap_or(false);
                 all.add(facts, state.enabled);
                 passing.add(facts, state.is_up());
                 undrained.add(facts, state.is_undrained());
+                held.add(facts, state.is_undrained() && !is_held);
             }
         }
-        let reaches = |some: Tally| some.reaches(min_up, all);
-        let (reaches, reaches_undrained) = (reaches(passing), reaches(undrained));
-        Self { region: part.region, enabled, allowed, up, judged_up: passing.count, reaches, reaches_undrained }
+        let reaches = |some: Tally| some.reaches(terms.min_up, all);
+        let (reaches, reaches_undrained, is_guarded) =
+            (reaches(passing), reaches(undrained), reaches(undrained) && !reaches(held));
+        let (region, judged_up) = (part.region, passing.count);
+        Self { region, enabled, allowed, up, last, judged_up, reaches, reaches_undrained, is_guarded, steady_s }
+    }
+
+    /// If an endpoint is answered when this region is chosen.
+    const fn answers(&self, state: State) -> bool {
+        if self.reaches_undrained {
+            state.is_undrained()
+        } else if self.reaches || self.up > 0 {
+            state.is_up()
+        } else if self.last > 0 {
+            state.was_up()
+        } else {
+            state.is_allowed()
+        }
     }
 
     const fn why(&self) -> Why {

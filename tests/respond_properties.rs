@@ -245,7 +245,7 @@ fn answer(packet: &[u8], transport: Transport, room: usize) -> Result<Vec<u8>, S
             assert_eq!(reply.len, 0);
             Err(silence)
         }
-        Outcome::Answered { rcode, qtype, truncated } => {
+        Outcome::Answered { rcode, qtype, truncated, .. } => {
             out.truncate(reply.len);
             let read = Message::parse(&out).unwrap_or_else(|error| panic!("{}: {out:02x?}", error.0));
             assert_eq!((read.rcode, read.flags & 0x200 != 0), (rcode, truncated), "what is told to those who count");

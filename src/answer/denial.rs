@@ -14,6 +14,7 @@ use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
 use crate::answer::absolute::Absolute;
 use crate::answer::resolve::Resolver;
+use crate::answer::trace::Trace;
 use crate::dns::RecordType;
 use crate::wire::{FoldedName, u16_at};
 use crate::zone::build::DenialKind;
@@ -21,8 +22,8 @@ use crate::zone::order::{canonical_key, name_of_key};
 use crate::zone::{Node, Zone};
 
 /// The name exists (or a wildcard below `encloser` stands for it) and has nothing of the type.
-pub(super) fn no_data<'s>(
-    resolver: &mut Resolver<'s, '_, '_>,
+pub(super) fn no_data<'s, T: Trace>(
+    resolver: &mut Resolver<'s, '_, '_, T>,
     zone: &'s Zone,
     node: Node<'s>,
     name: &FoldedName,
@@ -55,7 +56,12 @@ pub(super) fn no_data<'s>(
 }
 
 /// The name does not exist, and no wildcard below its closest encloser stands for it.
-pub(super) fn no_name<'s>(resolver: &mut Resolver<'s, '_, '_>, zone: &'s Zone, name: &FoldedName, encloser: usize) {
+pub(super) fn no_name<'s, T: Trace>(
+    resolver: &mut Resolver<'s, '_, '_, T>,
+    zone: &'s Zone,
+    name: &FoldedName,
+    encloser: usize,
+) {
     match denial_of(zone) {
         None => {}
         Some(Denial::Nsec) => {
@@ -71,8 +77,8 @@ pub(super) fn no_name<'s>(resolver: &mut Resolver<'s, '_, '_>, zone: &'s Zone, n
 }
 
 /// A wildcard answered: the name itself must be shown not to exist.
-pub(super) fn wildcard_answer<'s>(
-    resolver: &mut Resolver<'s, '_, '_>,
+pub(super) fn wildcard_answer<'s, T: Trace>(
+    resolver: &mut Resolver<'s, '_, '_, T>,
     zone: &'s Zone,
     name: &FoldedName,
     encloser: usize,
@@ -85,8 +91,8 @@ pub(super) fn wildcard_answer<'s>(
 }
 
 /// A cut without DS: shown, so that nobody can pretend it.
-pub(super) fn unsigned_referral<'s>(
-    resolver: &mut Resolver<'s, '_, '_>,
+pub(super) fn unsigned_referral<'s, T: Trace>(
+    resolver: &mut Resolver<'s, '_, '_, T>,
     zone: &'s Zone,
     cut: Node<'s>,
     name: &FoldedName,
@@ -131,13 +137,13 @@ fn denial_of(zone: &Zone) -> Option<Denial<'_>> {
 }
 
 /// The NSEC that covers (or matches) a name relative to the apex.
-fn want_covering_nsec<'s>(resolver: &mut Resolver<'s, '_, '_>, zone: &'s Zone, relative: &[u8]) {
+fn want_covering_nsec<'s, T: Trace>(resolver: &mut Resolver<'s, '_, '_, T>, zone: &'s Zone, relative: &[u8]) {
     let Some(key) = zone.order().and_then(|order| order.at_or_before(&canonical_key(relative))) else { return };
     let owner = name_of_key(key);
     want_at(resolver, zone, &owner, RecordType::NSEC);
 }
 
-fn want_at<'s>(resolver: &mut Resolver<'s, '_, '_>, zone: &'s Zone, relative: &[u8], rtype: RecordType) {
+fn want_at<'s, T: Trace>(resolver: &mut Resolver<'s, '_, '_, T>, zone: &'s Zone, relative: &[u8], rtype: RecordType) {
     let Some(owner) = Absolute::join(relative, zone.apex().as_wire()) else { return };
     if resolver.fill_side(owner.wire())
         && let Some(node) = zone.node(resolver.side)
@@ -161,9 +167,9 @@ impl Nsec3Params<'_> {
     }
 
     /// The NSEC3 that matches the name's last `labels` labels; false if there is none.
-    fn want_matching<'s>(
+    fn want_matching<'s, T: Trace>(
         &self,
-        resolver: &mut Resolver<'s, '_, '_>,
+        resolver: &mut Resolver<'s, '_, '_, T>,
         zone: &'s Zone,
         name: &FoldedName,
         labels: usize,
@@ -178,11 +184,17 @@ impl Nsec3Params<'_> {
     }
 
     /// The NSEC3 that covers the name's last `labels` labels.
-    fn want_covering<'s>(&self, resolver: &mut Resolver<'s, '_, '_>, zone: &'s Zone, name: &FoldedName, labels: usize) {
+    fn want_covering<'s, T: Trace>(
+        &self,
+        resolver: &mut Resolver<'s, '_, '_, T>,
+        zone: &'s Zone,
+        name: &FoldedName,
+        labels: usize,
+    ) {
         self.want_covering_wire(resolver, zone, name.suffix(labels));
     }
 
-    fn want_covering_wire<'s>(&self, resolver: &mut Resolver<'s, '_, '_>, zone: &'s Zone, wire: &[u8]) {
+    fn want_covering_wire<'s, T: Trace>(&self, resolver: &mut Resolver<'s, '_, '_, T>, zone: &'s Zone, wire: &[u8]) {
         if let Some(label) = self.label(wire)
             && let Some(found) = zone.order().and_then(|order| order.at_or_before(&label))
         {
@@ -192,9 +204,9 @@ impl Nsec3Params<'_> {
 
     /// RFC 5155 §7.2.1: the closest provable encloser at `encloser` labels or above, and the name one label longer
     /// covered. Returns the encloser's labels.
-    fn want_closest<'s>(
+    fn want_closest<'s, T: Trace>(
         &self,
-        resolver: &mut Resolver<'s, '_, '_>,
+        resolver: &mut Resolver<'s, '_, '_, T>,
         zone: &'s Zone,
         name: &FoldedName,
         encloser: usize,
@@ -203,9 +215,9 @@ impl Nsec3Params<'_> {
     }
 
     /// As [`Self::want_closest`] for the name's last `labels` labels.
-    fn want_closest_below<'s>(
+    fn want_closest_below<'s, T: Trace>(
         &self,
-        resolver: &mut Resolver<'s, '_, '_>,
+        resolver: &mut Resolver<'s, '_, '_, T>,
         zone: &'s Zone,
         name: &FoldedName,
         encloser: usize,
@@ -222,9 +234,9 @@ impl Nsec3Params<'_> {
     }
 
     /// The NSEC3 for `*` below the encloser: matching it if it exists, covering it if not.
-    fn want_wildcard<'s>(
+    fn want_wildcard<'s, T: Trace>(
         &self,
-        resolver: &mut Resolver<'s, '_, '_>,
+        resolver: &mut Resolver<'s, '_, '_, T>,
         zone: &'s Zone,
         name: &FoldedName,
         encloser: usize,
@@ -236,7 +248,7 @@ impl Nsec3Params<'_> {
     }
 }
 
-fn want_label<'s>(resolver: &mut Resolver<'s, '_, '_>, zone: &'s Zone, label: &[u8]) {
+fn want_label<'s, T: Trace>(resolver: &mut Resolver<'s, '_, '_, T>, zone: &'s Zone, label: &[u8]) {
     let relative = [&[u8::try_from(label.len()).unwrap_or(0)], label].concat();
     want_at(resolver, zone, &relative, RecordType::NSEC3);
 }

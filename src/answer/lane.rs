@@ -3,7 +3,7 @@
 use crate::answer::absolute::Absolute;
 use crate::base::hash::mix;
 use crate::snapshot::Snapshot;
-use crate::snapshot::steering::Ring;
+use crate::snapshot::rings::Ring;
 use crate::wire::writer::Targets;
 use crate::wire::{FoldedName, Query};
 use crate::zone::Served;

@@ -3,6 +3,7 @@
 use crate::answer::{Outcome, Reply, Transport};
 use crate::base::limits::{MESSAGE_LEN_MAX, NAME_LEN_MAX, UDP_PAYLOAD_PLAIN};
 use crate::dns::RecordType;
+use crate::policy::Reason;
 use crate::snapshot::Snapshot;
 use crate::wire::edns::{ExtendedError, OptReply};
 use crate::wire::query::{HEADER_LEN, Query};
@@ -10,6 +11,9 @@ use crate::wire::writer::{DataNames, Full, Owner, POINTER_MAX, Targets};
 use crate::wire::{Writer, u16_at};
 use crate::zone::negative::NegativeSoa;
 use crate::zone::{Node, Rrset};
+
+/// Data that is made for one answer has room of this size, octets: eight hints of each family and what stands beside them.
+pub const MADE_LEN_MAX: usize = 1_024;
 
 /// Where a record stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +42,7 @@ pub struct Message<'m> {
     pub authoritative: bool,
     rcode: u16,
     truncated: bool,
+    steered: Option<Reason>,
 }
 
 impl<'m> Message<'m> {
@@ -58,6 +63,7 @@ impl<'m> Message<'m> {
             nsid: if edns.nsid { &options.nsid } else { &[] },
             keepalive: (edns.keepalive && transport == Transport::Tcp)
                 .then(|| u16::try_from(options.keepalive.as_millis() / 100).unwrap_or(u16::MAX)),
+            subnet: edns.subnet,
             ..OptReply::default()
         });
         let limit = match (transport, query.edns) {
@@ -89,6 +95,7 @@ impl<'m> Message<'m> {
             authoritative: false,
             rcode: 0,
             truncated: false,
+            steered: None,
         })
     }
 
@@ -116,6 +123,21 @@ impl<'m> Message<'m> {
     #[must_use]
     pub const fn is_truncated(&self) -> bool {
         self.truncated
+    }
+
+    /// Notes why the client got what it got; the first word counts.
+    #[inline]
+    pub fn note(&mut self, reason: Reason) {
+        self.steered = self.steered.or(Some(reason));
+    }
+
+    /// Says how many leading bits of the client subnet decided a part of the answer: the longest counts for all of it
+    /// (RFC 7871 §7.2.1).
+    #[inline]
+    pub fn widen_scope(&mut self, scope: u8) {
+        if let Some(opt) = &mut self.opt {
+            opt.scope = opt.scope.max(scope);
+        }
     }
 
     /// Sets TC: something was left out.
@@ -193,6 +215,34 @@ impl<'m> Message<'m> {
             let mut count = 0;
             for rdata in rdatas {
                 message.writer.put_record(owner, rtype, ttl, rdata, layout)?;
+                count += 1;
+            }
+            Ok(count)
+        })
+    }
+
+    /// [`Self::put_records`], each record's data remade by `make` into a buffer; what it has no use for stays as it is.
+    ///
+    /// # Errors
+    /// If they do not fit.
+    #[cold]
+    pub fn put_made<'r>(
+        &mut self,
+        section: Section,
+        owner: Owner<'_>,
+        rtype: RecordType,
+        ttl: u32,
+        rdatas: impl Iterator<Item = &'r [u8]>,
+        mut make: impl FnMut(&[u8], &mut [u8; MADE_LEN_MAX]) -> Option<usize>,
+    ) -> Result<(), Full> {
+        self.whole(section, |message| {
+            let layout = DataNames::of(rtype);
+            let mut count = 0;
+            for rdata in rdatas {
+                let mut buffer = [0; MADE_LEN_MAX];
+                let len = make(rdata, &mut buffer);
+                let data = len.and_then(|len| buffer.get(..len)).unwrap_or(rdata);
+                message.writer.put_record(owner, rtype, ttl, data, layout)?;
                 count += 1;
             }
             Ok(count)
@@ -335,6 +385,7 @@ impl<'m> Message<'m> {
                 rcode: self.rcode,
                 qtype: has_question.then_some(self.qtype),
                 truncated: self.truncated,
+                steered: self.steered,
             },
         }
     }

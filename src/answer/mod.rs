@@ -10,6 +10,8 @@
 //! | 4035 §3.1, 5155 §7.2 | `denial` |
 //! | 2181 §9, 4343, 6891, 8914 | `message` |
 //! | 4892 | `chaos` |
+//! | 7871 | `steered`, `message` |
+//! | 9460 §2.4.3 (hints) | `steered` |
 
 pub mod chaos;
 pub mod denial;
@@ -17,17 +19,22 @@ pub mod absolute;
 pub mod lane;
 pub mod message;
 pub mod resolve;
+pub mod steered;
+pub mod trace;
+pub mod explain;
 
 use std::net::IpAddr;
 
 use crate::dns::RecordType;
 use crate::dns::rtype::Class;
+use crate::policy::Reason;
 use crate::snapshot::Snapshot;
 use crate::wire::query::Reading;
 use crate::wire::rcode;
 use crate::zone::Served;
 
 pub use lane::{BATCH, Lane, Slot};
+pub use trace::{Made, NoTrace, Trace};
 
 use message::Message;
 
@@ -80,6 +87,8 @@ pub enum Outcome {
         qtype: Option<RecordType>,
         /// TC is set.
         truncated: bool,
+        /// Why the first steered name of the answer got what it got; `None` if nothing was steered.
+        steered: Option<Reason>,
     },
     /// There is none.
     Silent(Silence),
@@ -90,6 +99,19 @@ pub enum Outcome {
 pub fn respond(snapshot: &Snapshot, lane: &mut Lane, packet: &[u8], client: Client, out: &mut [u8]) -> Reply {
     read(snapshot, lane, 0, packet);
     answer(snapshot, lane, 0, packet, client, out)
+}
+
+/// [`respond`], watched.
+pub fn respond_traced(
+    snapshot: &Snapshot,
+    lane: &mut Lane,
+    packet: &[u8],
+    client: Client,
+    out: &mut [u8],
+    trace: &mut impl Trace,
+) -> Reply {
+    read(snapshot, lane, 0, packet);
+    answer_traced(snapshot, lane, 0, packet, client, out, trace)
 }
 
 /// Reads packet number `slot` (below [`BATCH`]) of a batch, and has the memory fetched where its answer will be looked up.
@@ -125,6 +147,18 @@ pub fn answer(
     client: Client,
     out: &mut [u8],
 ) -> Reply {
+    answer_traced(snapshot, lane, slot, packet, client, out, &mut NoTrace)
+}
+
+fn answer_traced(
+    snapshot: &Snapshot,
+    lane: &mut Lane,
+    slot: usize,
+    packet: &[u8],
+    client: Client,
+    out: &mut [u8],
+    trace: &mut impl Trace,
+) -> Reply {
     lane.fit(snapshot.steering.cursors());
     let Some((slot, scratch, targets)) = lane.split(slot) else { return silent(Silence::NoRoom) };
     let query = &slot.query;
@@ -139,7 +173,7 @@ pub fn answer(
     };
     match (code, query.qclass) {
         (Some(code), _) => message.reject(code, None),
-        (None, Class::IN | Class::ANY) => resolve::resolve(snapshot, slot, client, scratch, &mut message),
+        (None, Class::IN | Class::ANY) => resolve::resolve(snapshot, slot, client, scratch, &mut message, trace),
         (None, Class::CH) => chaos::answer(&snapshot.options, query, &mut message),
         (None, _) => message.reject(rcode::REFUSED, None),
     }

@@ -3,15 +3,14 @@
 use crate::answer::absolute::Absolute;
 use crate::answer::lane::{Scratch, Turns};
 use crate::answer::message::{Message, Section};
+use crate::answer::trace::Trace;
 use crate::answer::{Client, Slot, denial};
-use crate::base::ids::ServiceId;
 use crate::base::limits::{ADDITIONAL_NAMES_MAX, ALIAS_STEPS_MAX};
 use crate::base::list::ShortList;
 use crate::dns::RecordType;
 use crate::dns::name::wire_len;
 use crate::dns::rtype::Class;
-use crate::policy::{ClientPrefix, steer};
-use crate::snapshot::{Decision, Snapshot, Steering};
+use crate::snapshot::{Asker, Snapshot, Steering};
 use crate::wire::edns::ExtendedError;
 use crate::wire::writer::{Full, Owner};
 use crate::wire::{FoldedName, Query, rcode, u16_at, u32_at};
@@ -22,13 +21,22 @@ const AUTHORITY_MAX: usize = 16;
 
 /// Answers a query of class IN.
 #[inline]
-pub fn resolve(snapshot: &Snapshot, slot: &Slot, client: Client, scratch: &mut Scratch, message: &mut Message<'_>) {
+pub fn resolve<T: Trace>(
+    snapshot: &Snapshot,
+    slot: &Slot,
+    client: Client,
+    scratch: &mut Scratch,
+    message: &mut Message<'_>,
+    trace: &mut T,
+) {
     let query = &slot.query;
     let Scratch { alias, side, renamed, turns } = scratch;
+    let subnet = query.edns.and_then(|edns| edns.subnet).and_then(|subnet| Some((subnet.address()?, subnet.source)));
     let mut resolver = Resolver {
         zones: &snapshot.zones,
         steering: &snapshot.steering,
-        client,
+        asker: Asker { resolver: client.address, subnet },
+        trace,
         turns,
         negative_ttl_max: u32::MAX,
         negative_of: None,
@@ -52,13 +60,16 @@ pub(super) struct Pending<'s> {
 }
 
 /// The state of one resolution.
-pub(super) struct Resolver<'s, 'q, 'm> {
+pub(super) struct Resolver<'s, 'q, 'm, T> {
     zones: &'s ZoneSet,
-    steering: &'s Steering,
-    client: Client,
-    turns: &'q mut Turns,
+    pub(super) steering: &'s Steering,
+    /// Who asks.
+    pub(super) asker: Asker,
+    /// Who watches.
+    pub(super) trace: &'q mut T,
+    pub(super) turns: &'q mut Turns,
     /// The most a negative answer may live, seconds: a steered name wants it short.
-    negative_ttl_max: u32,
+    pub(super) negative_ttl_max: u32,
     /// The zone whose SOA says how long there is nothing.
     negative_of: Option<&'s Zone>,
     query: &'q Query,
@@ -83,7 +94,7 @@ enum Wanted<'s> {
 }
 
 /// What became of an RRset that was to be written.
-enum Put<'s> {
+pub(super) enum Put<'s> {
     /// It is written; its first record's data.
     Written(Option<&'s [u8]>),
     /// It is steered, and has nothing for this client now.
@@ -102,7 +113,7 @@ enum Step<'s> {
     Renamed,
 }
 
-impl<'s> Resolver<'s, '_, '_> {
+impl<'s, T: Trace> Resolver<'s, '_, '_, T> {
     #[inline]
     fn run(&mut self, served: Option<&'s Served>, alias: &mut FoldedName) {
         let query = self.query;
@@ -299,36 +310,15 @@ impl<'s> Resolver<'s, '_, '_> {
         match set.service() {
             Some(service) => self.put_steered(section, owner, node, service, set.rtype),
             None => {
+                if matches!(set.rtype, RecordType::HTTPS | RecordType::SVCB)
+                    && let Some(decision) = self.hinting(node)
+                {
+                    return self.put_static_hinted(section, owner, node, set, &decision);
+                }
                 self.message.put_set(section, owner, node, set, set.ttl)?;
                 self.want_addresses(node, set.rtype, set.rdatas());
                 Ok(Put::Written(set.rdatas().next()))
             }
-        }
-    }
-
-    fn put_steered(
-        &mut self,
-        section: Section,
-        owner: Owner<'_>,
-        node: Node<'s>,
-        service: ServiceId,
-        rtype: RecordType,
-    ) -> Result<Put<'s>, Full> {
-        let steering = self.steering;
-        let client = ClientPrefix::new(self.client.address, u8::MAX);
-        let hash = steering.placement(service).map_or(0, |placement| steer(placement.seed, client));
-        match steering.decide(service, rtype, hash) {
-            Decision::Ring(ring, answers) => {
-                let start = self.turns.start(ring, hash);
-                self.message.put_records(section, owner, rtype, answers.ttl, ring.records(start))?;
-                self.want_addresses(node, rtype, ring.records(start));
-                Ok(Put::Written(ring.records(start).next()))
-            }
-            Decision::NoData(answers) => {
-                self.negative_ttl_max = answers.negative_ttl;
-                Ok(Put::Nothing)
-            }
-            Decision::ServFail => Ok(Put::Failed),
         }
     }
 
@@ -468,7 +458,7 @@ impl<'s> Resolver<'s, '_, '_> {
 
     /// Notes the names in an RRset whose addresses help (RFC 1034 §4.3.2 step 6, RFC 2782, RFC 9460 §4.1).
     #[inline]
-    fn want_addresses(&mut self, node: Node<'s>, rtype: RecordType, rdatas: impl Iterator<Item = &'s [u8]>) {
+    pub(super) fn want_addresses(&mut self, node: Node<'s>, rtype: RecordType, rdatas: impl Iterator<Item = &'s [u8]>) {
         let prefix = match rtype {
             RecordType::NS => 0,
             RecordType::MX | RecordType::SVCB | RecordType::HTTPS => 2,

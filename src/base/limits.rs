@@ -25,6 +25,17 @@ pub const ADDITIONAL_NAMES_MAX: usize = 32;
 
 /// Regions in one model: a region set is one `u128`.
 pub const REGIONS_MAX: usize = 128;
+/// Regions of one set up to which every order of them is told apart; 8! orders are far more than the earth has places
+/// for, but with more regions the orders of the far ones would cut the address space into crumbs.
+pub const REGIONS_ORDERED_MAX: usize = 8;
+/// Tiers of a client class that are exact where a set has more regions; the rest follows from the first of them.
+pub const TIERS_EXACT: usize = 4;
+/// Seconds after which a location database is called old: within a year several percent of all networks move.
+pub const DATABASE_AGE_MAX_S: u64 = 366 * 86_400;
+/// Atlases of one model: each is some megabytes, and more sets of regions than this are hardly meant one by one.
+pub const ATLASES_MAX: usize = 256;
+/// Splits kept for services that come back to a state: a few kilobytes each.
+pub const SPLITS_KEPT_MAX: usize = 256;
 /// Endpoints of one service in one region: a ring that small integers can index, far more than one answer can use.
 pub const REGION_ENDPOINTS_MAX: usize = 4_096;
 /// Addresses in one steered answer: more would not fit 512 octets beside IPv6 for every name.
@@ -72,6 +83,14 @@ pub const CLIENT_PREFIX_V6: u8 = 56;
 pub const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// Events waiting for the publisher; senders wait, nothing is dropped.
 pub const EVENTS_MAX: usize = 256;
+/// Bytes of one file of the event journal; two are kept: weeks of a quiet network, hours of a bad one.
+pub const JOURNAL_FILE_LEN_MAX: u64 = 8 << 20;
+/// Events kept in memory for the admin listener: some megabytes at most.
+pub const JOURNAL_RECENT_MAX: usize = 4_096;
+/// Events and states waiting to be written: what a region with thousands of endpoints says when it fails.
+pub const RECORDS_MAX: usize = 65_536;
+/// Milliseconds between two writings of the state file: what a crash may forget.
+pub const STATE_INTERVAL_MS: u64 = 1_000;
 /// Reload requests waiting for the loader; one load answers all that wait, so a full queue means somebody loops.
 pub const RELOADS_MAX: usize = 64;
 /// Milliseconds between two publications, the first one after a pause excepted.

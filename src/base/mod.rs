@@ -3,6 +3,7 @@
 //! Ids, limits, hashes, units and diagnostics. No socket, no file, no clock, no randomness: those come in as
 //! arguments, so that everything built on this is a pure function of what it is given.
 
+pub mod chunks;
 pub mod diagnostic;
 pub mod files;
 pub mod hash;

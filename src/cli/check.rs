@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::base::diagnostic::{Report, Severity};
 use crate::cli::{ConfigArgument, Exit};
 use crate::metrics::{ReloadResult, ZoneState};
-use crate::run::{Loader, Settings, SettingsError, hash_key, zone_settings};
+use crate::run::{Loader, Settings, SettingsError, hash_key, load_settings};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckArguments {
@@ -25,7 +25,7 @@ fn check(arguments: CheckArguments, out: &mut impl Write) -> io::Result<Exit> {
         Err(SettingsError(report)) => return conclude(&report, "the configuration was not taken", false, out),
     };
     let mut loader = Loader::new(hash_key()?);
-    let loaded = loader.load(&zone_settings(&config), true);
+    let loaded = loader.load(&load_settings(&config), true);
     report.extend(loaded.report);
     if loaded.result == ReloadResult::Refused {
         return conclude(&report, "nothing would be served", false, out);

@@ -18,6 +18,8 @@ pub struct ClientPrefix {
     /// Family, length and bits in one word: equal for equal prefixes, different for different ones.
     word: u64,
     length: u8,
+    /// Bits of IPv6 clothes before the prefix.
+    clothes: u8,
 }
 
 impl ClientPrefix {
@@ -28,26 +30,33 @@ impl ClientPrefix {
         match address {
             IpAddr::V4(v4) => Self::v4(v4.to_bits(), source),
             IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-                Some(v4) if source > 96 => Self::v4(v4.to_bits(), source - 96),
+                Some(v4) if source > 96 => Self { clothes: 96, ..Self::v4(v4.to_bits(), source.min(128) - 96) },
                 _ => {
                     let length = source.min(PREFIX_V6_MAX);
                     // The top 56 bits; the length takes 6 of the 8 bits below, the family the next.
                     let top = (v6.to_bits() >> 64) as u64;
-                    Self { word: keep(top, length) | 1 << 7 | u64::from(length), length }
+                    Self { word: keep(top, length) | 1 << 7 | u64::from(length), length, clothes: 0 }
                 }
             },
         }
     }
 
-    /// Its length in bits: what the scope of a hashed answer may not fall below.
+    /// Its length in bits.
     #[must_use]
     pub const fn length(self) -> u8 {
         self.length
     }
 
+    /// What the scope of a hashed answer may not fall below: its length, counted from the start of the address as the
+    /// client wrote it.
+    #[must_use]
+    pub const fn scope(self) -> u8 {
+        self.length + self.clothes
+    }
+
     fn v4(bits: u32, source: u8) -> Self {
         let length = source.min(PREFIX_V4_MAX);
-        Self { word: keep(u64::from(bits) << 32, length) | u64::from(length), length }
+        Self { word: keep(u64::from(bits) << 32, length) | u64::from(length), length, clothes: 0 }
     }
 }
 
@@ -88,7 +97,7 @@ mod tests {
             (client("::", 0), client("0.0.0.0", 0), false),
             (client("192.0.2.1", 0), client("203.0.113.1", 0), true),
         ] {
-            assert_eq!(a == b, same, "{a:?} {b:?}");
+            assert_eq!((a.word, a.length) == (b.word, b.length), same, "{a:?} {b:?}");
             assert_eq!(steer(7, a) == steer(7, b), same);
         }
         assert_eq!(client("192.0.2.1", 32).length(), 24);

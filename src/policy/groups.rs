@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use crate::base::ids::{PolicyId, RegionId, ServiceId};
 use crate::model::{Follow, Model, Service};
 
+use super::atlases::Atlases;
+
 /// Which services decide alike, and which do not decide.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Groups {
@@ -14,14 +16,14 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    pub(super) fn new(model: &Model) -> Self {
-        type Rule<'m> = (PolicyId, &'m [RegionId], Vec<(RegionId, u32)>);
+    pub(super) fn new(model: &Model, atlases: &Atlases) -> Self {
+        type Rule<'m> = (PolicyId, Option<u32>, &'m [RegionId], Vec<(RegionId, u32)>);
         let mut numbers: BTreeMap<Rule<'_>, u32> = BTreeMap::new();
         let mut of = Vec::with_capacity(model.services.len());
-        for service in &model.services {
+        for (id, service) in model.services() {
             let regions = service.regions.iter().map(|part| (part.region, part.weight)).collect();
             let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
-            of.push(*numbers.entry((service.policy, &service.order, regions)).or_insert(next));
+            of.push(*numbers.entry((service.policy, atlases.number_of(id), &service.order, regions)).or_insert(next));
         }
         let leader_of = |(id, service)| leader(model, service).map(|leader| (id, leader));
         Self { of: of.into(), followers: model.services().filter_map(leader_of).collect() }

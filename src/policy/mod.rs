@@ -7,11 +7,14 @@
 //! |---|---|
 //! | which client is which: the hashed prefix | `client.rs` |
 //! | active-passive: one region for everybody | `failover.rs` |
-//! | active-active: the first tier with an eligible region, shares among it | `weighted.rs` |
+//! | active-active: which atlas ranks for which service | `atlases.rs` |
+//! | active-active: the first tier with an eligible region | `ranked.rs` |
+//! | active-active: shares among it, ramps | `split.rs` |
 //! | every endpoint of every eligible region | `all.rs` |
 //! | shares → buckets, so that a change moves only its share | `buckets.rs` |
 //! | among the endpoints of a region: fixed, turn, bucket, draw | `pick.rs` |
 //! | services that decide alike | `groups.rs` |
+//! | a service at one moment, and why a region is answered | `situation.rs` |
 //! | model + region table → placements | `place.rs` |
 
 mod reason;
@@ -20,7 +23,11 @@ mod client;
 
 pub mod failover;
 
-pub mod weighted;
+mod atlases;
+
+mod ranked;
+
+mod split;
 
 pub mod all;
 
@@ -30,10 +37,15 @@ mod pick;
 
 mod groups;
 
+mod situation;
+
 mod place;
 
+pub use atlases::Atlases;
 pub use buckets::{Buckets, Member, WEIGHT_MAX, endpoint_bucket_count};
 pub use client::{ClientPrefix, PREFIX_V4_MAX, PREFIX_V6_MAX, steer};
 pub use pick::{Pick, ring};
-pub use place::{Choice, Placement, Placements, Split, SplitId};
+pub use place::{Choice, Inputs, Placement, Placements, Verdict};
+pub use ranked::{Chosen, Ranked, Target};
 pub use reason::Reason;
+pub use split::Split;

@@ -40,6 +40,12 @@ impl Reason {
         Self::AllDown,
     ];
 
+    /// Its place in [`Self::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
     /// The word used in `explain`, metrics and the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -66,5 +72,6 @@ mod tests {
     fn words_are_distinct() {
         let words: std::collections::HashSet<&str> = Reason::ALL.into_iter().map(Reason::as_str).collect();
         assert_eq!(words.len(), Reason::ALL.len());
+        assert!(Reason::ALL.into_iter().enumerate().all(|(index, reason)| reason.index() == index));
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::diagnostic::{Diagnostic, Location, Report};
 use crate::dns::Name;
-use crate::run::loader::ZoneSettings;
+use crate::run::loader::LoadSettings;
 
 /// A zone file of the folder.
 pub(super) struct Listed {
@@ -50,7 +50,7 @@ pub(super) fn list(folder: &Path, report: &mut Report) -> Option<Vec<Listed>> {
 }
 
 /// The origin at the start of a file: what the operator says, else what its name says.
-pub(super) fn origin(file_name: &str, settings: &ZoneSettings, report: &mut Report) -> Option<Name> {
+pub(super) fn origin(file_name: &str, settings: &LoadSettings, report: &mut Report) -> Option<Name> {
     if let Some(origin) = settings.origins.get(file_name) {
         return Some(origin.clone());
     }

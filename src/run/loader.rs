@@ -3,6 +3,9 @@
 //! The unit of failure is one zone. A file that cannot be used leaves its zone as it was; at start, when there is no
 //! earlier version, that zone alone answers SERVFAIL. A reload reads only what has changed.
 
+mod last_good;
+mod linking;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -12,32 +15,40 @@ use std::time::SystemTime;
 use crate::base::diagnostic::{Diagnostic, Report};
 use crate::base::hash::HashKey;
 use crate::base::limits::REMOVED_SHARE;
+use crate::config::GeoIp;
 use crate::dns::Name;
+use crate::geo::Places;
 use crate::metrics::{ReloadResult, ZoneGauges, ZoneState};
 use crate::model::Model;
+use crate::policy::Atlases;
 use crate::run::files::{DiskFiles, Stamp, read_whole};
 use crate::run::folder::{Listed, first_line, list, origin};
 use crate::run::parallel;
+use crate::run::places::GeoFiles;
 use crate::run::regions::{NextModel, Refused, Regions};
-use crate::snapshot::{Steering, link};
-use crate::table::States;
 use crate::zone::{self, Served, Zone, ZoneSet, ZoneSource};
 
-/// Where zones come from.
+/// Where everything that is served comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ZoneSettings {
-    /// The folder of `*.zone` files.
+pub struct LoadSettings {
+    /// The folder of `*.zone` files and region files.
     pub folder: PathBuf,
     /// Origins of files whose names are not their origin, by file name.
     pub origins: BTreeMap<String, Name>,
+    /// Where clients are.
+    pub geoip: GeoIp,
+    /// The folder that keeps the last good region files; `None`: they are neither kept nor fallen back to.
+    pub state: Option<PathBuf>,
 }
 
 /// What one load came to.
 pub struct Loaded {
     /// All zones with their steered names, to be published; unchanged if the load was refused.
     pub zones: Arc<ZoneSet>,
-    /// What the steered names are answered from.
-    pub steering: Arc<Steering>,
+    /// What is steered in them.
+    pub model: Arc<Model>,
+    /// Who is near, for this model.
+    pub atlases: Arc<Atlases>,
     /// Whether everything was taken.
     pub result: ReloadResult,
     /// Apexes of zones that are new, sorted.
@@ -53,13 +64,16 @@ pub struct Loaded {
 /// Knows what is loaded, and loads what has changed.
 pub struct Loader {
     key: HashKey,
-    settings: Option<ZoneSettings>,
+    settings: Option<LoadSettings>,
     files: HashMap<String, KnownFile>,
     zones: HashMap<Name, Held>,
     regions: Regions,
+    geo: GeoFiles,
     /// What was handed out last.
     set: Arc<ZoneSet>,
-    steering: Arc<Steering>,
+    atlases: Arc<Atlases>,
+    /// The model that the atlases are of.
+    ranked: Arc<Model>,
 }
 
 /// What is kept of a file that was read.
@@ -100,14 +114,16 @@ impl Loader {
             files: HashMap::new(),
             zones: HashMap::new(),
             regions: Regions::default(),
+            geo: GeoFiles::default(),
             set: Arc::new(ZoneSet::new(key)),
-            steering: Arc::default(),
+            atlases: Arc::new(Atlases::new(&Model::default(), Arc::new(Places::none()))),
+            ranked: Arc::default(),
         }
     }
 
     /// Brings the zones up to what the files say. Unless `force`d, a load that would take away more than half of the
     /// zones is refused: that is a missing mount far more often than a wish.
-    pub fn load(&mut self, settings: &ZoneSettings, force: bool) -> Loaded {
+    pub fn load(&mut self, settings: &LoadSettings, force: bool) -> Loaded {
         let mut report = Report::new();
         if self.settings.as_ref() != Some(settings) {
             // Other origins make other zones of the same files.
@@ -139,6 +155,7 @@ impl Loader {
             );
             return self.refused(report);
         }
+        self.geo.read(&settings.geoip, &mut report);
         let model = match self.regions.read(&settings.folder, force, &mut report) {
             Ok(model) => model,
             Err(Refused) => return self.refused(report),
@@ -184,7 +201,8 @@ impl Loader {
     fn refused(&self, report: Report) -> Loaded {
         Loaded {
             zones: Arc::clone(&self.set),
-            steering: Arc::clone(&self.steering),
+            model: Arc::clone(self.model()),
+            atlases: Arc::clone(&self.atlases),
             result: ReloadResult::Refused,
             added: Vec::new(),
             changed: Vec::new(),
@@ -194,7 +212,7 @@ impl Loader {
     }
 
     /// Reads one file. A defect of ours that one file brings out is a fault of that file's zone alone.
-    fn read_safely(&self, file: &Listed, settings: &ZoneSettings) -> (Read, Report) {
+    fn read_safely(&self, file: &Listed, settings: &LoadSettings) -> (Read, Report) {
         let mut report = Report::new();
         let read = catch_unwind(AssertUnwindSafe(|| self.read(file, settings, &mut report)));
         let read = read.unwrap_or_else(|_| {
@@ -207,7 +225,7 @@ impl Loader {
     }
 
     /// Reads one file, if it has changed since.
-    fn read(&self, file: &Listed, settings: &ZoneSettings, report: &mut Report) -> Read {
+    fn read(&self, file: &Listed, settings: &LoadSettings, report: &mut Report) -> Read {
         let known = self.files.get(&file.name);
         if known.is_some_and(KnownFile::is_unchanged) {
             return Read::Unchanged;
@@ -327,7 +345,10 @@ impl Loader {
         model: NextModel,
         mut report: Report,
     ) -> Loaded {
-        let Some((linked, misfits)) = self.link(&mut next, &model, &mut report) else { return self.refused(report) };
+        let linked = self.link(&mut next, &model, &mut report);
+        let Some((linked, misfits)) = linked.or_else(|| self.link_last_good(&mut next, &mut report)) else {
+            return self.refused(report);
+        };
         for (file, read) in listed.iter().zip(&mut reads) {
             // What was refused is not what the next version is read against.
             if let Some(apex) = self.good_apex(file, read).filter(|apex| misfits.contains(apex)).cloned() {
@@ -352,48 +373,19 @@ impl Loader {
         self.remember(listed, reads);
         self.zones = next;
         self.set = Arc::new(linked);
-        self.steering = Arc::new(Steering::new(Arc::clone(self.model()), &States::all_up(self.model()), 0));
+        self.rank();
         let result = if bad { ReloadResult::Partial } else { ReloadResult::Ok };
-        let (zones, steering) = (Arc::clone(&self.set), Arc::clone(&self.steering));
-        Loaded { zones, steering, result, added, changed, removed, report }
+        let (zones, model, atlases) = (Arc::clone(&self.set), Arc::clone(self.model()), Arc::clone(&self.atlases));
+        Loaded { zones, model, atlases, result, added, changed, removed, report }
     }
 
-    /// Puts the steered names into the zones. A model that does not fit is refused as a whole, if there is one before
-    /// it; else a zone that does not fit the model in force is: its version before stays. Returns such zones too.
-    /// `None`: there is nothing to stay with.
-    fn link(
-        &mut self,
-        next: &mut HashMap<Name, Held>,
-        model: &NextModel,
-        report: &mut Report,
-    ) -> Option<(ZoneSet, Vec<Name>)> {
-        match model {
-            NextModel::New(new) => {
-                let linked = link(&self.set_of(next), new);
-                linked.report(report);
-                if linked.conflicts.is_empty() {
-                    self.regions.take(Arc::clone(new));
-                    return Some((linked.zones, Vec::new()));
-                }
-                self.regions.reject();
-            }
-            NextModel::Same | NextModel::Bad => {}
+    /// Ranks regions for clients anew, if the model or the places are others.
+    fn rank(&mut self) {
+        let (model, places) = (Arc::clone(self.model()), self.geo.places());
+        if !Arc::ptr_eq(&model, &self.ranked) || !Arc::ptr_eq(places, self.atlases.places()) {
+            self.atlases = Arc::new(Atlases::new(&model, Arc::clone(places)));
+            self.ranked = model;
         }
-        if !matches!(model, NextModel::Same) && !self.regions.is_loaded() {
-            return None;
-        }
-        let linked = link(&self.set_of(next), self.model());
-        linked.report(report);
-        let misfits: Vec<Name> = linked.conflicts.into_iter().filter_map(|conflict| conflict.apex).collect();
-        if misfits.is_empty() {
-            return Some((linked.zones, misfits));
-        }
-        for apex in &misfits {
-            if let Some(held) = next.get_mut(apex) {
-                *held = self.before(apex, &held.file);
-            }
-        }
-        Some((link(&self.set_of(next), self.model()).zones, misfits))
     }
 
     /// What is left of a zone whose newest version, in `file`, can't be used.

@@ -12,6 +12,7 @@ mod loader;
 pub mod log;
 mod notify;
 mod parallel;
+mod places;
 mod publisher;
 mod random;
 mod reloads;
@@ -19,9 +20,9 @@ mod server;
 mod settings;
 mod sweep;
 
-pub use loader::{Loaded, Loader, ZoneSettings};
+pub use loader::{LoadSettings, Loaded, Loader};
 pub use server::{RunError, serve};
-pub use settings::{Settings, SettingsError, zone_settings};
+pub use settings::{Settings, SettingsError, load_settings};
 
 use crate::base::hash::HashKey;
 

@@ -93,6 +93,12 @@ impl Regions {
         self.bad = true;
     }
 
+    /// The files read last, each its path and its text, as far as it is text.
+    pub(super) fn files(&self) -> Vec<(String, String)> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        self.files.iter().map(|(path, bytes)| (path.to_string(), text(bytes))).collect()
+    }
+
     /// The model in force; empty before the first.
     pub(super) const fn model(&self) -> &Arc<Model> {
         &self.model

@@ -16,8 +16,10 @@ use crate::run::loader::{Loaded, Loader};
 use crate::run::log;
 use crate::run::notify::{Notice, notify};
 use crate::run::publisher::{BACKGROUND_NICENESS, Event, Linked};
-use crate::run::settings::{Settings, SettingsError, needs_restart, options, zone_settings};
+use crate::run::settings::{Settings, SettingsError, load_settings, needs_restart, options};
 use crate::serve::system::{be_nice, return_freed_memory};
+use crate::snapshot::Steering;
+use crate::table::States;
 
 /// A wish for a reload.
 pub(super) struct ReloadRequest {
@@ -47,7 +49,7 @@ impl Reloads {
     /// The first load, with the configuration as it is. Returns what it came to and everything found.
     pub(super) fn first(&mut self) -> (ReloadOutcome, Report) {
         let start = Instant::now();
-        let loaded = self.loader.load(&zone_settings(&self.config), true);
+        let loaded = self.loader.load(&load_settings(&self.config), true);
         self.publish(loaded, start, Vec::new())
     }
 
@@ -92,7 +94,7 @@ impl Reloads {
         self.config.dns.nsid = next.dns.nsid;
         self.config.dns.version = next.dns.version;
         self.config.dns.id = next.dns.id;
-        let loaded = self.loader.load(&zone_settings(&self.config), force);
+        let loaded = self.loader.load(&load_settings(&self.config), force);
         let (outcome, report) = self.publish(loaded, start, restart);
         log::report(&report);
         outcome
@@ -100,9 +102,11 @@ impl Reloads {
 
     /// Publishes what was loaded and waits until queries are answered from it.
     fn publish(&mut self, loaded: Loaded, start: Instant, needs_restart: Vec<String>) -> (ReloadOutcome, Report) {
-        let Loaded { zones, steering, result, added, changed, removed, report } = loaded;
+        let Loaded { zones, model, atlases, result, added, changed, removed, report } = loaded;
         if result != ReloadResult::Refused {
             let (published, generation) = oneshot::channel();
+            let states = States::all_up(&model);
+            let steering = Arc::new(Steering::with_atlases(model, atlases, &states, 0));
             let linked = Linked { zones, steering, options: options(&self.config), published };
             // Both fail only when the publisher has ended, and with it the server.
             if self.events.send(Event::Reload(Box::new(linked))).is_ok() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::base::diagnostic::{Diagnostic, Report};
 use crate::config::Config;
-use crate::run::loader::ZoneSettings;
+use crate::run::loader::LoadSettings;
 use crate::snapshot::Options;
 
 /// The file that is read if none is named; it may be absent.
@@ -75,8 +75,13 @@ impl Settings {
 
 /// The loader's part of a configuration.
 #[must_use]
-pub fn zone_settings(config: &Config) -> ZoneSettings {
-    ZoneSettings { folder: config.dns.zones.clone(), origins: config.dns.origins.clone() }
+pub fn load_settings(config: &Config) -> LoadSettings {
+    LoadSettings {
+        folder: config.dns.zones.clone(),
+        origins: config.dns.origins.clone(),
+        geoip: config.geoip.clone(),
+        state: None,
+    }
 }
 
 /// The answering part of a configuration.

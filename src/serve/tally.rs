@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::answer::Outcome;
 use crate::metrics::{DropReason, QTYPE_COUNT, RCODE_COUNT, Traffic, qtype_index, rcode_index};
+use crate::policy::Reason;
 
 /// The counters of one thread. Others may read them at any time and see each number as it was a moment ago.
 // Aligned, so that two threads never write to one pair of cache lines.
@@ -14,6 +15,8 @@ pub struct Tally {
     responses: [Count; RCODE_COUNT],
     dropped: [Count; DropReason::ALL.len()],
     truncated: Count,
+    /// By [`Reason`].
+    steered: [Count; Reason::ALL.len()],
     panics: Count,
 }
 
@@ -39,6 +42,7 @@ impl Default for Tally {
             responses: std::array::from_fn(|_| Count::default()),
             dropped: std::array::from_fn(|_| Count::default()),
             truncated: Count::default(),
+            steered: std::array::from_fn(|_| Count::default()),
             panics: Count::default(),
         }
     }
@@ -49,11 +53,14 @@ impl Tally {
     #[inline]
     pub fn count(&self, outcome: Outcome) {
         match outcome {
-            Outcome::Answered { rcode, qtype, truncated } => {
+            Outcome::Answered { rcode, qtype, truncated, steered } => {
                 self.queries[qtype_index(qtype)].add(1);
                 self.responses[rcode_index(rcode)].add(1);
                 if truncated {
                     self.truncated.add(1);
+                }
+                if let Some(reason) = steered {
+                    self.steered[reason.index()].add(1);
                 }
             }
             Outcome::Silent(silence) => self.dropped(silence.into(), 1),
@@ -85,6 +92,7 @@ impl Tally {
             (&self.queries[..], &mut totals.queries[..]),
             (&self.responses[..], &mut totals.responses[..]),
             (&self.dropped[..], &mut totals.dropped[..]),
+            (&self.steered[..], &mut totals.steered[..]),
         ] {
             for (count, total) in counts.iter().zip(totals) {
                 *total += count.get();
@@ -104,7 +112,12 @@ mod tests {
     fn threads_are_summed() {
         let tallies = [Tally::default(), Tally::default()];
         for tally in &tallies {
-            tally.count(Outcome::Answered { rcode: 0, qtype: Some(RecordType::MX), truncated: true });
+            tally.count(Outcome::Answered {
+                rcode: 0,
+                qtype: Some(RecordType::MX),
+                truncated: true,
+                steered: Some(Reason::Spill),
+            });
             tally.count(Outcome::Silent(Silence::Response));
             tally.dropped(DropReason::SendFailed, 3);
         }
@@ -114,6 +127,7 @@ mod tests {
         assert_eq!(totals.queries.iter().sum::<u64>(), 2);
         assert_eq!(totals.responses[rcode_index(0)], 2);
         assert_eq!(totals.truncated, 2);
+        assert_eq!(totals.steered[Reason::Spill.index()], 2);
         assert_eq!(totals.dropped[DropReason::Response.index()], 2);
         assert_eq!(totals.dropped[DropReason::SendFailed.index()], 6);
     }

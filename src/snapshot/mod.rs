@@ -2,6 +2,7 @@
 //!
 //! A query reads one [`Snapshot`], loaded once. Only the publisher stores one; publishing never blocks a query.
 
+pub mod rings;
 pub mod steering;
 pub mod link;
 pub mod published;
@@ -15,7 +16,7 @@ use crate::zone::ZoneSet;
 
 pub use link::{Linked, link};
 pub use published::{Published, View};
-pub use steering::{Decision, Steering};
+pub use steering::{Asker, Decision, Outcome, Steering};
 
 /// Everything one answer is computed from.
 #[derive(Clone, Debug)]

@@ -1,20 +1,22 @@
-//! What steered names are answered from: ready records, and who gets which.
+//! What steered names are answered from: who gets which region, ready records, and for how long that holds.
 //!
-//! For each service, region and type there is a ring of places: one for each endpoint that may be answered, its records
-//! in wire form. An answer is a window of the ring, so it is a few small numbers (service, region, type, start); the TTL
-//! is patched in. Rings are made when the table changes: a query evaluates no rule.
+//! An answer is a few small numbers (service, region, type, start of a window of a ring); the TTL and the scope are
+//! worked out from masks that were made when the table changed: a query evaluates no rule.
 
-use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::base::hash::steering_hash;
-use crate::base::ids::{EndpointId, RegionId, ServiceId};
-use crate::base::limits::ANSWERS_MAX;
+use crate::base::chunks::Chunks;
+use crate::base::ids::{RegionId, ServiceId};
 use crate::dns::RecordType;
-use crate::model::{Balance, Endpoint, Model, Service, ServiceRegion};
-use crate::policy::{Choice, Member, Pick, Placement, Placements, Reason, ring};
-use crate::table::{RegionTable, Standing, States};
-use crate::zone::RrsetData;
+use crate::geo::{ClassId, Places};
+use crate::model::{Model, Service};
+use crate::policy::{
+    Atlases, Choice, Chosen, ClientPrefix, Inputs, Placement, Placements, Ranked, Reason, Target, steer,
+};
+use crate::table::{PartState, RegionTable, STEADY, Standing, States};
+
+use super::rings::{Answers, Cursors, Maker, Ring};
 
 /// The model, the state of its regions, and the answers that follow.
 #[derive(Clone, Debug)]
@@ -25,88 +27,149 @@ pub struct Steering {
     pub table: Arc<RegionTable>,
     /// What each service answers with.
     pub placements: Arc<Placements>,
+    /// Who is near.
+    pub atlases: Arc<Atlases>,
     /// By [`ServiceId`].
-    answers: Vec<Arc<Answers>>,
-    /// Cursors a lane needs: one for each ring.
-    cursors: u32,
+    served: Chunks<Served>,
+    cursors: Arc<Cursors>,
 }
 
-/// The ready answers of one service.
+/// A service, ready to be answered.
 #[derive(Clone, Debug)]
-pub struct Answers {
-    /// TTL of an answer in the service's present state, seconds.
+struct Served {
+    answers: Arc<Answers>,
+    lifetime: Lifetime,
+    /// The client subnet option counts.
+    ecs: bool,
+    /// Its HTTPS and SVCB records get address hints.
+    hints: bool,
+}
+
+/// For how long what a service answers holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Lifetime {
+    /// Bounds, seconds.
+    min: u32,
+    max: u32,
+    /// Seconds to the next change that does not depend on the regions watched.
+    due_s: u32,
+    /// The regions of the deciding service …
+    regions: u128,
+    /// … whose states start here in the table.
+    parts_start: u32,
+}
+
+/// Who asks, as far as steering is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asker {
+    /// The address the query came from.
+    pub resolver: IpAddr,
+    /// The network it is asked for (RFC 7871), with its length in bits.
+    pub subnet: Option<(IpAddr, u8)>,
+}
+
+/// What a steered name is answered with, for all types.
+#[derive(Clone, Copy, Debug)]
+pub struct Decision<'s> {
+    /// Where the client is sent.
+    pub outcome: Outcome,
+    /// Why there.
+    pub reason: Reason,
+    /// Seconds for which that holds.
     pub ttl: u32,
     /// The most a negative answer may live, seconds.
     pub negative_ttl: u32,
-    rings: Vec<Ring>,
+    /// How many leading bits of the client subnet decided.
+    pub scope: u8,
+    /// What the scope is at least where the hash decides.
+    pub hashed_scope: u8,
+    /// The client's steering hash.
+    pub hash: u64,
+    /// The service that decided.
+    pub decided_by: ServiceId,
+    /// Address hints are to be added to HTTPS and SVCB records.
+    pub hints: bool,
+    answers: &'s Answers,
 }
 
-/// The answers of one service, region and type.
-#[derive(Clone, Debug)]
-pub struct Ring {
-    /// `None`: the endpoints of all regions that are answered together.
-    region: Option<RegionId>,
-    rtype: RecordType,
-    places: Box<[RrsetData]>,
-    /// Some record stands in more than one place.
-    has_repeats: bool,
-    pick: Pick,
-    /// Places one answer takes.
-    window: usize,
-    /// The number of the lane's cursor for it.
-    pub cursor: u32,
-}
-
-impl Ring {
-    /// Where the window of this query starts; see [`Pick::choose`].
-    #[inline]
-    pub fn start(&self, cursor: &mut u32, client: u64, draw: u64) -> usize {
-        self.pick.choose(cursor, client, draw)
-    }
-
-    /// The records of the window that starts at place `start`, none of them twice (RFC 2181 §5).
-    pub fn records(&self, start: usize) -> impl Iterator<Item = &[u8]> {
-        let is_first = move |&(index, record): &(usize, &[u8])| {
-            !self.has_repeats || !self.window(start).take(index).any(|earlier| earlier == record)
-        };
-        self.window(start).enumerate().filter(is_first).map(|(_, record)| record)
-    }
-
-    fn window(&self, start: usize) -> impl Iterator<Item = &[u8]> {
-        let from = start.checked_rem(self.places.len()).unwrap_or(0);
-        let (before, after) = self.places.split_at(from);
-        after.iter().chain(before).take(self.window).flat_map(|place| place.view(self.rtype).rdatas())
-    }
-}
-
-/// What a steered name is answered with, apart from which window of the ring.
-#[derive(Clone, Copy, Debug)]
-pub enum Decision<'s> {
-    /// Records from this ring.
-    Ring(&'s Ring, &'s Answers),
-    /// The name exists and has nothing of the type now.
-    NoData(&'s Answers),
-    /// SERVFAIL.
+/// Where a client is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// To this region.
+    Region(RegionId),
+    /// To all usable regions together.
+    Together,
+    /// To the policy's answer of last resort.
+    Fallback,
+    /// Nowhere: an empty answer.
+    NoData,
+    /// Nowhere: SERVFAIL.
     ServFail,
 }
 
+impl<'s> Decision<'s> {
+    /// The ready records of a type; `None` if there are none for this client.
+    #[inline]
+    #[must_use]
+    pub fn ring(&self, rtype: RecordType) -> Option<&'s Ring> {
+        match self.outcome {
+            Outcome::Region(region) => self.answers.of_region(region, rtype),
+            Outcome::Together | Outcome::Fallback => self.answers.of_all(rtype),
+            Outcome::NoData | Outcome::ServFail => None,
+        }
+    }
+}
+
 impl Steering {
-    /// Everything that follows from a model whose endpoints are in `states`.
+    /// Everything that follows from a model whose endpoints are in `states`, where nobody can be located but by the
+    /// networks of its maps.
     #[must_use]
     pub fn new(model: Arc<Model>, states: &States, generation: u64) -> Self {
+        let atlases = Arc::new(Atlases::new(&model, Arc::new(Places::none())));
+        Self::with_atlases(model, atlases, states, generation)
+    }
+
+    /// Everything that follows from a model whose endpoints are in `states`; the atlases are of this model.
+    #[must_use]
+    pub fn with_atlases(model: Arc<Model>, atlases: Arc<Atlases>, states: &States, generation: u64) -> Self {
         let table = RegionTable::build(&model, states, generation);
-        let placements = Placements::solve(&model, &table, None);
-        let mut maker = Maker { model: &model, table: &table, placements: &placements, cursors: 0 };
-        let answers = model.services().map(|(id, service)| Arc::new(maker.answers(id, service))).collect();
-        let cursors = maker.cursors;
-        Self { table: Arc::new(table), placements: Arc::new(placements), model, answers, cursors }
+        let placements = Placements::solve(Inputs { model: &model, table: &table, states, atlases: &atlases });
+        let cursors = Arc::new(Cursors::new(&model));
+        let mut steering = Self {
+            served: Chunks::default(),
+            table: Arc::new(table),
+            placements: Arc::new(placements),
+            model: Arc::clone(&model),
+            atlases,
+            cursors,
+        };
+        steering.served =
+            model.services().map(|(id, service)| steering.served_now(id, service, states, None)).collect();
+        steering
+    }
+
+    /// The next steering of the same model, in which only these services differ (sorted, none twice): what a transition
+    /// publishes.
+    #[must_use]
+    pub fn repaired(&self, states: &States, changed: &[ServiceId], generation: u64) -> Self {
+        let table = self.table.repaired(states, changed.iter().copied(), generation);
+        let inputs = Inputs { model: &self.model, table: &table, states, atlases: &self.atlases };
+        let placements = self.placements.repaired(inputs, changed.iter().copied());
+        let mut next = Self { table: Arc::new(table), placements: Arc::new(placements), ..self.clone() };
+        let followers = next.placements.followers(changed).collect::<Vec<_>>();
+        for &id in changed.iter().chain(&followers) {
+            let Some(service) = self.model.services.get(id.index()) else { continue };
+            let served = next.served_now(id, service, states, Some(self));
+            next.served.set(id.index(), served);
+        }
+        next
     }
 
     /// Cursors a lane needs.
     #[inline]
     #[must_use]
-    pub const fn cursors(&self) -> usize {
-        self.cursors as usize
+    pub fn cursors(&self) -> usize {
+        self.cursors.count()
     }
 
     /// The placement of a service; `None` for an id of another model.
@@ -116,26 +179,145 @@ impl Steering {
         self.placements.of.get(service.index())
     }
 
-    /// What a service answers a query of a type with; `client` is the steering hash of the client for the service.
+    /// What a service answers a client with; `None` for an id of another model.
     #[inline]
     #[must_use]
-    pub fn decide(&self, service: ServiceId, rtype: RecordType, client: u64) -> Decision<'_> {
-        let (Some(placement), Some(answers)) = (self.placement(service), self.answers.get(service.index())) else {
-            return Decision::ServFail;
+    pub fn decide(&self, service: ServiceId, asker: &Asker) -> Option<Decision<'_>> {
+        let (placement, served) = (self.placement(service)?, self.served.get(service.index())?);
+        let subnet = asker.subnet.filter(|_| served.ecs);
+        let (address, source) = subnet.unwrap_or((asker.resolver, u8::MAX));
+        let prefix = ClientPrefix::new(address, source);
+        let hash = steer(placement.seed, prefix);
+        let (mut reason, mut watched, mut scope, mut hashed) =
+            (placement.verdict.reason, placement.verdict.watched, 0, false);
+        let outcome = match &placement.verdict.choice {
+            Choice::Region(region) => Outcome::Region(*region),
+            Choice::Split(split) => {
+                hashed = true;
+                Outcome::Region(split.at(hash))
+            }
+            Choice::Ranked(ranked) => {
+                let (chosen, located) = rank(ranked, address, subnet.map(|_| asker.resolver), hash);
+                (reason, watched, scope, hashed) = (chosen.reason, chosen.watched, located, chosen.hashed);
+                chosen.to.into()
+            }
+            Choice::All(_) => Outcome::Together,
+            Choice::Fallback => Outcome::Fallback,
+            Choice::NoData => Outcome::NoData,
+            Choice::ServFail => Outcome::ServFail,
         };
-        let region = match placement.choice {
-            Choice::Region(region) => Some(region),
-            Choice::Split(split) => match self.placements.split(split) {
-                Some(split) => Some(split.at(client)),
-                None => return Decision::ServFail,
+        let outcome = match outcome {
+            // A service that takes over a decision answers with what it has up there itself.
+            Outcome::Region(region) if placement.decided_by != service && !self.table.is_usable(service, region) => {
+                Outcome::NoData
+            }
+            outcome => outcome,
+        };
+        let hashed_scope = prefix.scope();
+        let scope = if hashed { scope.max(hashed_scope) } else { scope };
+        let is_told = subnet.is_some();
+        Some(Decision {
+            outcome,
+            reason,
+            ttl: self.ttl(&served.lifetime, reason, watched),
+            negative_ttl: served.lifetime.min,
+            scope: if is_told { scope } else { 0 },
+            hashed_scope: if is_told { hashed_scope } else { 0 },
+            hash,
+            decided_by: placement.decided_by,
+            hints: served.hints,
+            answers: &served.answers,
+        })
+    }
+
+    /// Seconds until what is answered could change: the least over the regions watched, within the service's bounds.
+    #[inline]
+    fn ttl(&self, lifetime: &Lifetime, reason: Reason, watched: u128) -> u32 {
+        if matches!(reason, Reason::AllDown | Reason::Fallback) {
+            return lifetime.min;
+        }
+        let mut seconds = lifetime.due_s;
+        let mut left = watched & lifetime.regions;
+        while left != 0 {
+            let before = (left & left.wrapping_neg()) - 1;
+            left &= left - 1;
+            let index = lifetime.parts_start + (lifetime.regions & before).count_ones();
+            let steady_s = self.table.steady_s(index as usize);
+            if steady_s != PartState::STEADY {
+                seconds = seconds.min(steady_s.into());
+            }
+        }
+        seconds.clamp(lifetime.min, lifetime.max)
+    }
+
+    /// A service as it is to be answered now. What the generation before has and is the same is taken over.
+    fn served_now(&self, id: ServiceId, service: &Service, states: &States, before: Option<&Self>) -> Served {
+        let together = self.placement(id).map_or(0, |placement| match placement.verdict.choice {
+            Choice::All(regions) => regions,
+            _ => 0,
+        });
+        let is_fallback = self.placement(id).is_some_and(|placement| placement.verdict.choice == Choice::Fallback);
+        let earlier = before.and_then(|before| Some((before, before.served.get(id.index())?)));
+        let same = earlier.filter(|(before, served)| {
+            served.answers.is_made_for(together, is_fallback)
+                && service
+                    .regions
+                    .iter()
+                    .flat_map(|part| part.endpoint_ids())
+                    .all(|endpoint| before.table.is_answerable(endpoint) == self.table.is_answerable(endpoint))
+        });
+        let answers = same.map_or_else(
+            || {
+                let maker = Maker { model: &self.model, table: &self.table, cursors: &self.cursors };
+                Arc::new(maker.answers(id, service, together, is_fallback))
             },
-            Choice::All(_) => None,
-            Choice::NoData => return Decision::NoData(answers),
-            Choice::ServFail => return Decision::ServFail,
-        };
-        match answers.rings.iter().find(|ring| ring.region == region && ring.rtype == rtype) {
-            Some(ring) if !ring.places.is_empty() => Decision::Ring(ring, answers),
-            _ => Decision::NoData(answers),
+            |(_, served)| Arc::clone(&served.answers),
+        );
+        Served { answers, lifetime: self.lifetime(id, service, states), ecs: service.ecs, hints: service.hints }
+    }
+
+    fn lifetime(&self, id: ServiceId, service: &Service, states: &States) -> Lifetime {
+        let decided_by = self.placement(id).map_or(id, |placement| placement.decided_by);
+        let change_s = |id: ServiceId| states.change_s.get(id.index()).copied().unwrap_or(STEADY);
+        // A service that takes over a decision can also change by its own endpoints.
+        let own = self.table.parts(id).map(|part| u32::from(part.steady_s)).min().unwrap_or(STEADY);
+        let own = if decided_by == id || own == u32::from(PartState::STEADY) { STEADY } else { own };
+        let is_down = self.table.standing.get(decided_by.index()).is_some_and(|found| *found >= Standing::AllDown);
+        let (min, max) = (service.ttl.min, if is_down { service.ttl.min } else { service.ttl.max });
+        Lifetime {
+            min,
+            max,
+            due_s: change_s(id).min(change_s(decided_by)).min(own),
+            regions: self.model.services.get(decided_by.index()).map_or(0, Service::region_mask),
+            parts_start: self.table.parts_start(decided_by),
+        }
+    }
+}
+
+/// What a client gets of a ranking, and how many leading bits of its address decided that.
+///
+/// The location chain: the client subnet, then the resolver (`fallback`), then what the map and the service say of clients
+/// that nobody can locate.
+#[inline]
+fn rank(ranked: &Ranked, address: IpAddr, fallback: Option<IpAddr>, hash: u64) -> (Chosen, u8) {
+    let Some(atlas) = &ranked.atlas else { return (ranked.choose(ranked.class(None), hash), 0) };
+    let (mut class, scope) = atlas.locate(address);
+    if class == ClassId::UNKNOWN
+        && let Some(resolver) = fallback
+    {
+        (class, _) = atlas.locate(resolver);
+    }
+    let found = (class != ClassId::UNKNOWN).then(|| atlas.class(class));
+    (ranked.choose(ranked.class(found), hash), scope)
+}
+
+impl From<Target> for Outcome {
+    fn from(target: Target) -> Self {
+        match target {
+            Target::Region(region) => Self::Region(region),
+            Target::Fallback => Self::Fallback,
+            Target::NoData => Self::NoData,
+            Target::ServFail => Self::ServFail,
         }
     }
 }
@@ -146,80 +328,4 @@ impl Default for Steering {
         let states = States::all_up(&model);
         Self::new(model, &states, 0)
     }
-}
-
-/// Makes the rings of all services.
-struct Maker<'a> {
-    model: &'a Model,
-    table: &'a RegionTable,
-    placements: &'a Placements,
-    cursors: u32,
-}
-
-impl Maker<'_> {
-    fn answers(&mut self, id: ServiceId, service: &Service) -> Answers {
-        let policy = self.model.policy(service);
-        let placement = self.placements.of.get(id.index());
-        let together = placement.is_some_and(|placement| matches!(placement.choice, Choice::All(_)));
-        let window = if together { ANSWERS_MAX } else { policy.answers };
-        let table = self.table;
-        let usable = || service.regions.iter().filter(|part| table.is_usable(id, part.region));
-        let mut rings = Vec::new();
-        for &rtype in &service.types {
-            // RFC 2181 §10.1: a name has one CNAME, however many regions are answered together.
-            let window = if rtype == RecordType::CNAME { 1 } else { window };
-            if together {
-                let endpoints: Vec<EndpointId> = usable().flat_map(ServiceRegion::endpoint_ids).collect();
-                rings.push(self.ring(None, rtype, &endpoints, Balance::RoundRobin, window));
-            } else {
-                for part in usable() {
-                    let endpoints: Vec<EndpointId> = part.endpoint_ids().collect();
-                    rings.push(self.ring(Some(part.region), rtype, &endpoints, policy.balance, window));
-                }
-            }
-        }
-        let down = self.table.standing.get(id.index()).is_some_and(|standing| *standing >= Standing::AllDown)
-            // Of the service that it follows, too.
-            || placement.is_some_and(|placement| placement.reason == Reason::AllDown);
-        let ttl = if down { service.ttl.min } else { service.ttl.max };
-        Answers { ttl, negative_ttl: service.ttl.min, rings }
-    }
-
-    fn ring(
-        &mut self,
-        region: Option<RegionId>,
-        rtype: RecordType,
-        endpoints: &[EndpointId],
-        balance: Balance,
-        window: usize,
-    ) -> Ring {
-        let of_type = |endpoint: &Endpoint| endpoint.records.iter().any(|record| record.rtype == rtype);
-        let (mut members, mut answers) = (Vec::new(), Vec::new());
-        for &id in endpoints {
-            let Some(endpoint) = self.model.endpoints.get(id.index()).filter(|endpoint| of_type(endpoint)) else {
-                continue;
-            };
-            let (hash, usable) = (steering_hash(&[endpoint.key.as_bytes()]), self.table.is_answerable(id));
-            members.push(Member { hash, weight: endpoint.weight, usable });
-            let records = endpoint.records.iter().filter(|record| record.rtype == rtype);
-            answers.push(RrsetData::new(0, records.map(|record| record.wire.as_ref())));
-        }
-        let places: Box<[RrsetData]> =
-            ring(&members).into_iter().filter_map(|index| answers.get(index).cloned()).collect();
-        let has_repeats = has_repeats(&places, rtype);
-        let cursor = self.cursors;
-        self.cursors += 1;
-        Ring { region, rtype, places, has_repeats, pick: Pick::new(balance, &members), window, cursor }
-    }
-}
-
-/// True if a record stands in the places more than once.
-fn has_repeats(places: &[RrsetData], rtype: RecordType) -> bool {
-    let counts = || places.iter().map(|place| usize::from(place.view(rtype).count()));
-    // The usual region has one endpoint of a type, and this is done for every ring of every generation.
-    if counts().sum::<usize>() < 2 {
-        return false;
-    }
-    let mut seen = HashSet::new();
-    places.iter().any(|place| place.view(rtype).rdatas().any(|record| !seen.insert(record)))
 }

@@ -4,7 +4,7 @@
 //! would cost a cache miss at every step.
 
 use crate::base::ids::{RegionId, ServiceId};
-use crate::model::{MinUp, Model};
+use crate::model::{MinUp, Model, WhenAllDown};
 
 /// Services, their parts and endpoints by dense index.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,7 +18,15 @@ pub(super) struct Layout {
 struct Span {
     /// Where its parts start; they end where those of the next service start.
     start: u32,
-    min_up: MinUp,
+    terms: Terms,
+}
+
+/// What is the same in all regions of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub(super) min_up: MinUp,
+    /// When all is down, what was up last is answered.
+    pub(super) last_healthy: bool,
 }
 
 /// A service in one region.
@@ -47,7 +55,9 @@ impl Layout {
         let mut endpoints = Vec::with_capacity(model.endpoints.len());
         for service in &model.services {
             // More parts than 32 bits hold do not fit the memory they are read into.
-            services.push(Span { start: u32::try_from(parts.len()).unwrap_or(u32::MAX), min_up: service.min_up });
+            let last_healthy = model.policy(service).when_all_down == WhenAllDown::LastHealthy;
+            let terms = Terms { min_up: service.min_up, last_healthy };
+            services.push(Span { start: u32::try_from(parts.len()).unwrap_or(u32::MAX), terms });
             for part in &service.regions {
                 let region = &model.regions[part.region.index()];
                 parts.push(Part { region: part.region, start: part.endpoints.start, end: part.endpoints.end });
@@ -71,9 +81,10 @@ impl Layout {
         start(service.index())..start(service.index() + 1)
     }
 
-    /// The parts of a service, and what each needs to be eligible.
-    pub(super) fn parts(&self, service: ServiceId) -> (&[Part], MinUp) {
-        let min_up = self.services.get(service.index()).map_or(MinUp::Count(1), |span| span.min_up);
-        (self.parts.get(self.part_range(service)).unwrap_or_default(), min_up)
+    /// The parts of a service, and what is the same in all of them.
+    pub(super) fn parts(&self, service: ServiceId) -> (&[Part], Terms) {
+        let unknown = Terms { min_up: MinUp::Count(1), last_healthy: false };
+        let terms = self.services.get(service.index()).map_or(unknown, |span| span.terms);
+        (self.parts.get(self.part_range(service)).unwrap_or_default(), terms)
     }
 }

@@ -46,8 +46,10 @@ fn show(model: &Model, table: &RegionTable) -> String {
         let key = if table.is_usable(ServiceId(0), part.region) { key.to_uppercase() } else { key.to_string() };
         format!("{key}({})", why.as_str())
     };
-    let regions: Vec<String> = service.regions.iter().zip(table.why(ServiceId(0))).map(region).collect();
-    let answered = (0..).map(EndpointId).zip(&model.endpoints).filter(|(id, _)| table.is_answerable(*id));
+    let regions: Vec<String> = service.regions.iter().zip(&table.why(ServiceId(0))).map(region).collect();
+    let usable = |endpoint: &model::Endpoint| table.is_usable(ServiceId(0), endpoint.region);
+    let answered = (0..).map(EndpointId).zip(&model.endpoints);
+    let answered = answered.filter(|(id, endpoint)| table.is_answerable(*id) && usable(endpoint));
     let answered: Vec<&str> = answered.filter_map(|(_, e)| e.key.rsplit('/').next()).collect();
     format!("{:?}: {} / {}", table.standing[0], regions.join(" "), answered.join(" "))
 }

@@ -5,7 +5,10 @@
 //! | 6891 | OPT, payload size, version, DO |
 //! | 5001 | NSID |
 //! | 7828 | TCP keepalive |
+//! | 7871 | client subnet |
 //! | 8914 | extended errors |
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::u16_at;
 
@@ -15,6 +18,7 @@ pub const OPT_LEN: usize = 11;
 /// Option codes.
 mod option {
     pub(super) const NSID: u16 = 3;
+    pub(super) const CLIENT_SUBNET: u16 = 8;
     pub(super) const KEEPALIVE: u16 = 11;
     pub(super) const EXTENDED_ERROR: u16 = 15;
 }
@@ -55,6 +59,66 @@ pub struct Edns {
     pub nsid: bool,
     /// The client speaks TCP keepalive.
     pub keepalive: bool,
+    /// Whom the query is asked for.
+    pub subnet: Option<ClientSubnet>,
+}
+
+/// The network a query is asked for, RFC 7871 §6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientSubnet {
+    family: u16,
+    /// SOURCE PREFIX-LENGTH: how many leading bits of the address are told, at most 32 or 128.
+    pub source: u8,
+    /// The address, bits behind `source` 0.
+    octets: [u8; 16],
+}
+
+impl ClientSubnet {
+    const IPV4: u16 = 1;
+    const IPV6: u16 = 2;
+
+    /// Reads the option of a query; `None`: RFC 7871 §7.1.2 and §6 call for FORMERR (SCOPE PREFIX-LENGTH set, too few
+    /// or too many octets, bits set behind the prefix, a family nobody knows).
+    #[inline]
+    #[must_use]
+    pub fn read(data: &[u8]) -> Option<Self> {
+        let (&[family_high, family_low, source, scope], address) = data.split_first_chunk::<4>()?;
+        let family = u16::from_be_bytes([family_high, family_low]);
+        let width = match family {
+            Self::IPV4 => 32,
+            Self::IPV6 => 128,
+            // `dig +subnet=0` names no family, and tells no address either.
+            0 => 0,
+            _ => return None,
+        };
+        if scope != 0 || source > width || address.len() != usize::from(source).div_ceil(8) {
+            return None;
+        }
+        let spare = (8 - source % 8) % 8;
+        if address.last().is_some_and(|last| last & ((1_u16 << spare) - 1) as u8 != 0) {
+            return None;
+        }
+        let mut octets = [0; 16];
+        octets.get_mut(..address.len())?.copy_from_slice(address);
+        Some(Self { family, source, octets })
+    }
+
+    /// The network's address; `None` if the client does not want to be told apart (SOURCE PREFIX-LENGTH 0).
+    #[inline]
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        let [a, b, c, d, ..] = self.octets;
+        match (self.source, self.family) {
+            (0, _) => None,
+            (_, Self::IPV4) => Some(IpAddr::V4(Ipv4Addr::new(a, b, c, d))),
+            _ => Some(IpAddr::V6(Ipv6Addr::from(self.octets))),
+        }
+    }
+
+    /// The address octets as the query had them.
+    fn told(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.source).div_ceil(8)).unwrap_or_default()
+    }
 }
 
 impl Edns {
@@ -63,7 +127,7 @@ impl Edns {
     #[must_use]
     pub fn read(class: u16, ttl: u32, mut options: &[u8]) -> Option<Self> {
         let [_, version, flags, _] = ttl.to_be_bytes();
-        let mut edns = Self { payload: class, version, dnssec_ok: flags & 0x80 != 0, nsid: false, keepalive: false };
+        let mut edns = Self { payload: class, version, dnssec_ok: flags & 0x80 != 0, ..Self::default() };
         while !options.is_empty() {
             let (code, len) = (u16_at(options, 0), usize::from(u16_at(options, 2)));
             let data = options.get(4..4 + len)?;
@@ -72,6 +136,8 @@ impl Edns {
                 // RFC 7828 §3.2.1: a query's option carries no timeout.
                 option::KEEPALIVE if !data.is_empty() => return None,
                 option::KEEPALIVE => edns.keepalive = true,
+                option::CLIENT_SUBNET if edns.subnet.is_some() => return None,
+                option::CLIENT_SUBNET => edns.subnet = Some(ClientSubnet::read(data)?),
                 _ => {}
             }
             options = &options[4 + len..];
@@ -93,6 +159,10 @@ pub struct OptReply<'a> {
     pub nsid: &'a [u8],
     /// Keepalive in units of 100 ms.
     pub keepalive: Option<u16>,
+    /// The client subnet of the query, echoed.
+    pub subnet: Option<ClientSubnet>,
+    /// SCOPE PREFIX-LENGTH: how many leading bits of that subnet the answer holds for.
+    pub scope: u8,
     /// Why the answer is what it is.
     pub error: Option<ExtendedError>,
 }
@@ -102,7 +172,8 @@ impl OptReply<'_> {
     #[must_use]
     pub fn len(&self) -> usize {
         let nsid = if self.nsid.is_empty() { 0 } else { 4 + self.nsid.len() };
-        OPT_LEN + nsid + self.keepalive.map_or(0, |_| 6) + self.error.map_or(0, |_| 6)
+        let subnet = self.subnet.as_ref().map_or(0, |subnet| 4 + 4 + subnet.told().len());
+        OPT_LEN + nsid + subnet + self.keepalive.map_or(0, |_| 6) + self.error.map_or(0, |_| 6)
     }
 
     /// Never: a record has at least its fixed part.
@@ -118,6 +189,14 @@ impl OptReply<'_> {
         let [len_high, len_low] = options.to_be_bytes();
         let flags = if self.dnssec_ok { 0x80 } else { 0 };
         put(&[0, 0, 41, payload_high, payload_low, self.rcode_high, 0, flags, 0, len_high, len_low]);
+        // RFC 7871 §7.2.1: FAMILY, SOURCE PREFIX-LENGTH and ADDRESS come back as they were.
+        if let Some(subnet) = &self.subnet {
+            let [family_high, family_low] = subnet.family.to_be_bytes();
+            let told = subnet.told();
+            let len = u8::try_from(4 + told.len()).unwrap_or(4);
+            put(&[0, 8, 0, len, family_high, family_low, subnet.source, self.scope]);
+            put(told);
+        }
         let mut put_option = |code: u16, data: &[u8]| {
             put(&code.to_be_bytes());
             put(&u16::try_from(data.len()).unwrap_or(0).to_be_bytes());
@@ -149,6 +228,43 @@ mod tests {
         for broken in [&[0, 3][..], &[0, 3, 0, 1], &[0, 3, 0, 0, 0], &[0, 11, 0, 2, 0, 1]] {
             assert_eq!(Edns::read(1232, 0, broken), None, "{broken:?}");
         }
+    }
+
+    #[test]
+    fn reads_client_subnets() {
+        // FAMILY, SOURCE, SCOPE, ADDRESS; what the address is, or nothing where the client hides.
+        for (data, expected) in [
+            (&[0, 1, 24, 0, 192, 0, 2][..], Some(Some("192.0.2.0"))),
+            (&[0, 1, 32, 0, 192, 0, 2, 1], Some(Some("192.0.2.1"))),
+            (&[0, 1, 20, 0, 192, 0, 0x20], Some(Some("192.0.32.0"))),
+            (&[0, 1, 0, 0], Some(None)),
+            (&[0, 2, 0, 0], Some(None)),
+            (&[0, 0, 0, 0], Some(None)),
+            (&[0, 2, 56, 0, 0x20, 1, 0xd, 0xb8, 0, 0, 1], Some(Some("2001:db8:0:100::"))),
+            // Too few octets, too many, a bit behind the prefix, a scope, too long a prefix, no such family, cut short.
+            (&[0, 1, 24, 0, 192, 0], None),
+            (&[0, 1, 24, 0, 192, 0, 2, 0], None),
+            (&[0, 1, 20, 0, 192, 0, 0x21], None),
+            (&[0, 1, 24, 24, 192, 0, 2], None),
+            (&[0, 1, 33, 0, 192, 0, 2, 1, 0], None),
+            (&[0, 3, 8, 0, 1], None),
+            (&[0, 0, 8, 0, 1], None),
+            (&[0, 1, 0], None),
+        ] {
+            let read = ClientSubnet::read(data);
+            let shown = read.map(|subnet| subnet.address().map(|address| address.to_string()));
+            assert_eq!(shown, expected.map(|address| address.map(str::to_owned)), "{data:?}");
+            if let Some(subnet) = read {
+                let mut bytes = Vec::new();
+                let reply = OptReply { subnet: Some(subnet), scope: 17, ..OptReply::default() };
+                reply.write(|part| bytes.extend_from_slice(part));
+                assert_eq!(bytes.len(), reply.len());
+                let mut echoed = data.to_vec();
+                echoed[3] = 17;
+                assert_eq!(bytes[OPT_LEN + 4..], echoed);
+            }
+        }
+        assert_eq!(Edns::read(1232, 0, &[0, 8, 0, 4, 0, 1, 0, 0, 0, 8, 0, 4, 0, 1, 0, 0]), None, "two of them");
     }
 
     #[test]

@@ -67,8 +67,12 @@ impl Player {
                     Err(format!("from {region:?}, not {:?}", self.last_region))
                 }
                 Expect::SameRegion => Ok(()),
-                Expect::Negative { nxdomain, apex, ttl } => negative(&message, *nxdomain, apex, *ttl),
-                Expect::Records { rcode, flags, sets } => records(&message, rcode, flags, sets),
+                Expect::Negative { nxdomain, apex, ttl, scope } => {
+                    negative(&message, *nxdomain, apex, *ttl).and_then(|()| scoped(&message, ask, *scope))
+                }
+                Expect::Records { rcode, flags, scope, sets } => {
+                    records(&message, rcode, flags, sets).and_then(|()| scoped(&message, ask, *scope))
+                }
             };
             outcome.map_err(|error| format!("{client} {error}"))?;
             self.last_region = region;
@@ -202,6 +206,26 @@ fn records(message: &Message, rcode: &str, flags: &[String], sets: &[Vec<String>
     }
     fits &= any;
     if fits { Ok(()) } else { Err(format!("answered {}, not {rcode} {flags:?} {sets:?}", show(message))) }
+}
+
+/// RFC 7871 §7.2.1: a subnet that was told comes back with a scope, and none comes to those who told none.
+fn scoped(message: &Message, ask: Ask, wanted: Option<u8>) -> Result<(), String> {
+    let options = message.opt.first().map(|opt| opt.data.as_slice()).unwrap_or_default();
+    match (options, ask.subnet) {
+        ([0, 8, _, _, _, family, bits, scope, ..], Some((address, told))) => {
+            if (*family, *bits) != (if address.is_ipv4() { 1 } else { 2 }, told) {
+                return Err(format!("the subnet came back as family {family}, {bits} bits"));
+            }
+            match wanted {
+                Some(wanted) if wanted != *scope => Err(format!("answered scope {scope}, not {wanted}")),
+                _ => Ok(()),
+            }
+        }
+        ([0, 8, ..], None) => Err("a subnet came back that nobody told".to_owned()),
+        (_, Some(_)) => Err("the subnet did not come back".to_owned()),
+        (_, None) if wanted.is_some() => Err("a scope without a subnet".to_owned()),
+        (_, None) => Ok(()),
+    }
 }
 
 fn sections(sections: impl Iterator<Item = Vec<Key>>) -> Vec<Vec<Key>> {

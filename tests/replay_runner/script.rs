@@ -5,13 +5,14 @@
 //! ZONE example.com.                     a zone file up to END; several zones are served together
 //! FAILED example.net.                   a zone that could not be loaded
 //! REGIONS                               a region file up to END
+//! NETWORKS                              a networks.toml up to END: where clients are
 //!
 //! STATE | REGION | OVERRIDE …           a line of the script of region states; it adds to those before it
 //! CLEAR                                 everything up, no words of operators
 //! LANE 2                                the next queries are answered by another thread's lane; the first is 1
 //!
-//! QUERY name type FROM address|N [IPV6] CLIENTS [UDP|TCP] [+do] [+edns=N]
-//! EXPECT RCODE [AA] [TC]                holds for every one of the clients
+//! QUERY name type FROM address|N [IPV6] CLIENTS [UDP|TCP] [+do] [+edns=N] [+subnet=NETWORK/N]
+//! EXPECT RCODE [AA] [TC] [SCOPE N]      holds for every one of the clients; SCOPE: of the client subnet (RFC 7871)
 //!   ANSWER owner ttl type data          all records of a section, in any order; likewise AUTHORITY and ADDITIONAL
 //!   OR                                  begins another set of records that is as good
 //! EXPECT NODATA|NXDOMAIN apex ttl       AA, nothing but the SOA of that zone, with that TTL
@@ -37,6 +38,8 @@ pub(crate) struct Replay {
     pub(crate) failed: Vec<String>,
     /// Region files.
     pub(crate) regions: Vec<String>,
+    /// Where clients are.
+    pub(crate) networks: Option<String>,
     /// What happens, each with its line.
     pub(crate) steps: Vec<(usize, Step)>,
 }
@@ -84,14 +87,16 @@ pub(crate) struct Ask {
     pub(crate) dnssec: bool,
     /// The payload size offered.
     pub(crate) edns: Option<u16>,
+    /// The client subnet told.
+    pub(crate) subnet: Option<(IpAddr, u8)>,
 }
 
 /// What must be answered.
 pub(crate) enum Expect {
     /// Any of these sets of records, `SECTION record` each.
-    Records { rcode: String, flags: Vec<String>, sets: Vec<Vec<String>> },
+    Records { rcode: String, flags: Vec<String>, scope: Option<u8>, sets: Vec<Vec<String>> },
     /// A negative answer with the SOA of this zone and this TTL.
-    Negative { nxdomain: bool, apex: String, ttl: u32 },
+    Negative { nxdomain: bool, apex: String, ttl: u32, scope: Option<u8> },
     /// The region of the answer before.
     SameRegion,
 }
@@ -116,7 +121,14 @@ impl Replay {
         let mut lines = Lines { lines: text.lines().collect(), next: 0 };
         let rule =
             lines.next().and_then(|line| line.strip_prefix("rule: ")).ok_or("1: the first line names no rule")?;
-        let mut replay = Self { rule: rule.to_owned(), zones: vec![], failed: vec![], regions: vec![], steps: vec![] };
+        let mut replay = Self {
+            rule: rule.to_owned(),
+            zones: vec![],
+            failed: vec![],
+            regions: vec![],
+            networks: None,
+            steps: vec![],
+        };
         while let Some(line) = lines.next() {
             let number = lines.next;
             let bare = without_comment(line);
@@ -137,6 +149,10 @@ impl Replay {
             }
             ["REGIONS"] => {
                 self.regions.push(lines.verbatim()?);
+                return Ok(());
+            }
+            ["NETWORKS"] => {
+                self.networks = Some(lines.verbatim()?);
                 return Ok(());
             }
             ["FAILED", apex] => {
@@ -227,6 +243,11 @@ impl Crowd {
 fn ask(words: &[&str]) -> Result<Ask, String> {
     let mut ask = Ask::default();
     for word in words {
+        if let Some(subnet) = word.strip_prefix("+subnet=") {
+            let (address, bits) = subnet.split_once('/').ok_or("a subnet is NETWORK/N")?;
+            ask.subnet = Some((parse(address)?, parse(bits)?));
+            continue;
+        }
         match (*word, word.strip_prefix("+edns=")) {
             (_, Some(size)) => ask.edns = Some(parse(size)?),
             ("UDP", _) => ask.tcp = false,
@@ -241,10 +262,14 @@ fn ask(words: &[&str]) -> Result<Ask, String> {
 fn expect(lines: &mut Lines<'_>) -> Result<Expect, String> {
     let head = lines.next().map(without_comment).and_then(|line| line.strip_prefix("EXPECT "));
     let words: Vec<&str> = head.ok_or("no EXPECT follows")?.split_whitespace().collect();
-    match words.as_slice() {
+    let (words, scope) = match words.as_slice() {
+        [words @ .., "SCOPE", scope] => (words, Some(parse(scope)?)),
+        words => (words, None),
+    };
+    match words {
         ["SAME", "REGION"] => Ok(Expect::SameRegion),
         [kind @ ("NODATA" | "NXDOMAIN"), apex, ttl] => {
-            Ok(Expect::Negative { nxdomain: *kind == "NXDOMAIN", apex: (*apex).to_owned(), ttl: parse(ttl)? })
+            Ok(Expect::Negative { nxdomain: *kind == "NXDOMAIN", apex: (*apex).to_owned(), ttl: parse(ttl)?, scope })
         }
         [rcode @ ("NOERROR" | "SERVFAIL" | "REFUSED" | "NXDOMAIN"), flags @ ..] => {
             if let Some(other) = flags.iter().find(|flag| !matches!(**flag, "AA" | "TC")) {
@@ -265,6 +290,7 @@ fn expect(lines: &mut Lines<'_>) -> Result<Expect, String> {
             Ok(Expect::Records {
                 rcode: (*rcode).to_owned(),
                 flags: flags.iter().map(|&flag| flag.to_owned()).collect(),
+                scope,
                 sets,
             })
         }

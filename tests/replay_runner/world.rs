@@ -8,7 +8,9 @@ use meridian::answer::{self, Client, Lane, Transport};
 use meridian::base::diagnostic::Report;
 use meridian::base::files::MemoryFiles;
 use meridian::base::hash::HashKey;
+use meridian::geo::Places;
 use meridian::model::{self, Model};
+use meridian::policy::Atlases;
 use meridian::snapshot::{Snapshot, Steering, link};
 use meridian::table::States;
 use meridian::zone::{self, Served, ZoneSet};
@@ -20,6 +22,7 @@ use crate::wire::Message;
 /// The zones and the model, linked, and what happened to the regions so far.
 pub(crate) struct World {
     model: Arc<Model>,
+    atlases: Arc<Atlases>,
     script: String,
     snapshot: Snapshot,
     lanes: HashMap<u64, Lane>,
@@ -46,6 +49,8 @@ impl World {
         let files: Vec<(Arc<str>, &str)> =
             replay.regions.iter().zip(1..).map(|(text, n)| (format!("{n}.toml").into(), text.as_str())).collect();
         let model = model::read(&files, &mut report);
+        let networks = replay.networks.as_deref().map(|text| ("networks.toml", text));
+        let places = Places::read(Vec::new(), networks, 0, &mut report).unwrap_or_else(Places::none);
         let linked = model.as_ref().map(|model| link(&ZoneSet::of(key, served), model));
         if let Some(linked) = &linked {
             linked.report(&mut report);
@@ -53,11 +58,13 @@ impl World {
         match (model, linked) {
             (Some(model), Some(linked)) if !report.has_errors() => {
                 let model = Arc::new(model);
-                let steering = Arc::new(Steering::new(Arc::clone(&model), &States::all_up(&model), 1));
+                let atlases = Arc::new(Atlases::new(&model, Arc::new(places)));
+                let (states, atlases_too) = (States::all_up(&model), Arc::clone(&atlases));
+                let steering = Arc::new(Steering::with_atlases(Arc::clone(&model), atlases_too, &states, 1));
                 let zones = Arc::new(linked.zones);
                 let snapshot = Snapshot { generation: 1, key, zones, steering, options: Arc::default() };
                 let regions = regions(&model);
-                Ok(Self { model, script: String::new(), snapshot, lanes: HashMap::new(), lane: 1, regions })
+                Ok(Self { model, atlases, script: String::new(), snapshot, lanes: HashMap::new(), lane: 1, regions })
             }
             _ => Err(report.render()),
         }
@@ -80,7 +87,8 @@ impl World {
         let mut report = Report::new();
         let states = States::from_script(&self.model, "script", &self.script, &mut report);
         let generation = self.snapshot.generation + 1;
-        let steering = Arc::new(Steering::new(Arc::clone(&self.model), &states, generation));
+        let (model, atlases) = (Arc::clone(&self.model), Arc::clone(&self.atlases));
+        let steering = Arc::new(Steering::with_atlases(model, atlases, &states, generation));
         self.snapshot = Snapshot { generation, steering, ..self.snapshot.clone() };
         if report.is_empty() { Ok(()) } else { Err(report.render()) }
     }
@@ -102,12 +110,12 @@ impl World {
         let lane = self.lanes.entry(self.lane).or_insert_with(|| Lane::new(self.lane));
         let mut out = vec![0; 65_535];
         let reply = answer::respond(&self.snapshot, lane, &packet, Client { address: client, transport }, &mut out);
-        let limit = ask.edns.unwrap_or(if ask.dnssec { 1232 } else { 512 }).min(1232);
+        let limit = ask.edns.unwrap_or(if has_opt(ask) { 1232 } else { 512 }).min(1232);
         if !ask.tcp && reply.len > usize::from(limit.max(512)) {
             return Err(format!("{} octets, {limit} were offered", reply.len));
         }
         let message = Message::parse(&out[..reply.len]).map_err(|error| format!("{error:?}"))?;
-        if message.question != packet[12..packet.len() - if has_opt(ask) { OPT_LEN } else { 0 }] {
+        if message.question != packet[12..packet.len() - opt_len(ask)] {
             return Err("the question came back changed".into());
         }
         if message.opt.len() != usize::from(has_opt(ask)) {
@@ -143,10 +151,13 @@ fn regions(model: &Model) -> HashMap<(u16, Vec<u8>), String> {
     regions
 }
 
-const OPT_LEN: usize = 11;
-
 const fn has_opt(ask: Ask) -> bool {
-    ask.dnssec || ask.edns.is_some()
+    ask.dnssec || ask.edns.is_some() || ask.subnet.is_some()
+}
+
+fn opt_len(ask: Ask) -> usize {
+    let subnet = ask.subnet.map_or(0, |(_, bits)| 8 + usize::from(bits).div_ceil(8));
+    if has_opt(ask) { 11 + subnet } else { 0 }
 }
 
 fn packet(question: &Question, ask: Ask) -> Result<Vec<u8>, String> {
@@ -157,7 +168,17 @@ fn packet(question: &Question, ask: Ask) -> Result<Vec<u8>, String> {
     if has_opt(ask) {
         packet.extend([0, 0, 41]);
         packet.extend(ask.edns.unwrap_or(1232).to_be_bytes());
-        packet.extend([0, 0, if ask.dnssec { 0x80 } else { 0 }, 0, 0, 0]);
+        packet.extend([0, 0, if ask.dnssec { 0x80 } else { 0 }, 0, 0, u8::try_from(opt_len(ask) - 11).expect("short")]);
+        if let Some((address, bits)) = ask.subnet {
+            let octets = match address {
+                IpAddr::V4(v4) => v4.octets().to_vec(),
+                IpAddr::V6(v6) => v6.octets().to_vec(),
+            };
+            let told = &octets[..usize::from(bits).div_ceil(8)];
+            let len = u8::try_from(told.len()).expect("an address is short");
+            packet.extend([0, 8, 0, 4 + len, 0, if address.is_ipv4() { 1 } else { 2 }, bits, 0]);
+            packet.extend(told);
+        }
     }
     Ok(packet)
 }

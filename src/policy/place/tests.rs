@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::diagnostic::Report;
+use crate::base::limits;
+use crate::geo::Places;
 use crate::model;
 use crate::policy::{ClientPrefix, steer};
 use crate::table::{States, Word};
@@ -46,33 +48,46 @@ fn load(text: &str) -> Model {
     model::read(&[(Arc::from("m"), text)], &mut report).unwrap_or_else(|| panic!("{}", report.render()))
 }
 
-fn solve(model: &Model, script: &str, previous: Option<&Placements>) -> Placements {
+fn solve(model: &Model, script: &str) -> Placements {
     let mut report = Report::new();
     let states = States::from_script(model, "s", script, &mut report);
     assert!(report.is_empty(), "{}", report.render());
-    Placements::solve(model, &RegionTable::build(model, &states, 1), previous)
+    let (table, atlases) = (RegionTable::build(model, &states, 1), Atlases::new(model, Arc::new(Places::none())));
+    Placements::solve(Inputs { model, table: &table, states: &states, atlases: &atlases })
 }
 
-/// `a: failover`, or `a½ b½: equal` with shares in percent.
+/// `a: failover`, or `a50 b50: equal` with shares in percent; of a ranking what clients get that nobody can locate.
 fn show(model: &Model, placements: &Placements, index: usize) -> String {
-    let placement = placements.of[index];
+    let Verdict { choice, reason, .. } = &placements.of[index].verdict;
     let key = |region: RegionId| model.regions[region.index()].key.to_string();
-    let what = match placement.choice {
-        Choice::Region(region) => key(region),
-        Choice::Split(id) => {
-            let shares = placements.split(id).unwrap().shares();
-            let part = |(region, count): (RegionId, usize)| {
-                format!("{}{}", key(region), (count * 100 + limits::REGION_BUCKETS / 2) / limits::REGION_BUCKETS)
-            };
-            shares.into_iter().map(part).collect::<Vec<_>>().join(" ")
+    let shares = |split: &Split| {
+        let part = |(region, count): (RegionId, usize)| {
+            format!("{}{}", key(region), (count * 100 + limits::REGION_BUCKETS / 2) / limits::REGION_BUCKETS)
+        };
+        split.shares().into_iter().map(part).collect::<Vec<_>>().join(" ")
+    };
+    let mut reason = *reason;
+    let what = match choice {
+        Choice::Region(region) => key(*region),
+        Choice::Split(split) => shares(split),
+        Choice::Ranked(ranked) => {
+            let class = ranked.class(None);
+            let chosen = ranked.choose(class, 0);
+            reason = chosen.reason;
+            match (ranked.split_of(class), chosen.to) {
+                (Some(split), _) => shares(split),
+                (None, Target::Region(region)) => key(region),
+                (None, other) => format!("{other:?}"),
+            }
         }
         Choice::All(mask) => {
-            format!("all {}", crate::policy::all::regions(mask, u128::MAX).map(key).collect::<String>())
+            format!("all {}", crate::policy::all::regions(*mask, u128::MAX).map(key).collect::<String>())
         }
+        Choice::Fallback => "fallback".into(),
         Choice::NoData => "nodata".into(),
         Choice::ServFail => "servfail".into(),
     };
-    format!("{what}: {}", placement.reason.as_str())
+    format!("{what}: {}", reason.as_str())
 }
 
 #[test]
@@ -131,13 +146,21 @@ fn every_policy_in_every_situation() {
             ],
         ),
         ("policy = 'everything'", &[("REGION a down\nREGION b down\nREGION c down", "all abc: all-down")]),
-        // Geography comes later: the order, then the rest as one tier.
-        ("policy = 'geo'\norder = ['c']", &[("", "c: preferred"), ("REGION c down", "a50 b50: failover")]),
-        ("policy = 'geo'", &[("", "a33 b33 c33: equal")]),
+        // Nobody can be located: the map's default, the order, then the rest as one tier.
+        (
+            "policy = 'geo'\norder = ['c']",
+            &[
+                ("", "a: preferred"),
+                ("REGION a down", "c: failover"),
+                ("OVERRIDE a drain\nREGION c down", "b: failover"),
+                ("REGION a down\nREGION b down\nREGION c down", "a: all-down"),
+            ],
+        ),
+        ("policy = 'geo'", &[("OVERRIDE a drain", "b50 c50: override"), ("REGION a down", "b50 c50: failover")]),
     ] {
         let model = load(&format!("{REGIONS}{}", service("s", policy)));
         for (script, expected) in rows {
-            assert_eq!(show(&model, &solve(&model, script, None), 0), *expected, "{policy}\n{script}");
+            assert_eq!(show(&model, &solve(&model, script), 0), *expected, "{policy}\n{script}");
         }
     }
 }
@@ -146,30 +169,29 @@ fn every_policy_in_every_situation() {
 fn services_share_a_split_and_enter_it_apart() {
     let text = format!("{REGIONS}{}{}", service("s", "policy = 'weighted'"), service("t", "policy = 'weighted'"));
     let model = load(&text);
-    let first = solve(&model, "", None);
-    assert_eq!(first.splits.len(), 1);
-    assert_eq!(first.of[0].choice, first.of[1].choice);
-    let split = first.split(SplitId(0)).unwrap();
+    let first = solve(&model, "");
+    let (split, other) = (split(&first, 0), split(&first, 1));
+    assert!(Arc::ptr_eq(split, other));
     let clients = (0..1_000_u32).map(|i| ClientPrefix::new(std::net::Ipv4Addr::from_bits(i << 8).into(), 24));
     let same =
         clients.filter(|&c| split.at(steer(first.of[0].seed, c)) == split.at(steer(first.of[1].seed, c))).count();
     assert!((250..420).contains(&same), "a third by chance: {same}");
-    // The next generation keeps what did not change, and makes what did.
-    let second = solve(&model, "", Some(&first));
-    assert!(Arc::ptr_eq(&first.splits[0], &second.splits[0]));
-    let third = solve(&model, "REGION a down", Some(&second));
-    assert!(!Arc::ptr_eq(&first.splits[0], &third.splits[0]));
-    assert_eq!(solve(&model, "", None), solve(&model, "", Some(&third)));
+}
+
+fn split(placements: &Placements, index: usize) -> &Arc<Split> {
+    match &placements.of[index].verdict.choice {
+        Choice::Split(split) => split,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
 fn a_lost_region_moves_its_clients_and_no_others() {
     let model = load(&format!("{REGIONS}{}", service("s", "policy = 'weighted'")));
-    let (before, after) = (solve(&model, "", None), solve(&model, "REGION a down", None));
+    let (before, after) = (solve(&model, ""), solve(&model, "REGION a down"));
     for i in 0..10_000_u32 {
         let client = ClientPrefix::new(std::net::Ipv4Addr::from_bits(i << 8).into(), 24);
-        let at =
-            |placements: &Placements| placements.split(SplitId(0)).unwrap().at(steer(placements.of[0].seed, client));
+        let at = |placements: &Placements| split(placements, 0).at(steer(placements.of[0].seed, client));
         let (was, is) = (at(&before), at(&after));
         assert!(was == is || was == RegionId(0), "client {i} moved from {was:?} to {is:?}");
         assert_ne!(is, RegionId(0));
@@ -184,10 +206,9 @@ fn a_follower_takes_over_the_whole_decision() {
         service("t", "policy = 'failover'\norder = ['a', 'b', 'c']\nfollow = 's'"),
         service("u", "policy = 'failover'\norder = ['a', 'b', 'c']\nfollow = 't'"),
     );
-    let placements = solve(&load(&text), "", None);
+    let placements = solve(&load(&text), "");
     for follower in [1, 2] {
-        let expected = Placement { service: placements.of[follower].service, ..placements.of[0] };
-        assert_eq!(placements.of[follower], expected);
+        assert_eq!(placements.of[follower], placements.of[0]);
     }
 }
 
@@ -195,8 +216,8 @@ fn a_follower_takes_over_the_whole_decision() {
 fn a_service_of_one_region_needs_no_order() {
     let text = "[regions.a]\n[checks.c]\nicmp = {}\n[services.s]\nnames = ['s.']\npolicy = 'failover'\ncheck = 'c'\nendpoints.a = ['192.0.2.1']\n";
     let model = load(text);
-    assert_eq!(show(&model, &solve(&model, "", None), 0), "a: preferred");
-    assert_eq!(show(&model, &solve(&model, "REGION a down", None), 0), "a: all-down");
+    assert_eq!(show(&model, &solve(&model, ""), 0), "a: preferred");
+    assert_eq!(show(&model, &solve(&model, "REGION a down"), 0), "a: all-down");
 }
 
 proptest! {
@@ -205,24 +226,32 @@ proptest! {
 
     #[test]
     fn repaired_is_as_good_as_new(
-        steps in prop::collection::vec((0..12_usize, any::<bool>(), 0..4_usize), 1..12),
+        steps in prop::collection::vec((0..15_usize, any::<bool>(), 0..4_usize), 1..12),
     ) {
-        let policies = ["policy = 'weighted'", "policy = 'failover'\norder = ['b', 'a', 'c']", "policy = 'all'"];
-        let text: String = policies.iter().zip(["s", "t", "u"]).map(|(policy, key)| service(key, policy)).collect();
+        let policies = [
+            "policy = 'weighted'",
+            "policy = 'failover'\norder = ['b', 'a', 'c']",
+            "policy = 'all'",
+            "policy = 'geo'\norder = ['b']",
+        ];
+        let text: String = policies.iter().zip(["s", "t", "u", "w"]).map(|(policy, key)| service(key, policy)).collect();
         let follower = service("v", "policy = 'weighted'\nweights = { a = 3 }\nfollow = 's'");
         let model = load(&format!("{REGIONS}{text}{follower}"));
         let mut states = States::all_up(&model);
         let mut table = RegionTable::build(&model, &states, 0);
-        let mut placements = Placements::solve(&model, &table, None);
+        let atlases = Atlases::new(&model, Arc::new(Places::none()));
+        let mut placements =
+            Placements::solve(Inputs { model: &model, table: &table, states: &states, atlases: &atlases });
         for (generation, (endpoint, up, word)) in (1..).zip(steps) {
             states.up[endpoint] = up;
             states.word[endpoint] = [Word::Nothing, Word::Up, Word::Drain, Word::Down][word];
             let changed = model.endpoints[endpoint].service;
             table = table.repaired(&states, [changed], generation);
-            placements = placements.repaired(&model, &table, [changed]);
+            let inputs = Inputs { model: &model, table: &table, states: &states, atlases: &atlases };
+            placements = placements.repaired(inputs, [changed]);
             let new_table = RegionTable::build(&model, &states, generation);
             prop_assert_eq!(&table, &new_table);
-            let new = Placements::solve(&model, &new_table, None);
+            let new = Placements::solve(inputs);
             for index in 0..model.services.len() {
                 prop_assert_eq!(show(&model, &placements, index), show(&model, &new, index));
                 prop_assert_eq!(placements.of[index].seed, new.of[index].seed);

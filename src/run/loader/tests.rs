@@ -5,8 +5,13 @@ use std::path::Path;
 
 use super::*;
 
-fn settings(folder: &Path) -> ZoneSettings {
-    ZoneSettings { folder: folder.to_owned(), origins: BTreeMap::new() }
+fn settings(folder: &Path) -> LoadSettings {
+    LoadSettings {
+        folder: folder.to_owned(),
+        origins: BTreeMap::new(),
+        geoip: GeoIp { folder: folder.join("geoip"), databases: Vec::new() },
+        state: Some(folder.join("state")),
+    }
 }
 
 #[test]

@@ -1,0 +1,406 @@
+//! What a client would get, and why: the serving code path, watched.
+//!
+//! The query is a real packet and goes through [`respond_traced`]; what is told here is what was decided there. Ranks and
+//! distances are looked up beside it, from the same snapshot.
+
+use std::net::IpAddr;
+
+use hickory_proto::op::Message;
+use serde::{Deserialize, Serialize};
+
+use crate::answer::message::Section;
+use crate::answer::trace::{Made, Trace};
+use crate::answer::{Client, Lane, Transport, respond_traced};
+use crate::base::ids::{EndpointId, RegionId, ServiceId};
+use crate::base::limits::MESSAGE_LEN_MAX;
+use crate::dns::{Name, RecordType};
+use crate::geo::{ClassId, Matched, Place};
+use crate::model::{GeoMatch, Mode, Service};
+use crate::policy::{Choice, PREFIX_V4_MAX, PREFIX_V6_MAX, Pick, Ranked, Reason};
+use crate::snapshot::{Asker, Outcome, Snapshot, Steering};
+use crate::table::{States, Word};
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The name.
+    pub name: Name,
+    /// The type.
+    pub rtype: RecordType,
+    /// The client, and how many bits of its address the resolver tells; at most 32 or 128.
+    pub client: (IpAddr, u8),
+    /// The resolver it asks through.
+    pub resolver: IpAddr,
+}
+
+/// The question for a client behind a resolver, as resolvers send it: with the first 24 or 56 bits of its address.
+#[must_use]
+pub const fn told_bits(client: IpAddr) -> u8 {
+    if client.is_ipv4() { PREFIX_V4_MAX } else { PREFIX_V6_MAX }
+}
+
+/// What a client gets, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The name and type asked for.
+    pub question: String,
+    /// The client's network as the query tells it.
+    pub client: String,
+    /// The resolver.
+    pub resolver: String,
+    /// The generation that answered.
+    pub generation: u64,
+    /// What was assumed beside the real state: `fra down`.
+    pub assumed: Vec<String>,
+    /// The response code.
+    pub rcode: String,
+    /// The answer section, one record a line.
+    pub answers: Vec<String>,
+    /// The scope of the answer in bits.
+    pub scope: u8,
+    /// What was decided of each steered name on the way; empty if nothing is steered.
+    pub steps: Vec<Step>,
+}
+
+/// What was decided of one steered name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// The service.
+    pub service: String,
+    /// The service whose decision it takes over, if it follows one.
+    pub follows: Option<String>,
+    /// The type.
+    pub rtype: String,
+    /// The policy.
+    pub policy: String,
+    /// What the policy is, in words.
+    pub mode: String,
+    /// Where the client is, and what ranks regions for it; nothing if its place does not matter.
+    pub place: Option<PlaceView>,
+    /// All regions of the service, in the order in which this client prefers them.
+    pub regions: Vec<RegionView>,
+    /// What was answered: a region's key, `together`, `fallback`, `nodata` or `servfail`.
+    pub chosen: String,
+    /// Why, a word of [`Reason`].
+    pub reason: String,
+    /// Seconds the answer may be kept.
+    pub ttl: u32,
+    /// Leading bits of the client subnet that decided.
+    pub scope: u8,
+    /// How an endpoint is picked: `fixed`, `turn`, `hash`, `draw`.
+    pub pick: String,
+    /// The endpoints of the region.
+    pub endpoints: Vec<EndpointView>,
+}
+
+/// Where a client is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlaceView {
+    /// The link of the location chain that located it: `client-subnet`, `resolver` or `nobody`.
+    pub link: String,
+    /// The place in words: `DE, 51.17 10.38`.
+    pub place: String,
+    /// Who said so.
+    pub sources: Vec<String>,
+    /// What ranks: an entry of the map, `distance`, or what is said of unknown clients.
+    pub ranked_by: String,
+    /// If the client may not leave the tiers of its entry.
+    pub is_fenced: bool,
+}
+
+/// A region for one client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RegionView {
+    /// Its key.
+    pub region: String,
+    /// Its tier for this client, from 1; 0: a fence keeps the client out.
+    pub tier: usize,
+    /// Kilometers from the client, after bias.
+    pub distance_km: Option<f64>,
+    /// Its state for the service, a word of [`crate::table::Why`].
+    pub state: String,
+    /// Its share of such clients, where several share.
+    pub share: Option<f64>,
+}
+
+/// An endpoint of the chosen region.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EndpointView {
+    /// Its key.
+    pub endpoint: String,
+    /// Health checks say it is up.
+    pub up: bool,
+    /// It may be answered.
+    pub answerable: bool,
+}
+
+/// Explains an answer. `assumed` says what of the snapshot is not so.
+#[must_use]
+pub fn explain(snapshot: &Snapshot, question: &Question, assumed: Vec<String>) -> Explanation {
+    let mut steps = Steps { steering: &snapshot.steering, steps: Vec::new() };
+    let mut out = vec![0; MESSAGE_LEN_MAX];
+    let client = Client { address: question.resolver, transport: Transport::Tcp };
+    let packet = packet(question);
+    let reply = respond_traced(snapshot, &mut Lane::new(0), &packet, client, &mut out, &mut steps);
+    let message = Message::from_vec(out.get(..reply.len).unwrap_or_default());
+    let (rcode, answers) = match &message {
+        Ok(message) => {
+            let answers = message.answers.iter().map(ToString::to_string).collect();
+            (message.metadata.response_code.to_str().to_owned(), answers)
+        }
+        Err(_) => (String::from("no answer"), Vec::new()),
+    };
+    let steps = steps.steps;
+    Explanation {
+        question: format!("{} {}", question.name, question.rtype),
+        client: format!("{}/{}", question.client.0, question.client.1),
+        resolver: question.resolver.to_string(),
+        generation: snapshot.generation,
+        assumed,
+        rcode,
+        answers,
+        scope: steps.iter().map(|step| step.scope).max().unwrap_or(0),
+        steps,
+    }
+}
+
+/// The snapshot as it would be if all endpoints of these regions failed.
+#[must_use]
+pub fn without_regions(snapshot: &Snapshot, states: &States, down: &[RegionId]) -> Snapshot {
+    let mut states = states.clone();
+    let model = &snapshot.steering.model;
+    for (index, _) in model.endpoints.iter().enumerate().filter(|(_, endpoint)| down.contains(&endpoint.region)) {
+        if let (Some(up), Some(word)) = (states.up.get_mut(index), states.word.get_mut(index)) {
+            *up = false;
+            // A word that says it is up would hide the failure.
+            *word = if *word == Word::Up { Word::Nothing } else { *word };
+        }
+        if let Some(guarded) = states.guarded.get_mut(index) {
+            *guarded = false;
+        }
+    }
+    let touched = |service: &Service| service.regions.iter().any(|part| down.contains(&part.region));
+    let changed: Vec<ServiceId> = model.services().filter(|(_, service)| touched(service)).map(|(id, _)| id).collect();
+    let steering = snapshot.steering.repaired(&states, &changed, snapshot.generation);
+    Snapshot { steering: steering.into(), ..snapshot.clone() }
+}
+
+/// A query with EDNS and the client's network.
+fn packet(question: &Question) -> Vec<u8> {
+    let (address, bits) = question.client;
+    let mut octets = match address {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
+    };
+    octets.truncate(usize::from(bits).div_ceil(8));
+    if let Some(last) = octets.last_mut().filter(|_| bits % 8 != 0) {
+        *last &= 0xff << (8 - bits % 8);
+    }
+    let mut packet = vec![0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1];
+    packet.extend(question.name.as_wire());
+    packet.extend(question.rtype.0.to_be_bytes());
+    packet.extend([0, 1, 0, 0, 41, 0xff, 0xff, 0, 0, 0, 0, 0]);
+    let len = u8::try_from(octets.len()).unwrap_or(0);
+    packet.extend([8 + len, 0, 8, 0, 4 + len, 0, if address.is_ipv4() { 1 } else { 2 }, bits, 0]);
+    packet.extend(octets);
+    packet
+}
+
+/// Collects what is decided.
+struct Steps<'s> {
+    steering: &'s Steering,
+    steps: Vec<Step>,
+}
+
+impl Trace for Steps<'_> {
+    fn decided(&mut self, made: &Made<'_>) {
+        let Some(service) = self.steering.model.services.get(made.service.index()) else { return };
+        if made.section == Section::Answer {
+            self.steps.push(step(self.steering, service, made));
+        }
+    }
+}
+
+fn step(steering: &Steering, service: &Service, made: &Made<'_>) -> Step {
+    let model = &steering.model;
+    let policy = model.policy(service);
+    let decider = model.services.get(made.decision.decided_by.index()).unwrap_or(service);
+    let (chosen, region) = match made.decision.outcome {
+        Outcome::Region(region) => (region_key(steering, region), Some(region)),
+        Outcome::Together => ("together".into(), None),
+        Outcome::Fallback => ("fallback".into(), None),
+        Outcome::NoData => ("nodata".into(), None),
+        Outcome::ServFail => ("servfail".into(), None),
+    };
+    let (place, regions) = ranking(steering, decider, made);
+    let pick = made.ring.map_or("none", |(ring, _)| match ring.pick() {
+        Pick::Fixed => "fixed",
+        Pick::Turn { .. } => "turn",
+        Pick::Bucket(_) => "hash",
+        Pick::Draw(_) => "draw",
+    });
+    Step {
+        service: service.key.to_string(),
+        follows: (made.decision.decided_by != made.service).then(|| decider.key.to_string()),
+        rtype: made.rtype.to_string(),
+        policy: policy.key.to_string(),
+        mode: mode(&policy.mode).into(),
+        place,
+        regions,
+        chosen,
+        reason: made.decision.reason.as_str().into(),
+        ttl: made.decision.ttl,
+        scope: made.decision.scope,
+        pick: pick.into(),
+        endpoints: region.map(|region| endpoints(steering, service, region)).unwrap_or_default(),
+    }
+}
+
+const fn mode(mode: &Mode) -> &'static str {
+    match mode {
+        Mode::ActiveActive { .. } => "active-active: each client its best region",
+        Mode::ActivePassive { .. } => "active-passive: one region for everybody",
+        Mode::All => "every endpoint of every region",
+    }
+}
+
+fn region_key(steering: &Steering, region: RegionId) -> String {
+    steering.model.regions.get(region.index()).map_or_else(String::new, |region| region.key.to_string())
+}
+
+/// Where the client is, and how that ranks the regions of the service that decides.
+fn ranking(steering: &Steering, decider: &Service, made: &Made<'_>) -> (Option<PlaceView>, Vec<RegionView>) {
+    let id = made.decision.decided_by;
+    let why = steering.table.why(id);
+    let mut regions: Vec<RegionView> = decider
+        .regions
+        .iter()
+        .zip(why)
+        .map(|(part, why)| RegionView {
+            region: region_key(steering, part.region),
+            tier: 1,
+            distance_km: None,
+            state: why.as_str().into(),
+            share: None,
+        })
+        .collect();
+    let choice = steering.placement(id).map(|placement| &placement.verdict.choice);
+    if let Some(Choice::Split(split)) = choice {
+        share_out(steering, decider, &split.shares(), &mut regions);
+    }
+    if let Mode::ActivePassive { .. } = steering.model.policy(decider).mode {
+        for (view, part) in regions.iter_mut().zip(&decider.regions) {
+            view.tier = decider.order.iter().position(|&region| region == part.region).map_or(1, |at| at + 1);
+        }
+        regions.sort_by_key(|view| view.tier);
+    }
+    let Some(Choice::Ranked(ranked)) = choice else { return (None, regions) };
+    let place = located(steering, decider, ranked, made.asker, &mut regions);
+    (place, regions)
+}
+
+fn share_out(steering: &Steering, decider: &Service, shares: &[(RegionId, usize)], regions: &mut [RegionView]) {
+    let total: usize = shares.iter().map(|(_, count)| count).sum();
+    for &(region, count) in shares {
+        let key = region_key(steering, region);
+        if decider.regions.len() > 1
+            && let Some(view) = regions.iter_mut().find(|view| view.region == key)
+        {
+            #[expect(clippy::cast_precision_loss, reason = "counts of a few thousand buckets")]
+            let share = count as f64 / total.max(1) as f64;
+            view.share = Some(share);
+        }
+    }
+}
+
+/// Ranks the regions for the client, and says where it is.
+fn located(
+    steering: &Steering,
+    decider: &Service,
+    ranked: &Ranked,
+    asker: Asker,
+    regions: &mut [RegionView],
+) -> Option<PlaceView> {
+    let atlas = ranked.atlas.as_ref()?;
+    let (model, places) = (&steering.model, steering.atlases.places());
+    let subnet = asker.subnet.filter(|_| decider.ecs);
+    let candidates = subnet.map(|(address, _)| ("client-subnet", address)).into_iter();
+    let mut links = candidates.chain(std::iter::once(("resolver", asker.resolver)));
+    let found = links.find(|(_, address)| atlas.locate(*address).0 != ClassId::UNKNOWN);
+    let (link, address) = found.unwrap_or(("nobody", subnet.map_or(asker.resolver, |(address, _)| address)));
+    let why = atlas.explain(places, model, address);
+    let class = ranked.class((link != "nobody").then(|| atlas.class(why.class)));
+    for (view, part) in regions.iter_mut().zip(&decider.regions) {
+        let tier = class.tiers.iter().position(|tier| tier >> part.region.index() & 1 == 1);
+        view.tier = tier.map_or(0, |tier| tier + 1);
+        let distance = why.distances_km.iter().find(|(region, _)| *region == part.region);
+        view.distance_km = distance.and_then(|(_, distance)| *distance);
+    }
+    if let Some(split) = ranked.split_of(class) {
+        share_out(steering, decider, &split.shares(), regions);
+    }
+    regions.sort_by(|a, b| {
+        let key = |view: &RegionView| (view.tier.wrapping_sub(1), view.distance_km.unwrap_or(f64::INFINITY));
+        key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal)
+    });
+    Some(PlaceView {
+        link: link.into(),
+        place: place_text(&why.located.place),
+        sources: why.located.sources.iter().map(|(who, network, what)| format!("{who}: {network} {what}")).collect(),
+        ranked_by: match (&why.matched, link) {
+            (_, "nobody") => "nobody knows the client: default, order, all".into(),
+            (Matched::Entry(entry), _) => format!("map entry {}", entry_text(entry)),
+            (Matched::Distance, _) => "distance".into(),
+            (Matched::Nothing, _) => "nothing".into(),
+        },
+        is_fenced: class.is_fenced,
+    })
+}
+
+/// A place in one line: `Berlin office, DE, 52.50 13.40`.
+#[must_use]
+pub fn place_text(place: &Place) -> String {
+    let code = |code: Option<[u8; 2]>| code.map(|code| String::from_utf8_lossy(&code).into_owned());
+    let text = |text: &Option<std::sync::Arc<str>>| text.as_deref().map(str::to_owned);
+    let point = place.coordinates.map(|point| format!("{:.2} {:.2}", point.latitude, point.longitude));
+    let system = place.asn.map(|number| format!("AS{number}"));
+    let subdivision = text(&place.subdivision);
+    // A subdivision's code begins with its country's.
+    let country = code(place.country).filter(|_| subdivision.is_none());
+    let parts = [text(&place.name), text(&place.city), subdivision, country, code(place.continent), point, system];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { "nobody knows where".into() } else { parts.join(", ") }
+}
+
+fn entry_text(entry: &GeoMatch) -> String {
+    let code = |code: &[u8; 2]| String::from_utf8_lossy(code).into_owned();
+    match entry {
+        GeoMatch::Network(address, length) => format!("network {address}/{length}"),
+        GeoMatch::Asn(number) => format!("AS{number}"),
+        GeoMatch::Subdivision(subdivision) => format!("subdivision {subdivision}"),
+        GeoMatch::Country(country) => format!("country {}", code(country)),
+        GeoMatch::Continent(continent) => format!("continent {}", code(continent)),
+    }
+}
+
+fn endpoints(steering: &Steering, service: &Service, region: RegionId) -> Vec<EndpointView> {
+    let part = service.regions.iter().find(|part| part.region == region);
+    let ids: Vec<EndpointId> = part.map(|part| part.endpoint_ids().collect()).unwrap_or_default();
+    let views = ids.into_iter().filter_map(|id| {
+        let endpoint = steering.model.endpoints.get(id.index())?;
+        Some(EndpointView {
+            endpoint: endpoint.key.to_string(),
+            up: steering.table.up.get(id.index()),
+            answerable: steering.table.is_answerable(id),
+        })
+    });
+    views.collect()
+}
+
+impl Explanation {
+    /// True if everything is down for some name on the way.
+    #[must_use]
+    pub fn is_all_down(&self) -> bool {
+        self.steps.iter().any(|step| step.reason == Reason::AllDown.as_str())
+    }
+}

@@ -1,0 +1,148 @@
+//! One service at one moment, as sets of regions; and why a region is answered.
+
+use crate::base::ids::{RegionId, ServiceId};
+use crate::model::{Model, Service};
+use crate::table::{RegionTable, Standing, States, Why};
+
+use super::reason::Reason;
+use super::split::{Ramped, WHOLE};
+
+/// The regions of a service by what is so about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Masks {
+    /// All of the service.
+    pub(super) all: u128,
+    /// May be answered.
+    pub(super) usable: u128,
+    /// Would be usable but for a drain.
+    pub(super) drained: u128,
+    /// Have something up, too little.
+    pub(super) some_up: u128,
+    /// Have nothing up, and something that is not taken away.
+    pub(super) down: u128,
+    /// Lost by an operator's word.
+    pub(super) by_word: u128,
+    /// Disabled: nobody waits for them.
+    pub(super) disabled: u128,
+    /// Of weight 0: they wait for the others.
+    pub(super) weightless: u128,
+    /// Usable only because the guard holds them.
+    pub(super) guarded: u128,
+    /// Being reintroduced.
+    pub(super) ramping: u128,
+    /// What the service's state as a whole says about every answer.
+    pub(super) standing: Standing,
+}
+
+impl Masks {
+    /// Why a region is answered that `better` ones stand before, or no others.
+    ///
+    /// ```text
+    /// better regions             → reason
+    /// none lost                    preferred
+    /// all lost by words            override
+    /// some lost                    failover
+    /// (service drained)            override
+    /// (service all down)           all-down
+    /// ```
+    pub(super) const fn reason_after(&self, better: u128) -> Reason {
+        match self.standing {
+            Standing::Drained => return Reason::Override,
+            Standing::AllDown | Standing::Gone => return Reason::AllDown,
+            Standing::Eligible | Standing::SomeUp => {}
+        }
+        let lost = better & self.all & !self.usable & !self.disabled;
+        if lost == 0 {
+            Reason::Preferred
+        } else if lost & !self.by_word == 0 {
+            Reason::Override
+        } else {
+            Reason::Failover
+        }
+    }
+
+    /// `usual`, unless the region is there only because the guard disbelieves its failure.
+    pub(super) fn guarded_reason(&self, region: RegionId, usual: Reason) -> Reason {
+        let is_guarded = self.guarded >> region.index() & 1 == 1;
+        if is_guarded && usual != Reason::AllDown { Reason::GuardHold } else { usual }
+    }
+}
+
+/// One service at one moment.
+pub(super) struct Situation<'a> {
+    pub(super) id: ServiceId,
+    pub(super) service: &'a Service,
+    pub(super) masks: Masks,
+    /// By region: the steering hash of its key.
+    pub(super) hashes: &'a [u64],
+    pub(super) states: &'a States,
+}
+
+impl<'a> Situation<'a> {
+    pub(super) fn new(
+        model: &'a Model,
+        table: &RegionTable,
+        states: &'a States,
+        hashes: &'a [u64],
+        id: ServiceId,
+    ) -> Option<Self> {
+        let service = model.services.get(id.index())?;
+        let mut masks = Masks {
+            all: service.region_mask(),
+            usable: table.usable.get(id.index()).copied().unwrap_or(0),
+            drained: 0,
+            some_up: 0,
+            down: 0,
+            by_word: 0,
+            disabled: 0,
+            weightless: 0,
+            guarded: 0,
+            ramping: 0,
+            standing: table.standing.get(id.index()).copied().unwrap_or(Standing::Gone),
+        };
+        for (part, state) in service.regions.iter().zip(table.parts(id)) {
+            let bit = 1_u128 << part.region.index();
+            match state.why {
+                Why::Eligible => {}
+                Why::Disabled => masks.disabled |= bit,
+                Why::ForcedDown => masks.by_word |= bit,
+                Why::Drained => {
+                    masks.by_word |= bit;
+                    masks.drained |= bit;
+                }
+                Why::BelowMinUp => masks.some_up |= bit,
+                Why::Down => masks.down |= bit,
+            }
+            masks.weightless |= if part.weight == 0 { bit } else { 0 };
+            masks.guarded |= if state.is_guarded { bit } else { 0 };
+        }
+        for (&(_, region), _) in states.ramp.range((id, RegionId(0))..=(id, RegionId(u8::MAX))) {
+            masks.ramping |= 1_u128 << region.index() & masks.usable;
+        }
+        Some(Self { id, service, masks, hashes, states })
+    }
+
+    /// The parts of the weights that count now, of the regions being reintroduced.
+    pub(super) fn ramps(&self) -> Vec<(RegionId, u8)> {
+        let own = self.states.ramp.range((self.id, RegionId(0))..=(self.id, RegionId(u8::MAX)));
+        own.map(|(&(_, region), &part)| (region, part)).collect()
+    }
+
+    /// The regions of a set that take part in a tier: those with a weight; if none of them is usable, those without.
+    pub(super) fn members(&self, tier: u128) -> Vec<Ramped> {
+        let weighted = tier & !self.masks.weightless;
+        let is_weighted = weighted & self.masks.usable != 0;
+        let taken = if is_weighted { weighted } else { tier & self.masks.weightless };
+        let parts = self.service.regions.iter().filter(|part| taken >> part.region.index() & 1 == 1);
+        let ramped = parts.map(|part| {
+            let part_now = self.states.ramp.get(&(self.id, part.region)).map_or(WHOLE, |&part| u32::from(part));
+            Ramped { region: part.region, weight: if is_weighted { part.weight } else { 1 }, part: part_now }
+        });
+        ramped.collect()
+    }
+}
+
+/// The set of these regions.
+pub(super) fn mask(regions: impl IntoIterator<Item = RegionId>) -> u128 {
+    regions.into_iter().fold(0, |mask, region| mask | 1 << region.index())
+}

@@ -1,0 +1,220 @@
+//! The ready answers of a service: for each region and type a ring of places.
+//!
+//! There is one place for each endpoint that may be answered, its records in wire form. An answer is a window of the
+//! ring. Which endpoints these are depends on their region alone, so rings last while regions come and go.
+
+use std::collections::HashSet;
+
+use crate::base::hash::steering_hash;
+use crate::base::ids::{EndpointId, RegionId, ServiceId};
+use crate::base::limits::ANSWERS_MAX;
+use crate::dns::RecordType;
+use crate::model::{Balance, Endpoint, Model, Record, Service, ServiceRegion, WhenAllDown};
+use crate::policy::{Member, Pick, ring};
+use crate::table::RegionTable;
+use crate::zone::RrsetData;
+
+/// The ready answers of one service.
+#[derive(Clone, Debug)]
+pub struct Answers {
+    regions: u128,
+    types: Box<[RecordType]>,
+    /// Region by region, in each type by type; those that answer for all regions follow.
+    rings: Box<[Ring]>,
+    /// The regions that answer together.
+    together: u128,
+    /// What answers for all regions is the policy's fallback.
+    is_fallback: bool,
+}
+
+/// The answers of one service, region and type.
+#[derive(Clone, Debug)]
+pub struct Ring {
+    rtype: RecordType,
+    places: Box<[RrsetData]>,
+    /// Some record stands in more than one place.
+    has_repeats: bool,
+    pick: Pick,
+    /// Places one answer takes.
+    window: usize,
+    /// The number of the lane's cursor for it.
+    pub cursor: u32,
+}
+
+impl Answers {
+    /// The ring of a region and type; `None` if it has nothing.
+    #[inline]
+    pub(super) fn of_region(&self, region: RegionId, rtype: RecordType) -> Option<&Ring> {
+        let bit = 1_u128.checked_shl(region.0.into())?;
+        if self.regions & bit == 0 {
+            return None;
+        }
+        let part = (self.regions & (bit - 1)).count_ones() as usize;
+        self.ring(part, rtype)
+    }
+
+    /// The ring of a type that answers for all regions.
+    pub(super) fn of_all(&self, rtype: RecordType) -> Option<&Ring> {
+        self.ring(self.regions.count_ones() as usize, rtype)
+    }
+
+    #[inline]
+    fn ring(&self, part: usize, rtype: RecordType) -> Option<&Ring> {
+        let index = self.types.iter().position(|&own| own == rtype)?;
+        self.rings.get(part * self.types.len() + index).filter(|ring| !ring.places.is_empty())
+    }
+
+    /// True if what answers for all regions is what it has to be.
+    pub(super) const fn is_made_for(&self, together: u128, is_fallback: bool) -> bool {
+        // Endpoints of all these regions stand in one ring.
+        self.together == together && self.is_fallback == is_fallback
+    }
+}
+
+impl Ring {
+    /// Where the window of this query starts; see [`Pick::choose`].
+    #[inline]
+    pub fn start(&self, cursor: &mut u32, client: u64, draw: u64) -> usize {
+        self.pick.choose(cursor, client, draw)
+    }
+
+    /// True if the client's hash decides where the window starts.
+    #[inline]
+    #[must_use]
+    pub const fn depends_on_client(&self) -> bool {
+        self.pick.depends_on_client()
+    }
+
+    /// The records of the window that starts at place `start`, none of them twice (RFC 2181 §5).
+    pub fn records(&self, start: usize) -> impl Iterator<Item = &[u8]> {
+        let is_first = move |&(index, record): &(usize, &[u8])| {
+            !self.has_repeats || !self.window(start).take(index).any(|earlier| earlier == record)
+        };
+        self.window(start).enumerate().filter(is_first).map(|(_, record)| record)
+    }
+
+    fn window(&self, start: usize) -> impl Iterator<Item = &[u8]> {
+        let from = start.checked_rem(self.places.len()).unwrap_or(0);
+        let (before, after) = self.places.split_at(from);
+        after.iter().chain(before).take(self.window).flat_map(|place| place.view(self.rtype).rdatas())
+    }
+
+    /// All places of the ring, each with its records, for people.
+    pub fn places(&self) -> impl Iterator<Item = impl Iterator<Item = &[u8]>> {
+        self.places.iter().map(|place| place.view(self.rtype).rdatas())
+    }
+
+    /// How the window is chosen.
+    #[must_use]
+    pub const fn pick(&self) -> &Pick {
+        &self.pick
+    }
+}
+
+/// The numbers of the lanes' cursors. Only rings that can ever take turns have one of their own.
+#[derive(Debug)]
+pub(super) struct Cursors {
+    /// By [`ServiceId`]: where its numbers start.
+    starts: Box<[u32]>,
+    count: u32,
+}
+
+impl Cursors {
+    pub(super) fn new(model: &Model) -> Self {
+        // Number 0 is for rings that never move it.
+        let mut count = 1_u32;
+        let starts = model.services.iter().map(|service| {
+            let start = count;
+            let turning = service.regions.iter().filter(|part| part.endpoints.len() > 1).count() + 1;
+            count = count.saturating_add(u32::try_from(turning * service.types.len()).unwrap_or(u32::MAX));
+            start
+        });
+        let starts = starts.collect();
+        Self { starts, count }
+    }
+
+    pub(super) const fn count(&self) -> usize {
+        self.count as usize
+    }
+}
+
+/// Makes the rings of services.
+pub(super) struct Maker<'a> {
+    pub(super) model: &'a Model,
+    pub(super) table: &'a RegionTable,
+    pub(super) cursors: &'a Cursors,
+}
+
+impl Maker<'_> {
+    /// The answers of a service whose regions `together` answer in common, or whose fallback answers.
+    pub(super) fn answers(&self, id: ServiceId, service: &Service, together: u128, is_fallback: bool) -> Answers {
+        let policy = self.model.policy(service);
+        let mut cursor = self.cursors.starts.get(id.index()).copied().unwrap_or(0);
+        let mut next_cursor = |turns: bool| {
+            cursor += u32::from(turns);
+            if turns { cursor - 1 } else { 0 }
+        };
+        // RFC 2181 §10.1: a name has one CNAME, however many regions are answered together.
+        let window = |rtype: RecordType, usual: usize| if rtype == RecordType::CNAME { 1 } else { usual };
+        let mut rings = Vec::with_capacity((service.regions.len() + 1) * service.types.len());
+        for part in &service.regions {
+            let endpoints: Vec<EndpointId> = part.endpoint_ids().collect();
+            for &rtype in &service.types {
+                let cursor = next_cursor(endpoints.len() > 1);
+                rings.push(self.ring(rtype, &endpoints, policy.balance, window(rtype, policy.answers), cursor));
+            }
+        }
+        let usable = |part: &&ServiceRegion| together >> part.region.index() & 1 == 1;
+        let endpoints: Vec<EndpointId> =
+            service.regions.iter().filter(usable).flat_map(ServiceRegion::endpoint_ids).collect();
+        for &rtype in &service.types {
+            let (window, cursor) = (window(rtype, ANSWERS_MAX), next_cursor(true));
+            rings.push(match &policy.when_all_down {
+                WhenAllDown::Fallback(records) if is_fallback => fallback(records, rtype, window, cursor),
+                _ => self.ring(rtype, &endpoints, Balance::RoundRobin, window, cursor),
+            });
+        }
+        let types = service.types.clone().into();
+        Answers { regions: service.region_mask(), types, rings: rings.into(), together, is_fallback }
+    }
+
+    fn ring(&self, rtype: RecordType, endpoints: &[EndpointId], balance: Balance, window: usize, cursor: u32) -> Ring {
+        let of_type = |endpoint: &Endpoint| endpoint.records.iter().any(|record| record.rtype == rtype);
+        let (mut members, mut answers) = (Vec::new(), Vec::new());
+        for &id in endpoints {
+            let Some(endpoint) = self.model.endpoints.get(id.index()).filter(|endpoint| of_type(endpoint)) else {
+                continue;
+            };
+            let (hash, usable) = (steering_hash(&[endpoint.key.as_bytes()]), self.table.is_answerable(id));
+            members.push(Member { hash, weight: endpoint.weight, usable });
+            let records = endpoint.records.iter().filter(|record| record.rtype == rtype);
+            answers.push(RrsetData::new(0, records.map(|record| record.wire.as_ref())));
+        }
+        let places: Box<[RrsetData]> =
+            ring(&members).into_iter().filter_map(|index| answers.get(index).cloned()).collect();
+        let has_repeats = has_repeats(&places, rtype);
+        Ring { rtype, places, has_repeats, pick: Pick::new(balance, &members), window, cursor }
+    }
+}
+
+/// The ring of the policy's records of last resort.
+fn fallback(records: &[Record], rtype: RecordType, window: usize, cursor: u32) -> Ring {
+    let own = records.iter().filter(|record| record.rtype == rtype);
+    let places: Box<[RrsetData]> = own.map(|record| RrsetData::new(0, std::iter::once(record.wire.as_ref()))).collect();
+    let pick = match u16::try_from(places.len()) {
+        Ok(len @ 2..) => Pick::Turn { len },
+        _ => Pick::Fixed,
+    };
+    Ring { rtype, has_repeats: has_repeats(&places, rtype), places, pick, window, cursor }
+}
+
+/// True if a record stands in the places more than once.
+fn has_repeats(places: &[RrsetData], rtype: RecordType) -> bool {
+    let counts = || places.iter().map(|place| usize::from(place.view(rtype).count()));
+    // The usual region has one endpoint of a type, and this is done for every ring of every generation.
+    if counts().sum::<usize>() < 2 {
+        return false;
+    }
+    let mut seen = HashSet::new();
+    places.iter().any(|place| place.view(rtype).rdatas().any(|record| !seen.insert(record)))
+}
