@@ -48,15 +48,20 @@ class Database:
             node = self._child(node, int(address) >> (width - 1 - depth) & 1)
         return self._record(node), width
 
-    def networks4(self):
-        """All IPv4 networks in order, those without a record too: (address as a number, prefix length, record)."""
-        waiting = [(self._root4, 0, 0)]
+    def networks(self, version):
+        """All networks of a family in order, those without a record too: (address as a number, prefix length, record).
+        What other corners of IPv6 lead into IPv4 is passed over."""
+        width = 32 if version == 4 else 128
+        root = self._root4 if version == 4 else 0
+        waiting = [(root, 0, 0)] if version == 4 or self.metadata["ip_version"] == 6 else []
         while waiting:
             node, address, length = waiting.pop()
+            if node == self._root4 and length > 0:
+                continue
             if node >= self.nodes:
                 yield address, length, self._record(node)
                 continue
-            waiting.append((self._child(node, 1), address | 1 << (31 - length), length + 1))
+            waiting.append((self._child(node, 1), address | 1 << (width - 1 - length), length + 1))
             waiting.append((self._child(node, 0), address, length + 1))
 
     def _child(self, node, side):
