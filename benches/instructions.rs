@@ -55,6 +55,8 @@ enum Measured {
     Absent,
     /// Names steered by weight among four regions.
     Weighted,
+    /// The same with a client subnet, another one for each query.
+    WeightedSubnets,
     /// Names steered to one region, round robin among two endpoints.
     Failover,
 }
@@ -76,10 +78,16 @@ fn prepare(measured: Measured) -> Box<dyn FnMut() -> usize> {
     let names = if measured == Measured::Names1m { 1_000_000 } else { 1_000 };
     let snapshot = match measured {
         Measured::Names1k | Measured::Names1m | Measured::NamesPlain | Measured::Absent => snapshot(&zone(names), None),
-        Measured::Weighted => snapshot(&zone(0), Some(&regions("weighted", names))),
+        Measured::Weighted | Measured::WeightedSubnets => snapshot(&zone(0), Some(&regions("weighted", names))),
         Measured::Failover => snapshot(&zone(0), Some(&regions("failover", names))),
     };
-    let kind = if measured == Measured::Absent { Kind::Absent } else { Kind::Names };
+    let kind = match measured {
+        Measured::Absent => Kind::Absent,
+        Measured::WeightedSubnets => Kind::Subnets,
+        Measured::Names1k | Measured::Names1m | Measured::NamesPlain | Measured::Weighted | Measured::Failover => {
+            Kind::Names
+        }
+    };
     let mut workload = Workload::new(kind, Order::Random, names, 1);
     let writer = question::Writer { edns: measured != Measured::NamesPlain };
     // Made beforehand: only the answering is counted.

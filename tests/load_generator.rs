@@ -41,7 +41,7 @@ use histogram::Histogram;
 use ledger::{Found, Ledger, Sent};
 use question::{Owner, Question, Writer};
 use run::{Limits, Reloads, Run};
-use workload::{Kind, Order, Workload};
+use workload::{Kind, Network, Order, Workload};
 
 const ANY_GENERATION: Generations = Generations { oldest: 3, newest: 5 };
 
@@ -97,7 +97,7 @@ fn right_answers_are_right() {
         (Owner::Churned(17), None, Some(4)),
     ];
     for (owner, subnet, generation) in rows {
-        let question = Question { owner, subnet };
+        let question = Question { owner, subnet, site: None };
         assert_eq!(judge(question, &answer(&query_for(question), 4)), Ok(generation), "{question:?}");
     }
 }
@@ -105,9 +105,9 @@ fn right_answers_are_right() {
 #[test]
 fn each_fault_is_found() {
     type Fault = fn(&mut Vec<u8>);
-    let host = Question { owner: Owner::Host(3), subnet: Some(0xc000_0200) };
-    let absent = Question { owner: Owner::Absent(5), subnet: None };
-    let marker = Question { owner: Owner::Marker, subnet: None };
+    let host = Question { owner: Owner::Host(3), subnet: Some(0xc000_0200), site: None };
+    let absent = Question { owner: Owner::Absent(5), subnet: None, site: None };
+    let marker = Question { owner: Owner::Marker, subnet: None, site: None };
     // Offsets: 12 octets of header, then the question (26 octets for a host, 32 for an absent name), then the record.
     let rows: [(Question, Fault, Wrong); 21] = [
         (host, |m| m.truncate(11), Wrong::Malformed),
@@ -147,8 +147,42 @@ fn set_generation(message: &mut [u8], generation: u32) {
 }
 
 #[test]
+fn a_steered_name_must_answer_its_clients_site() {
+    let checker = Checker { expected: Expected::Sites(4), edns: true, ttl: None };
+    let rows =
+        [(Some(2), 2, true), (Some(2), 3, false), (None, 1, true), (None, 4, true), (None, 5, false), (None, 0, false)];
+    for (site, answered, is_right) in rows {
+        let question = Question { owner: Owner::Host(300), subnet: Some(0xc000_0200), site };
+        let mut message = answer(&query_for(question), 4);
+        let address = question::site_address(answered, 300);
+        message[50..54].copy_from_slice(&address.octets());
+        let wanted = if is_right { Ok(None) } else { Err(Wrong::Address(address)) };
+        assert_eq!(checker.check(&question, ANY_GENERATION, &message), wanted, "{site:?} {answered}");
+    }
+}
+
+#[test]
+fn client_subnets_are_drawn_from_the_networks() {
+    let networks = Network::read_all("192.0.2.0/24 3\n\n10.0.0.0/8\n").unwrap();
+    let mut workload = Workload::new(Kind::Subnets, Order::Random, 1, 1).with_networks(networks);
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..1_000 {
+        let Question { subnet, site, .. } = workload.next();
+        match (Ipv4Addr::from_bits(subnet.unwrap()).octets(), site) {
+            ([192, 0, 2, 0], Some(3)) | ([10, _, _, 0], None) => seen.insert(subnet),
+            other => panic!("{other:?}"),
+        };
+    }
+    // One /24 in about half of the draws, others in the rest.
+    assert!((400..=600).contains(&seen.len()), "{}", seen.len());
+    for line in ["", "192.0.2.0", "192.0.2.0/25", "192.0.2.1/24", "192.0.2.0/24 x", "192.0.2.0/24 1 2", "0.0.0.0/0"] {
+        assert!(Network::read_all(line).is_err(), "{line}");
+    }
+}
+
+#[test]
 fn no_octets_make_the_checker_panic() {
-    let question = Question { owner: Owner::Absent(9), subnet: Some(0x0a00_0000) };
+    let question = Question { owner: Owner::Absent(9), subnet: Some(0x0a00_0000), site: None };
     let message = answer(&query_for(question), 4);
     for at in 0..message.len() {
         for value in 0..=255 {
@@ -162,7 +196,8 @@ fn no_octets_make_the_checker_panic() {
 
 #[test]
 fn the_ledger_tells_late_from_duplicate_from_unknown() {
-    let sent = |at_ns| Sent { question: Question { owner: Owner::Marker, subnet: None }, at_ns, generation: 0 };
+    let sent =
+        |at_ns| Sent { question: Question { owner: Owner::Marker, subnet: None, site: None }, at_ns, generation: 0 };
     let mut ledger = Ledger::new(2);
     let (first, second) = (ledger.open(sent(10)), ledger.open(sent(20)));
     assert_eq!(ledger.room(), 0);
@@ -176,7 +211,7 @@ fn the_ledger_tells_late_from_duplicate_from_unknown() {
 
 #[test]
 fn a_lost_query_holds_up_no_other() {
-    let sent = Sent { question: Question { owner: Owner::Marker, subnet: None }, at_ns: 0, generation: 0 };
+    let sent = Sent { question: Question { owner: Owner::Marker, subnet: None, site: None }, at_ns: 0, generation: 0 };
     let mut ledger = Ledger::new(4);
     let lost = ledger.open(sent);
     for _ in 0..200_000 {

@@ -23,25 +23,29 @@ sys.dont_write_bytecode = True
 
 import machine
 import servers
+import steered
 import tables
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIG = 1_000_000
 
-# What is asked, by name: arguments of `load`, and whether the big zone is served.
+# What is asked, by name: title, arguments of `load`, and what is served for it.
 WORKLOADS = {
-    "names": ("W1: 1,000 names", ["udp"], False),
-    "subnets": ("W2: 1,000 names, another client subnet in each query", ["udp", "--workload", "subnets"], False),
-    "few": ("W3: 100 names", ["udp", "--names", "100"], False),
-    "absent": ("W4: random names that do not exist", ["udp", "--workload", "absent"], False),
-    "million": ("W5: 1,000,000 names", ["udp", "--names", str(BIG)], True),
-    "tcp": ("W6: TCP, connections reused, pipelined", ["tcp", "--channels", "8", "--window", "32"], False),
+    "names": ("W1: 1,000 names", ["udp"], "small"),
+    "subnets": ("1,000 names, another client subnet in each query", ["udp", "--workload", "subnets"], "small"),
+    "sites": ("W2: 100 names steered by country to 4 sites, another client subnet in each query", ["udp"], "sites"),
+    "weighted": ("W3: 100 names, one of 4 addresses by weight, with health", ["udp"], "weighted"),
+    "absent": ("W4: random names that do not exist", ["udp", "--workload", "absent"], "small"),
+    "million": ("W5: 1,000,000 names", ["udp", "--names", str(BIG)], "big"),
+    "tcp": ("W6: TCP, connections reused, pipelined", ["tcp", "--channels", "8", "--window", "32"], "small"),
     "tcp-batches": (
         "W6: TCP, a client that writes in batches",
         ["tcp", "--channels", "8", "--window", "32", "--refill", "8"],
-        False,
+        "small",
     ),
 }
+# What is served, and how many names the zone file holds for it.
+SERVED = {"small": 1_000, "sites": 0, "weighted": 0, "big": BIG}
 # A run is disturbed if others had more than this share of the server's core, or the hypervisor took it.
 DISTURBED = 0.05
 
@@ -57,8 +61,8 @@ def main():
     figures = {"machine": machine.describe(), "options": vars(options), "left_out": {}, "workloads": {}, "changes": []}
     folder = tempfile.mkdtemp(prefix="compare-")
     try:
-        bench = Bench(options, tools, pathlib.Path(folder), figures)
-        bench.run()
+        with contextlib.ExitStack() as stack:
+            Bench(options, tools, pathlib.Path(folder), figures, stack).run()
     finally:
         if options.keep:
             note(f"kept: {folder}")
@@ -101,6 +105,12 @@ def parse_options():
     parser.add_argument("--nice", type=int, default=0, help="of servers and load; below 0 only as root, and at others' cost")
     parser.add_argument("--load", help="the load generator's program (default: built)")
     parser.add_argument("--bare", help="the bare responder's program (default: built)")
+    parser.add_argument("--target", help="the program that answers health checks (default: built)")
+    parser.add_argument(
+        "--database",
+        default=str(ROOT / "geoip/country.mmdb"),
+        help="countries of networks; `country_code` for Knot",
+    )
     parser.add_argument("--json", help="write all figures to this file")
     parser.add_argument("--markdown", help="write the tables to this file")
     parser.add_argument("--keep", action="store_true", help="keep configurations and logs")
@@ -112,10 +122,11 @@ def parse_options():
 
 
 def build_tools(options):
-    """Paths of `load` and `bare`, built unless given."""
-    tools = {"load": options.load, "bare": options.bare}
+    """Paths of `load`, `bare` and `target`, built unless given."""
+    tools = {"load": options.load, "bare": options.bare, "target": options.target}
     if None in tools.values():
-        command = ["cargo", "bench", "--no-run", "--bench", "load", "--bench", "bare", "--message-format", "json"]
+        command = ["cargo", "bench", "--no-run", "--message-format", "json"]
+        command += [word for tool in tools for word in ("--bench", tool)]
         built = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
         for message in map(json.loads, built.stdout.splitlines()):
             name = message.get("target", {}).get("name")
@@ -127,8 +138,9 @@ def build_tools(options):
 class Bench:
     """One comparison."""
 
-    def __init__(self, options, tools, folder, figures):
-        self.options, self.tools, self.folder, self.figures = options, tools, folder, figures
+    def __init__(self, options, tools, folder, figures, stack):
+        self.options, self.tools, self.folder, self.figures, self.stack = options, tools, folder, figures, stack
+        self.target = None
         self.names = [name for name in options.servers.split(",") if name and self.is_there(name)]
 
     def is_there(self, name):
@@ -146,59 +158,80 @@ class Bench:
     def leave_out(self, name, reason):
         print(f"left out: {name}: {reason}", file=sys.stderr)
         self.figures["left_out"][name] = reason
-        if name in getattr(self, "names", []):
-            self.names.remove(name)
 
     def run(self):
         chosen = [name for name in self.options.workloads.split(",") if name]
-        for big in (False, True):
-            workloads = [name for name in chosen if WORKLOADS[name][2] == big]
+        for served in SERVED:
+            workloads = [name for name in chosen if WORKLOADS[name][2] == served]
             if workloads:
-                self.run_rounds(workloads, big)
+                self.run_rounds(workloads, served)
         for repeat in range(self.options.repeats):
             note(f"start and change {repeat + 1}/{self.options.repeats}")
             self.figures["changes"].append(self.measure_changes())
 
-    def run_rounds(self, workloads, big):
+    def run_rounds(self, workloads, served):
         """All servers run at once, one of them is asked at a time."""
+        steering = self.steering(served)
         with contextlib.ExitStack() as stack:
             running = {}
-            for name in list(self.names):
+            for name in self.names:
+                if steering and not servers.PEERS[name].steers:
+                    continue
                 try:
-                    server = stack.enter_context(self.make(name, BIG if big else 1_000))
+                    server = stack.enter_context(self.make(name, SERVED[served], steering))
                     server.start()
-                    self.verify(server, big)
+                    self.verify(server, served)
                     running[name] = server
                 except servers.Failed as error:
-                    self.leave_out(name, str(error))
+                    self.leave_out(f"{name} ({served})", str(error))
             for workload in workloads:
                 title, arguments, _ = WORKLOADS[workload]
+                arguments = arguments + (steering.load_arguments() if steering else [])
                 rounds = self.figures["workloads"].setdefault(workload, {"title": title, "rounds": []})["rounds"]
                 for number in range(self.options.rounds):
                     note(f"{workload} round {number + 1}/{self.options.rounds}")
                     rounds.append({name: self.measure(server, arguments) for name, server in running.items()})
 
-    def make(self, name, names):
+    def steering(self, served):
+        """How names are steered, if they are."""
+        if served == "sites":
+            folder = tempfile.mkdtemp(dir=self.folder)
+            return steered.Sites(folder, self.options.database)
+        if served == "weighted":
+            self.target = self.stack.enter_context(servers.Target(self.tools["target"]))
+            return steered.Weighted(self.target.port)
+        return None
+
+    def make(self, name, names, steering=None):
         """A configured server with a zone of its own, not started."""
         folder = tempfile.mkdtemp(dir=self.folder)
         extra = [self.options.done_line] if name == "meridian" else []
-        server = servers.PEERS[name](folder, self.program(name), self.options.server_core, *extra)
+        server = servers.PEERS[name](folder, self.program(name), self.options.server_core, steering, *extra)
         server.configure()
         self.load(["make-zone", "--names", str(names), "--out", str(server.zone_path())])
         if not server.zone_path().exists():
             raise servers.Failed(f"no zone file for {server.name}")
+        with open(server.zone_path(), "a") as zone:
+            zone.write(server.zone_lines())
         return server
 
-    def verify(self, server, big):
-        """Each name of the small zone, or a thousand of the large one, asked slowly: all answers must be right."""
-        names = ["--names", str(BIG)] if big else ["--order", "sequential"]
-        slow = ["--queries", "1000", "--window", "16", *names]
-        for arguments in (["udp"], ["udp", "--workload", "subnets"], ["udp", "--workload", "absent"], ["tcp"]):
+    def verify(self, server, served):
+        """Each name of the small zone, or a thousand of the large one, asked slowly: all answers must be right. Steered
+        names are asked ten thousand times, from other networks each time."""
+        names = {"small": ["--order", "sequential"], "big": ["--names", str(BIG)]}.get(served, [])
+        queries = 1_000 if names else 10_000
+        if server.steering:
+            kinds = [["udp", *server.steering.load_arguments()]]
+        else:
+            kinds = [["udp"], ["udp", "--workload", "subnets"], ["udp", "--workload", "absent"], ["tcp"]]
+        for arguments in kinds:
             if server.fixed_address and "absent" in arguments:
                 continue
-            found, text = self.ask(server, arguments + slow)
-            if found is None or found["wrong"] or found["lost"] or found["answered"] != 1000:
+            found, text = self.ask(server, [*arguments, "--queries", str(queries), "--window", "16", *names])
+            if found is None or found["wrong"] or found["lost"] or found["answered"] != queries:
                 raise servers.Failed(f"{server.name} answers {' '.join(arguments)} wrongly:\n{text}")
+        if served == "weighted" and server.checks_health and not self.target.count():
+            raise servers.Failed(f"{server.name} checks no health")
 
     def measure(self, server, arguments):
         """One run as fast as it goes, and one at a fixed rate if that is wanted."""
@@ -229,14 +262,14 @@ class Bench:
     def measure_changes(self):
         """Start, memory, and the change of one record, of each server alone."""
         found = {}
-        for name in list(self.names):
+        for name in self.names:
             if name == "bare":
                 continue
             try:
                 with self.make(name, BIG) as server:
                     found[name] = self.measure_change(server)
             except servers.Failed as error:
-                self.leave_out(name, str(error))
+                self.leave_out(f"{name} (change)", str(error))
         return found
 
     def measure_change(self, server):
@@ -261,6 +294,8 @@ class Bench:
         arguments += ["--core", str(self.options.load_core)]
         if server.fixed_address:
             arguments += ["--expect-address", server.fixed_address]
+        elif server.steering:
+            arguments += ["--sites", str(len(steered.SITES)), "--any-ttl"]
         return self.load(arguments)
 
     def load(self, arguments):

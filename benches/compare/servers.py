@@ -31,11 +31,16 @@ class Server:
     zone_file = "example.com.zone"
     # What it answers: None for the zone's data, else one address for everything.
     fixed_address = None
+    # Whether it can be given a `steered.Steering`.
+    steers = True
+    # Whether what it steers has health.
+    checks_health = False
 
-    def __init__(self, folder, program, core):
+    def __init__(self, folder, program, core, steering=None):
         self.folder = pathlib.Path(folder) / self.name
         self.program = program
         self.core = core
+        self.steering = steering
         self.port = free_port()
         self.process = None
         self.zones = self.folder / "zones"
@@ -51,6 +56,10 @@ class Server:
 
     def configure(self):
         """Writes the configuration."""
+
+    def zone_lines(self):
+        """Further lines of the zone file, once it is written: the steered names, where they stand there."""
+        return ""
 
     def command(self):
         raise NotImplementedError
@@ -115,9 +124,10 @@ class Server:
 
 class Meridian(Server):
     name = "meridian"
+    checks_health = True
 
-    def __init__(self, folder, program, core, done_line):
-        super().__init__(folder, program, core)
+    def __init__(self, folder, program, core, steering, done_line):
+        super().__init__(folder, program, core, steering)
         self.admin_port = free_port()
         self.done_line = done_line
 
@@ -132,6 +142,9 @@ threads = 1
 listen = "127.0.0.1:{self.admin_port}"
 """
         )
+        if self.steering:
+            (self.zones / "regions.toml").write_text(self.steering.meridian())
+            self.steering.prepare_meridian(self)
 
     def command(self):
         return [self.program, "serve", "--config", str(self.folder / "meridian.toml")]
@@ -144,6 +157,7 @@ listen = "127.0.0.1:{self.admin_port}"
 class Gdnsd(Server):
     name = "gdnsd"
     zone_file = "example.com"
+    checks_health = True
 
     def configure(self):
         (self.folder / "config").write_text(
@@ -154,7 +168,11 @@ options => {{
   state_dir = "{self.folder}/state"
 }}
 """
+            + (self.steering.gdnsd() if self.steering else "")
         )
+
+    def zone_lines(self):
+        return self.steering.gdnsd_zone() if self.steering else ""
 
     def command(self):
         return [self.program, "-c", str(self.folder), "start"]
@@ -169,6 +187,11 @@ class Knot(Server):
 
     def configure(self):
         (self.folder / "db").mkdir()
+        module = use = subnets = ""
+        if self.steering:
+            settings = self.steering.knot_module(self.folder)
+            module = f'mod-geoip:\n  - id: steered\n    config-file: "{self.folder}/geo.conf"\n    ttl: 300\n{settings}'
+            use, subnets = "    module: mod-geoip/steered\n", "    edns-client-subnet: on\n"
         (self.folder / "knot.conf").write_text(
             f"""\
 server:
@@ -177,7 +200,7 @@ server:
     udp-workers: 1
     tcp-workers: 1
     background-workers: 1
-control:
+{subnets}control:
     listen: "{self.folder}/knot.sock"
 log:
   - target: stderr
@@ -192,10 +215,13 @@ template:
     zonefile-load: whole
     journal-content: none
     semantic-checks: off
-zone:
+{module}zone:
   - domain: example.com
-"""
+{use}"""
         )
+
+    def zone_lines(self):
+        return self.steering.knot_zone() if self.steering else ""
 
     def command(self):
         return [self.program, "-c", str(self.folder / "knot.conf")]
@@ -207,6 +233,7 @@ zone:
 
 class Nsd(Server):
     name = "nsd"
+    steers = False
 
     def configure(self):
         (self.folder / "nsd.conf").write_text(
@@ -253,6 +280,36 @@ class Bare(Server):
 
     def command(self):
         return [self.program, "--listen", f"127.0.0.1:{self.port}"]
+
+
+class Target:
+    """What answers health checks, see `benches/target.rs`. Use as a context manager."""
+
+    def __init__(self, program):
+        self.process = subprocess.Popen(
+            [program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+            preexec_fn=lambda: prepare_child(None),
+        )
+        self.port = int(self.process.stdout.readline().split()[1])
+        self._counted = 0
+
+    def count(self):
+        """Requests answered since this was last asked."""
+        self.process.stdin.write("count\n")
+        total = int(self.process.stdout.readline().split()[1])
+        counted, self._counted = total - self._counted, total
+        return counted
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
 
 
 def prepare_child(core):

@@ -1,5 +1,6 @@
 //! The command line, and what each command does.
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32};
@@ -20,7 +21,7 @@ use crate::run::{Limits, Reloads, Run};
 use crate::system;
 use crate::tcp::Connections;
 use crate::udp::Sockets;
-use crate::workload::{Kind, Order, Workload};
+use crate::workload::{Kind, Network, Order, Workload};
 use crate::zone::{self, Contents};
 
 /// Asks a DNS server as fast as it answers, or at a fixed rate, and checks every answer.
@@ -93,6 +94,12 @@ struct Load {
     /// Right is one of these addresses for whatever name (weighted names, the bare responder)
     #[arg(long)]
     expect_address: Vec<Ipv4Addr>,
+    /// The names are steered among so many sites: right is the address at the client's site, or at any where it has none
+    #[arg(long, conflicts_with = "expect_address")]
+    sites: Option<u8>,
+    /// Draw client subnets from the networks of this file, one a line, each with its site if that is known
+    #[arg(long)]
+    networks: Option<PathBuf>,
     /// Accept any TTL
     #[arg(long)]
     any_ttl: bool,
@@ -162,7 +169,7 @@ impl Arguments {
 
 fn run_load(load: &Load, transport: Transport) -> Result<bool> {
     load.pin()?;
-    let mut run = load.start(load.workload(), Arc::default());
+    let mut run = load.start(load.workload()?, Arc::default());
     let cpu_before = load.cpu();
     match transport {
         Transport::Udp => Sockets::connect(load.server, load.channels, load.window, load.segmented)?.drive(&mut run),
@@ -179,7 +186,7 @@ fn run_reload(load: &Load, method: &Method, contents: Contents, marker_every: u3
         done: AtomicU32::new(contents.generation),
         finished: AtomicBool::new(false),
     });
-    let workload = load.workload().with_markers(marker_every, contents.churned);
+    let workload = load.workload()?.with_markers(marker_every, contents.churned);
     let mut sockets = Sockets::connect(load.server, load.channels, load.window, load.segmented)?;
     let (end, stop) = mpsc::channel();
     let mut run = load.start(workload, Arc::clone(&reloads));
@@ -206,14 +213,18 @@ impl Load {
         self.core.map_or(Ok(()), system::pin).context("cannot run on that core")
     }
 
-    fn workload(&self) -> Workload {
-        Workload::new(self.workload, self.order, self.names, self.seed)
+    fn workload(&self) -> Result<Workload> {
+        let workload = Workload::new(self.workload, self.order, self.names, self.seed);
+        let Some(path) = &self.networks else { return Ok(workload) };
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(workload.with_networks(Network::read_all(&text).map_err(|error| anyhow!(error))?))
     }
 
     fn start(&self, workload: Workload, reloads: Arc<Reloads>) -> Run {
-        let expected = match self.expect_address.is_empty() {
-            true => Expected::Zone,
-            false => Expected::Address(self.expect_address.clone()),
+        let expected = match (self.sites, self.expect_address.is_empty()) {
+            (Some(sites), _) => Expected::Sites(sites),
+            (None, true) => Expected::Zone,
+            (None, false) => Expected::Address(self.expect_address.clone()),
         };
         let ttl = (!self.any_ttl).then_some(question::TTL);
         let limits = Limits {

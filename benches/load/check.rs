@@ -12,6 +12,8 @@ pub enum Expected {
     Zone,
     /// One record with any of these addresses, whatever is asked: weighted names, or the bare responder.
     Address(Vec<Ipv4Addr>),
+    /// One record with the name's address at the site that the question says, or at any of so many sites: steered names.
+    Sites(u8),
 }
 
 /// The generations an answer may say, both included.
@@ -114,7 +116,7 @@ impl Checker {
             return Err(Wrong::AnswerCount(answers));
         }
         let generation = match negative {
-            false => self.check_address(question.owner, generations, &reader.record()?)?,
+            false => self.check_address(question, generations, &reader.record()?)?,
             true => None,
         };
         let mut soa = false;
@@ -139,7 +141,12 @@ impl Checker {
         if opt == (self.edns || question.subnet.is_some()) { Ok(generation) } else { Err(Wrong::Opt) }
     }
 
-    fn check_address(&self, owner: Owner, generations: Generations, record: &Record) -> Result<Option<u32>, Wrong> {
+    fn check_address(
+        &self,
+        question: &Question,
+        generations: Generations,
+        record: &Record,
+    ) -> Result<Option<u32>, Wrong> {
         if record.rtype != TYPE_A || record.class != 1 || !record.is_owner(HEADER_LEN) {
             return Err(Wrong::Record);
         }
@@ -148,11 +155,16 @@ impl Checker {
         }
         let octets: [u8; 4] = record.data.try_into().map_err(|_| Wrong::Malformed)?;
         let address = Ipv4Addr::from(octets);
-        match (&self.expected, owner) {
+        let is_at = |number, site| address == question::site_address(site, number);
+        match (&self.expected, question.owner) {
             (Expected::Address(list), _) if list.contains(&address) => Ok(None),
+            (&Expected::Sites(sites), Owner::Host(number)) => {
+                let mut allowed = question.site.map_or(1..=sites, |site| site..=site);
+                if allowed.any(|site| is_at(number, site)) { Ok(None) } else { Err(Wrong::Address(address)) }
+            }
             (Expected::Zone, Owner::Host(number)) if address == question::host_address(number) => Ok(None),
             (Expected::Zone, Owner::Marker | Owner::Churned(_)) => check_generation(address, generations).map(Some),
-            (Expected::Address(_) | Expected::Zone, _) => Err(Wrong::Address(address)),
+            (Expected::Address(_) | Expected::Sites(_) | Expected::Zone, _) => Err(Wrong::Address(address)),
         }
     }
 }

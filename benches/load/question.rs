@@ -40,6 +40,8 @@ pub struct Question {
     pub owner: Owner,
     /// The client's /24 as its upper 24 bits, if one is sent (RFC 7871).
     pub subnet: Option<u32>,
+    /// The site that a steered name must answer this client with, from 1; `None`: any.
+    pub site: Option<u8>,
 }
 
 impl Owner {
@@ -67,6 +69,11 @@ impl Owner {
 /// The address of host `number`.
 pub fn host_address(number: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(0x0a00_0000 | number)
+}
+
+/// The address of steered host `number` at a site: on loopback, so that health checks reach it.
+pub fn site_address(site: u8, number: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(0x7f00_0000 | u32::from(site) << 16 | (number & 0xffff))
 }
 
 /// The address that says the zone's generation.

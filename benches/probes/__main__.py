@@ -1,0 +1,264 @@
+"""Measures what ten thousand health checks cost Meridian, and whether they stay right: alone, and under load.
+
+    python3 benches/probes --json probes.json --markdown probes.md
+
+One target answers the checks of all endpoints (127.SITE.x.y, one port); none ever fails. Reported are the server's share
+of a core, its memory, how late its checks are, and every endpoint that was believed down: by the metrics, and by the
+load, for which only the first address of each name is a right answer.
+"""
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+
+# No folder of compiled files beside the sources.
+sys.dont_write_bytecode = True
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(1, str(ROOT / "benches/compare"))
+
+import machine
+import servers
+
+SITES = ("a", "b")
+# The metrics read; see docs/metrics.md.
+LATENESS = "meridian_probe_lateness_seconds"
+OUTCOMES = "meridian_probes_total"
+ENDPOINTS_DOWN = re.compile(r'meridian_endpoints\{[^}]*state="down"[^}]*\}')
+
+
+def main():
+    options = parse_options()
+    # SIGTERM leaves through the same clean-up as an exception.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("probes: ended"))
+    tools = build_tools(options)
+    os.sched_setaffinity(0, {options.load_core})
+    found = {"machine": machine.describe(), "options": vars(options), "phases": []}
+    folder = tempfile.mkdtemp(prefix="probes-")
+    try:
+        with contextlib.ExitStack() as stack:
+            target = stack.enter_context(servers.Target(tools["target"]))
+            server = stack.enter_context(Meridian(folder, options, target.port))
+            server.configure()
+            found["start_s"] = server.start()
+            # The first round is over, and every check has its place in the interval.
+            time.sleep(options.settle)
+            found["phases"].append(measure("alone", server, target, options, None))
+            if options.rate:
+                found["phases"].append(measure(f"{options.rate:,} queries/s", server, target, options, tools["load"]))
+    finally:
+        if options.keep:
+            note(f"kept: {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    report = render(found)
+    print(report)
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps(found, indent=1))
+    if options.markdown:
+        pathlib.Path(options.markdown).write_text(report)
+    sys.exit(1 if any(phase["down_most"] or phase["wrong"] for phase in found["phases"]) else 0)
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(prog="probes", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--endpoints", type=int, default=10_000, help="checked, an even number (default 10000)")
+    parser.add_argument("--interval", type=int, default=10, help="of every check, seconds (default 10)")
+    parser.add_argument("--seconds", type=int, default=60, help="of each phase (default 60)")
+    parser.add_argument("--settle", type=float, default=20.0, help="seconds before the first phase (default 20)")
+    parser.add_argument("--rate", type=int, default=100_000, help="queries a second in the second phase (0: none)")
+    parser.add_argument("--meridian", default=str(ROOT / "target/release/meridian"), help="its program")
+    parser.add_argument("--server-core", type=int, default=0)
+    parser.add_argument("--load-core", type=int, default=1, help="of the load and the target")
+    parser.add_argument("--load", help="the load generator's program (default: built)")
+    parser.add_argument("--target", help="the program that answers health checks (default: built)")
+    parser.add_argument("--json", help="write all figures to this file")
+    parser.add_argument("--markdown", help="write the table to this file")
+    parser.add_argument("--keep", action="store_true", help="keep configurations and logs")
+    options = parser.parse_args()
+    if options.endpoints % 2 or not 2 <= options.endpoints <= 100_000:
+        parser.error("--endpoints: an even number, 2 to 100000")
+    return options
+
+
+def build_tools(options):
+    """Paths of `load` and `target`, built unless given."""
+    tools = {"load": options.load, "target": options.target}
+    if None in tools.values():
+        command = ["cargo", "bench", "--no-run", "--bench", "load", "--bench", "target", "--message-format", "json"]
+        built = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+        for message in map(json.loads, built.stdout.splitlines()):
+            name = message.get("target", {}).get("name")
+            if message.get("executable") and name in tools:
+                tools[name] = tools[name] or message["executable"]
+    return tools
+
+
+class Meridian(servers.Meridian):
+    """One service for every two endpoints, the first of them answered while it is up."""
+
+    def __init__(self, folder, options, target_port):
+        super().__init__(folder, str(pathlib.Path(options.meridian).resolve()), options.server_core, None, "")
+        self.services, self.interval, self.target_port = options.endpoints // 2, options.interval, target_port
+
+    def configure(self):
+        super().configure()
+        self.zone_path().write_text(
+            "$ORIGIN example.com.\n$TTL 60\n@ SOA ns1 hostmaster 1 3600 600 604800 60\n@ NS ns1\nns1 A 192.0.2.1\n"
+            "marker A 172.16.0.1\n"
+        )
+        lines = [f"[regions.{site}]" for site in SITES]
+        lines += ["[checks.web]", f'http = {{ path = "/", port = {self.target_port} }}']
+        lines += [f'interval = "{self.interval}s"', 'timeout = "2s"']
+        for number in range(self.services):
+            name = f"h{number:07}"
+            lines += [f"[services.{name}]", f'names = ["{name}.example.com"]', 'policy = "failover"', 'check = "web"']
+            lines += ['order = ["a", "b"]', f"[services.{name}.endpoints]"]
+            lines += [
+                f'{site} = ["127.{at}.{number >> 8}.{number & 255}"]' for at, site in enumerate(SITES, 1)
+            ]
+        (self.zones / "regions.toml").write_text("\n".join(lines) + "\n")
+
+    def metrics(self):
+        """All samples: name with labels → value."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        pairs = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
+        return {name: float(value) for name, value in pairs}
+
+
+def measure(what, server, target, options, load):
+    """One phase."""
+    note(f"{what}: {options.seconds} s")
+    pid = server.process.pid
+    watch = Watch(server)
+    before, cpu_before, begun = server.metrics(), cpu_seconds(pid), time.monotonic()
+    target.count()
+    loaded = {}
+    with watch:
+        if load:
+            loaded = run_load(load, server, options)
+        else:
+            time.sleep(options.seconds)
+    seconds = time.monotonic() - begun
+    user, system = (after - earlier for after, earlier in zip(cpu_seconds(pid), cpu_before))
+    after = server.metrics()
+    return {
+        "what": what,
+        "checks_per_second": target.count() / seconds,
+        "cpu_share": (user + system) / seconds,
+        "cpu_user_share": user / seconds,
+        "resident_mb": machine.resident_mb(pid),
+        "lateness": {f"p{share:g}": quantile(before, after, share / 100) for share in (50, 99, 99.9)},
+        "outcomes": difference(before, after, OUTCOMES),
+        "down_most": watch.down_most,
+        "metrics_missing": not any(name.startswith(LATENESS) for name in after),
+        "down_metric_missing": not watch.was_seen,
+        "qps": loaded.get("qps", 0.0),
+        "lost": loaded.get("lost", 0),
+        "wrong": loaded.get("wrong", 0),
+        "p99_us": loaded.get("latency_us", {}).get("p99", 0.0),
+    }
+
+
+def run_load(load, server, options):
+    """Asks at a fixed rate; only the address at the first site is right."""
+    command = [load, "udp", "--server", f"127.0.0.1:{server.port}", "--core", str(options.load_core), "--json"]
+    command += ["--names", str(server.services), "--sites", "1", "--any-ttl", "--rate", str(options.rate)]
+    command += ["--window", "16384", "--seconds", str(options.seconds)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=options.seconds + 60)
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        raise servers.Failed(f"no figures of the load:\n{done.stderr}") from None
+
+
+class Watch:
+    """The most endpoints that were down at once while the block ran, asked each second."""
+
+    def __init__(self, server):
+        self.server, self.down_most, self.was_seen = server, 0, False
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self._thread.join()
+
+    def _watch(self):
+        while not self._end.wait(1.0):
+            with contextlib.suppress(OSError):
+                down = [value for name, value in self.server.metrics().items() if ENDPOINTS_DOWN.fullmatch(name)]
+                self.was_seen |= bool(down)
+                self.down_most = max(self.down_most, int(sum(down)))
+
+
+def cpu_seconds(pid):
+    """User and system time of a process, seconds."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    return int(fields[11]) * machine.TICK, int(fields[12]) * machine.TICK
+
+
+def difference(before, after, name):
+    """How much the samples of a counter have grown, by their labels."""
+    samples = {sample: value for sample, value in after.items() if sample.split("{")[0] == name}
+    return {sample[len(name) :]: value - before.get(sample, 0.0) for sample, value in samples.items()}
+
+
+def quantile(before, after, share):
+    """Of what was late in this phase: the bound of the bucket that holds the quantile, or the exported quantile where the
+    metric is a summary; seconds. None without either."""
+    grown = difference(before, after, f"{LATENESS}_bucket")
+    buckets = {}
+    for labels, count in grown.items():
+        bound = re.search(r'le="([^"]+)"', labels)[1]
+        bound = math.inf if bound == "+Inf" else float(bound)
+        buckets[bound] = buckets.get(bound, 0.0) + count
+    if buckets:
+        wanted = share * buckets.get(math.inf, 0.0)
+        return min((bound for bound, count in buckets.items() if count >= wanted), default=None)
+    exported = [value for name, value in after.items() if name.startswith(LATENESS) and f'quantile="{share:g}"' in name]
+    return max(exported, default=None)
+
+
+def render(found):
+    options = found["options"]
+    lines = [
+        f"{found['machine']}; {time.strftime('%Y-%m-%d')}; {options['endpoints']:,} endpoints over HTTP every"
+        f" {options['interval']} s; {options['seconds']} s each; first answer after {found['start_s']:.2f} s\n",
+        "| | checks/s | share of a core | of it user | resident MB | lateness p50 / p99 / p99.9 ms | most down at once"
+        " | outcomes | queries/s | lost | wrong | p99 µs |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for phase in found["phases"]:
+        late = " / ".join("?" if late is None else f"{late * 1e3:g}" for late in phase["lateness"].values())
+        outcomes = ", ".join(f"{labels} {count:.0f}" for labels, count in phase["outcomes"].items() if count) or "?"
+        down = "?" if phase["down_metric_missing"] else phase["down_most"]
+        lines.append(
+            f"| {phase['what']} | {phase['checks_per_second']:,.0f} | {phase['cpu_share']:.3f}"
+            f" | {phase['cpu_user_share']:.3f} | {phase['resident_mb']:.0f} | {late} | {down} | {outcomes}"
+            f" | {phase['qps']:,.0f} | {phase['lost']} | {phase['wrong']} | {phase['p99_us']:.0f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def note(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+main()
