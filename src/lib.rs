@@ -13,6 +13,7 @@ pub mod policy;
 pub mod snapshot;
 pub mod answer;
 pub mod metrics;
+pub mod probe;
 pub mod serve;
 pub mod admin;
 pub mod run;
