@@ -14,6 +14,7 @@ pub mod policy;
 pub mod snapshot;
 pub mod answer;
 pub mod metrics;
+pub mod probe;
 pub mod journal;
 pub mod serve;
 pub mod admin;

@@ -108,9 +108,48 @@ pub const REMOVED_SHARE: usize = 2;
 /// Findings of one reload returned over the admin interface; the log has all of them.
 pub const FINDINGS_SHOWN_MAX: usize = 100;
 
+/// Bytes of a text in a check (what is sent, what must come back, a header's value): longer ones belong into a program.
+pub const CHECK_TEXT_LEN_MAX: usize = 4_096;
+/// Headers of one check: what a request line and its headers take stays far below what any server accepts.
+pub const PROBE_HEADERS_MAX: usize = 32;
+/// Bytes a compiled regular expression may take: the default of its compiler allows ten times as much, per check.
+pub const PATTERN_SIZE_MAX: usize = 1 << 20;
+/// Bytes of a body read unless told otherwise: status pages are smaller.
+pub const PROBE_BODY_LEN_DEFAULT: usize = 64 << 10;
+/// The most bytes of a body an operator may have read: with every probe in flight doing so, still 4 GiB at the worst.
+pub const PROBE_BODY_LEN_MAX: usize = 1 << 20;
+/// Bytes received in which `expect` is looked for: a greeting, not a document.
+pub const PROBE_EXPECT_LEN_MAX: usize = 4_096;
+/// Bytes of the head of an HTTP answer: what common servers can be made to send at most.
+pub const PROBE_HEAD_LEN_MAX: usize = 64 << 10;
+/// Bytes of a message of the gRPC health protocol taken: its own takes seven.
+pub const PROBE_GRPC_LEN_MAX: usize = 4_096;
+/// Characters of a reason that come from outside (a program's first line, a TLS library's words).
+pub const PROBE_REASON_LEN_MAX: usize = 200;
+/// Days of life left that can be asked of a certificate: none is issued for longer than about a year.
+pub const CERTIFICATE_DAYS_MAX: u32 = 365;
+/// Milliseconds from one probe of a target to the next at least: faster checks would measure themselves.
+pub const PROBE_INTERVAL_MIN_MS: u64 = 100;
+/// Probes at work at one time, each with an open file: 1,000 checks a second that all wait for a timeout of four seconds.
+pub const PROBES_MAX: usize = 4_096;
+/// Programs of `exec` checks at one time: each is a process, and they share the cores with the answers.
+pub const PROBE_PROGRAMS_MAX: usize = 16;
+/// Milliseconds over which the very first probes are spread: answers wait for them.
+pub const PROBE_FIRST_SPREAD_MS: u64 = 1_000;
+/// Milliseconds between two looks at how late the probes' runtime is.
+pub const PROBE_LAG_TICK_MS: u64 = 10;
+/// Milliseconds of lag within a probe's life that excuse nothing: the scheduler of a busy machine is no cleaner.
+pub const PROBE_LAG_MIN_MS: u64 = 50;
+/// A probe that timed out is excused if its runtime lagged for more than this part of the timeout.
+pub const PROBE_LAG_SHARE: u32 = 4;
+/// Milliseconds that a program's output is waited for after its end: something it started may hold it open.
+pub const PROBE_DRAIN_MS: u64 = 20;
+
 const _: () = assert!(UDP_PAYLOAD_PLAIN <= UDP_PAYLOAD_DEFAULT && UDP_PAYLOAD_DEFAULT <= UDP_PAYLOAD_MAX);
 const _: () = assert!(UDP_PAYLOAD_MAX <= MESSAGE_LEN_MAX);
 const _: () = assert!(LABELS_MAX * 2 < NAME_LEN_MAX);
 const _: () = assert!(REGIONS_MAX <= u128::BITS as usize);
 const _: () = assert!(UDP_QUERY_LEN_MAX >= UDP_PAYLOAD_DEFAULT);
 const _: () = assert!(STREAM_WRITE_LEN >= 2 + MESSAGE_LEN_MAX);
+const _: () = assert!(PROBE_BODY_LEN_DEFAULT <= PROBE_BODY_LEN_MAX);
+const _: () = assert!(CHECK_TEXT_LEN_MAX <= PROBE_EXPECT_LEN_MAX && CHECK_TEXT_LEN_MAX <= PROBE_BODY_LEN_DEFAULT);

@@ -11,6 +11,7 @@
 //! | `duplicate-name`, `duplicate-endpoint`, `duplicate-region` | the same entry twice in one thing |
 //! | `unknown-region`, `-check`, `-policy`, `-service`, `-geomap` | named, not defined |
 //! | `no-kind`, `several-kinds`, `timeout-too-long` | a check without exactly one kind; one that overlaps itself |
+//! | `several-bodies`, `never-passes`, `needs-tls` | keys of a check that do not go together |
 //! | `wrong-mode` | a key of the other mode |
 //! | `missing-type` | a region lacks a record type that others have |
 //! | `missing-order`, `incomplete-order`, `not-in-service` | regions that rank, and those that are there |
@@ -24,11 +25,13 @@
 
 mod read;
 mod records;
+mod checks;
 mod types;
 mod validate;
 
 #[cfg(test)]
 mod tests;
 
+pub use checks::*;
 pub use types::*;
 pub use validate::read;

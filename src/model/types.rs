@@ -12,6 +12,8 @@ use crate::base::diagnostic::Location;
 use crate::base::ids::{CheckId, EndpointId, GeomapId, PolicyId, RegionId, ServiceId};
 use crate::dns::{Name, RecordType};
 
+use super::checks::CheckKind;
+
 /// All region files together.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Model {
@@ -128,72 +130,6 @@ pub struct Check {
     pub rise: u32,
     /// From one probe to the next while an up endpoint is failing.
     pub retry: Duration,
-}
-
-/// What a health check does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CheckKind {
-    /// GET over HTTP/1.1.
-    Http(HttpCheck),
-    /// GET over TLS.
-    Https {
-        /// The request.
-        request: HttpCheck,
-        /// If the certificate must be valid for the host.
-        verify: bool,
-    },
-    /// A connection opens.
-    Tcp {
-        /// TCP port.
-        port: u16,
-    },
-    /// A TLS handshake succeeds.
-    Tls {
-        /// TCP port.
-        port: u16,
-        /// The server name sent; empty: none.
-        host: String,
-        /// If the certificate must be valid for the host.
-        verify: bool,
-    },
-    /// A DNS query is answered with NOERROR.
-    Dns {
-        /// UDP port.
-        port: u16,
-        /// What is asked.
-        name: Name,
-        /// And for which type.
-        rtype: RecordType,
-    },
-    /// The gRPC health protocol says SERVING.
-    Grpc {
-        /// TCP port.
-        port: u16,
-        /// The service asked about; empty: the whole server.
-        service: String,
-    },
-    /// An echo request is answered.
-    Icmp,
-    /// A program exits with 0.
-    Exec {
-        /// The program and its arguments; the address is appended. Not empty.
-        command: Vec<String>,
-    },
-}
-
-/// An HTTP request and what must come back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpCheck {
-    /// Starts with `/`.
-    pub path: String,
-    /// TCP port.
-    pub port: u16,
-    /// The `Host` header; empty: the address.
-    pub host: String,
-    /// Status codes that pass, as inclusive ranges; not empty.
-    pub status: Vec<(u16, u16)>,
-    /// What the body must contain; empty: anything.
-    pub body: String,
 }
 
 /// How a service's regions are chosen from.

@@ -1,14 +1,19 @@
 //! `[checks.NAME]`: what is probed, how often, and how many outcomes change a state.
 
+mod http;
+mod parts;
+
 use std::sync::Arc;
 use std::time;
 
 use crate::base::diagnostic::Diagnostic;
-use crate::base::toml_text::{Boolean, Duration, Integer, List, Shape, Table, Text, Value};
+use crate::base::limits;
+use crate::base::toml_text::{Boolean, Choice, Duration, Form as _, Integer, List, Parsed, Table, Text, Value};
 use crate::dns::{Name, RecordType};
 
-use super::super::types::{Check, CheckKind, HttpCheck};
-use super::{Keyed, all};
+use super::super::checks::CheckKind;
+use super::super::types::Check;
+use super::Keyed;
 
 /// The kinds, each a key of its own in the check.
 const KINDS: [&str; 8] = ["http", "https", "tcp", "tls", "dns", "grpc", "icmp", "exec"];
@@ -16,7 +21,7 @@ const KINDS: [&str; 8] = ["http", "https", "tcp", "tls", "dns", "grpc", "icmp", 
 /// Reads a check; where it is wrong, something valid stands in, because references to it are right all the same.
 pub(super) fn read(mut table: Table<'_>, keyed: &Keyed<()>) -> Check {
     const SECOND: time::Duration = time::Duration::from_secs(1);
-    let (least, hour) = (time::Duration::from_millis(100), time::Duration::from_secs(3600));
+    let (least, hour) = (time::Duration::from_millis(limits::PROBE_INTERVAL_MIN_MS), time::Duration::from_secs(3600));
     let kind = kind(&mut table);
     let interval = table.key("interval", Duration::new(least..=hour), 5 * SECOND, "From one probe to the next.");
     // Faster checks get fitting defaults, so that `interval = "1s"` alone is valid.
@@ -74,31 +79,30 @@ fn one_kind(value: &Value<'_>) -> Option<CheckKind> {
     let mut table =
         value.table_as("a table", Some("e.g. http = { path = \"/healthz\" }, tcp = { port = 25 }, icmp = {}"))?;
     let kind = match value.key() {
-        "http" => Some(CheckKind::Http(http(&mut table, 80))),
+        "http" => http::read(&mut table, 80).map(CheckKind::Http),
         "https" => {
-            let request = http(&mut table, 443);
-            let verify = table.key("verify", Boolean, true, "If the certificate must be valid for the host.");
-            Some(CheckKind::Https { request, verify })
+            let request = http::read(&mut table, 443);
+            let certificate = parts::certificate(&mut table);
+            request.map(|request| CheckKind::Https { request, certificate })
         }
-        "tcp" => required_port(&mut table).map(|port| CheckKind::Tcp { port }),
+        "tcp" => {
+            let port = parts::required_port(&mut table);
+            let send = parts::text(&mut table, "send", "What is sent once the connection is open.");
+            let expect = parts::text(&mut table, "expect", "What must stand in the first 4 KiB received.");
+            port.map(|port| CheckKind::Tcp { port, send, expect })
+        }
         "tls" => {
-            let port = port(&mut table, 443);
-            let host = optional_text(&mut table, "host");
-            let verify = table.key("verify", Boolean, true, "If the certificate must be valid for the host.");
-            Some(CheckKind::Tls { port, host, verify })
+            let port = parts::port(&mut table, 443);
+            let host = parts::host(&mut table, "The server name sent and verified; \"\": the address.");
+            let certificate = parts::certificate(&mut table);
+            Some(CheckKind::Tls { port, host, certificate })
         }
         "dns" => dns(&mut table),
-        "grpc" => {
-            let port = required_port(&mut table);
-            let service = optional_text(&mut table, "service");
-            port.map(|port| CheckKind::Grpc { port, service })
-        }
+        "grpc" => grpc(&mut table),
         "icmp" => Some(CheckKind::Icmp),
         _ => {
             let command = table.require("command", "write command = [\"/usr/local/bin/check\", \"--quick\"]");
-            let command = command.and_then(|value| {
-                crate::base::toml_text::Form::read(&List::new(Text, "list of strings").not_empty(), &value)
-            });
+            let command = command.and_then(|value| List::new(Text, "list of strings").not_empty().read(&value));
             command.map(|command| CheckKind::Exec { command })
         }
     };
@@ -106,77 +110,53 @@ fn one_kind(value: &Value<'_>) -> Option<CheckKind> {
     kind
 }
 
-fn http(table: &mut Table<'_>, port_default: u16) -> HttpCheck {
-    let path = table.take("path").and_then(|value| value.parse("a path", absolute_path));
-    let port = port(table, port_default);
-    let host = optional_text(table, "host");
-    let status = table.take("status").and_then(|value| {
-        let elements = value.list_as("a list of status codes", Some("write [\"200-299\", \"401\"]"))?;
-        if elements.is_empty() {
-            value.push(value.error("out-of-range", format!("`{}` is empty", value.path()), "nothing would ever pass"));
-            return None;
-        }
-        all(elements.iter().map(status))
-    });
-    let body = optional_text(table, "body");
-    HttpCheck {
-        path: path.unwrap_or_else(|| "/".into()),
-        port,
-        host,
-        status: status.unwrap_or_else(|| vec![(200, 299)]),
-        body,
-    }
-}
-
-fn status(value: &Value<'_>) -> Option<(u16, u16)> {
-    if let Shape::Integer(_) = value.shape() {
-        let code = u16::try_from(value.integer(&(100..=599))?).ok()?;
-        return Some((code, code));
-    }
-    value.parse("a status code", |text| {
-        let (from, to) = text.split_once('-').unwrap_or((text, text));
-        match (from.parse(), to.parse()) {
-            (Ok(from), Ok(to)) if (100..=to).contains(&from) && to <= 599 => Ok((from, to)),
-            _ => Err("a code from 100 to 599, or a range like \"200-299\"".to_owned()),
-        }
-    })
-}
-
-fn absolute_path(text: &str) -> Result<String, String> {
-    // A line end would end the request line; a space would end the path.
-    if text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Ok(text.to_owned())
-    } else {
-        Err("it starts with `/` and has no spaces".into())
-    }
-}
-
 fn dns(table: &mut Table<'_>) -> Option<CheckKind> {
-    let port = port(table, 53);
+    let port = parts::port(table, 53);
     let name = table.require("name", "write what to ask for, e.g. name = \"example.com\"");
-    let rtype = table.take("type");
     let name =
         name.and_then(|value| value.parse("a domain name", |text| text.parse::<Name>().map_err(|e| e.to_string())));
-    let rtype = match rtype {
-        None => Some(RecordType::A),
-        Some(value) => value.parse("a record type", |text| {
-            RecordType::from_text(text.as_bytes())
-                .filter(|t| !t.is_meta())
-                .ok_or_else(|| "e.g. \"A\" or \"SOA\"".to_owned())
-        }),
-    };
-    Some(CheckKind::Dns { port, name: name?, rtype: rtype? })
+    let rtype = table.key("type", RTYPE, RecordType::A, "The type asked for.");
+    let rcodes = List::new(RCODE, "list of response codes").not_empty();
+    let rcodes = table.key("rcode", rcodes, vec![0], "The response codes that pass.");
+    Some(CheckKind::Dns { port, name: name?, rtype, rcodes })
 }
 
-fn port(table: &mut Table<'_>, default: u16) -> u16 {
-    table.key("port", Integer::new(1..=u16::MAX), default, "Port.")
-}
+const RTYPE: Parsed<RecordType> = Parsed::new(
+    "record type",
+    "a record type",
+    |text| {
+        let rtype = RecordType::from_text(text.as_bytes()).filter(|rtype| !rtype.is_meta());
+        rtype.ok_or_else(|| "e.g. \"A\" or \"SOA\"".into())
+    },
+    RecordType::to_string,
+);
 
-fn required_port(table: &mut Table<'_>) -> Option<u16> {
-    let value = table.require("port", "write the port, e.g. port = 25")?;
-    u16::try_from(value.integer(&(1..=i64::from(u16::MAX)))?).ok()
-}
+/// RFC 1035 §4.1.1 and RFC 2136 §2.2: the codes that four bits hold.
+const RCODE: Choice<u8> = Choice::new(&[
+    ("NOERROR", 0),
+    ("FORMERR", 1),
+    ("SERVFAIL", 2),
+    ("NXDOMAIN", 3),
+    ("NOTIMP", 4),
+    ("REFUSED", 5),
+    ("YXDOMAIN", 6),
+    ("YXRRSET", 7),
+    ("NXRRSET", 8),
+    ("NOTAUTH", 9),
+    ("NOTZONE", 10),
+]);
 
-fn optional_text(table: &mut Table<'_>, name: &'static str) -> String {
-    table.take(name).and_then(|value| value.string()).unwrap_or_default().to_owned()
+fn grpc(table: &mut Table<'_>) -> Option<CheckKind> {
+    let port = parts::required_port(table);
+    let service = parts::text(table, "service", "The service asked about; \"\": the whole server.");
+    let host = parts::authority(table, "The authority of the request and the server name of TLS; \"\": the address.");
+    let tls = table.key("tls", Boolean, false, "If the connection is inside TLS.");
+    let misplaced = ["verify", "days_left", "warn_days"].map(|name| table.peek(name)).into_iter().flatten();
+    for value in misplaced.filter(|_| !tls) {
+        let message = format!("`{}` says something about a certificate that is never seen", value.path());
+        let finding = Diagnostic::error("needs-tls", message).at(value.key_at(), "nothing is inside TLS");
+        value.push(finding.hint("write tls = true beside it"));
+    }
+    let certificate = parts::certificate(table);
+    Some(CheckKind::Grpc { port: port?, service, host, certificate: tls.then_some(certificate) })
 }

@@ -1,0 +1,91 @@
+//! Keys that several kinds of check share.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::time;
+
+use crate::base::limits;
+use crate::base::toml_text::{Boolean, Integer, MaybeText, Parsed, Refusal, Table};
+
+use super::super::super::checks::CertificateCheck;
+
+pub(super) fn port(table: &mut Table<'_>, default: u16) -> u16 {
+    table.key("port", Integer::new(1..=u16::MAX), default, "Port.")
+}
+
+pub(super) fn required_port(table: &mut Table<'_>) -> Option<u16> {
+    let value = table.require("port", "write the port, e.g. port = 25")?;
+    u16::try_from(value.integer(&(1..=i64::from(u16::MAX)))?).ok()
+}
+
+/// A text, empty by default.
+pub(super) fn text(table: &mut Table<'_>, name: &'static str, meaning: &'static str) -> String {
+    table.key(name, MaybeText::new(limits::CHECK_TEXT_LEN_MAX), None, meaning).unwrap_or_default()
+}
+
+/// `verify`, `days_left`, `warn_days`.
+pub(super) fn certificate(table: &mut Table<'_>) -> CertificateCheck {
+    const DAY: time::Duration = time::Duration::from_secs(86_400);
+    let days = || Integer::new(0..=limits::CERTIFICATE_DAYS_MAX);
+    let verify = table.key("verify", Boolean, true, "If the certificate must be valid for the host.");
+    let days_left = table.key("days_left", days(), 0, "A certificate that expires within so many days fails.");
+    let warn_days =
+        table.key("warn_days", days(), 14, "One that expires within so many days passes with a warning; 0: never.");
+    CertificateCheck { verify, days_left: DAY * days_left, warn_days: DAY * warn_days }
+}
+
+/// `host` as TLS knows it: a name or an address; empty by default.
+pub(super) fn host(table: &mut Table<'_>, meaning: &'static str) -> String {
+    const HOST: Parsed<String> = Parsed::new("host name", "a host", tls_host, String::clone);
+    table.key("host", HOST, String::new(), meaning)
+}
+
+/// `host` as HTTP knows it: a name or an address, and maybe a port; empty by default.
+pub(super) fn authority(table: &mut Table<'_>, meaning: &'static str) -> String {
+    const AUTHORITY: Parsed<String> = Parsed::new("host name", "a host", http_host, String::clone);
+    table.key("host", AUTHORITY, String::new(), meaning)
+}
+
+fn tls_host(text: &str) -> Result<String, Refusal> {
+    if !text.is_empty() && text.parse::<IpAddr>().is_err() {
+        name(text)?;
+    }
+    Ok(text.to_owned())
+}
+
+fn http_host(text: &str) -> Result<String, Refusal> {
+    if text.is_empty() {
+        return Ok(String::new());
+    }
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return Err(Refusal::with_hint("an IPv6 address stands in brackets here", format!("write \"[{text}]\"")));
+    }
+    let bracketed = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let port = if let Some((address, rest)) = bracketed {
+        address.parse::<Ipv6Addr>().map_err(|_| Refusal::from("no IPv6 address stands in the brackets"))?;
+        if rest.is_empty() { None } else { Some(rest.strip_prefix(':').unwrap_or_default()) }
+    } else {
+        let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
+        name(host)?;
+        port
+    };
+    match port.map(str::parse::<u16>) {
+        None | Some(Ok(1..)) => Ok(text.to_owned()),
+        Some(_) => Err("what follows the `:` is no port".into()),
+    }
+}
+
+/// Letters, digits, `-` and `_` between dots: what a server name or a `Host` header may hold.
+fn name(text: &str) -> Result<(), Refusal> {
+    let is_label = |label: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        (1..=limits::LABEL_LEN_MAX).contains(&label.len()) && label.bytes().all(plain)
+    };
+    if text.contains("://") || text.contains('/') {
+        return Err(Refusal::with_hint("a host alone, without scheme and path", "the path has a key of its own"));
+    }
+    if text.len() <= limits::NAME_LEN_MAX - 2 && text.split('.').all(is_label) {
+        Ok(())
+    } else {
+        Err(Refusal::with_hint("letters, digits, `-` and `_` between dots", "e.g. \"www.example.com\""))
+    }
+}
