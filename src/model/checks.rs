@@ -145,6 +145,9 @@ impl Pattern {
     pub fn new(text: &str) -> Result<Self, String> {
         let built = regex::bytes::RegexBuilder::new(text).size_limit(limits::PATTERN_SIZE_MAX).build();
         built.map(Self).map_err(|error| {
+            if let regex::Error::CompiledTooBig(limit) = error {
+                return format!("compiled it would take more than {limit} bytes");
+            }
             // A syntax error is shown under the text over several lines; the last one is the reason.
             let shown = error.to_string();
             let last = shown.lines().last().unwrap_or_default().trim();

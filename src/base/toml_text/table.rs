@@ -136,6 +136,7 @@ impl<'d> Table<'d> {
             }
             let hint = match nearest(name, self.known.iter().copied()) {
                 Some(known) => format!("did you mean `{known}`?"),
+                None if self.known.is_empty() => "it has no keys".into(),
                 None => format!("known here: {}", self.known.join(", ")),
             };
             let place = self.session.source.location(key.span());

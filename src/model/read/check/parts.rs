@@ -59,6 +59,9 @@ fn http_host(text: &str) -> Result<String, Refusal> {
     if text.parse::<Ipv6Addr>().is_ok() {
         return Err(Refusal::with_hint("an IPv6 address stands in brackets here", format!("write \"[{text}]\"")));
     }
+    if text.contains('/') {
+        return Err(Refusal::with_hint("a host alone, without scheme and path", "e.g. \"www.example.com\""));
+    }
     let bracketed = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     let port = if let Some((address, rest)) = bracketed {
         address.parse::<Ipv6Addr>().map_err(|_| Refusal::from("no IPv6 address stands in the brackets"))?;
@@ -80,9 +83,6 @@ fn name(text: &str) -> Result<(), Refusal> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         (1..=limits::LABEL_LEN_MAX).contains(&label.len()) && label.bytes().all(plain)
     };
-    if text.contains("://") || text.contains('/') {
-        return Err(Refusal::with_hint("a host alone, without scheme and path", "the path has a key of its own"));
-    }
     if text.len() <= limits::NAME_LEN_MAX - 2 && text.split('.').all(is_label) {
         Ok(())
     } else {
