@@ -1,0 +1,104 @@
+//! What the demo shows: a guide of things to try, and how the data centres stand.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Centers, DemoOptions};
+use crate::run::ask;
+
+/// How often the state is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Networks for the guide: a word for people, and what to ask with.
+const CLIENTS: [(&str, &str); 3] =
+    [("Germany", "88.198.0.0/24"), ("the United States", "4.4.4.0/24"), ("Singapore", "203.116.1.0/24")];
+
+/// Says what there is, and what to try.
+pub(super) fn guide(
+    options: &DemoOptions,
+    knows_the_world: bool,
+    centers: &Centers,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let (host, port) = (options.dns.ip(), options.dns.port());
+    writeln!(out, "Three data centres, and a name server that steers between them.\n")?;
+    for (number, center) in (1..).zip(centers.iter()) {
+        writeln!(out, "  {number} {:<4} {:<10} http://{}/", center.key, center.label, center.address)?;
+    }
+    writeln!(out, "\nAsk as clients of different countries (their resolver tells their network):\n")?;
+    for (place, network) in CLIENTS {
+        writeln!(out, "  dig @{host} -p {port} www.example.com +short +subnet={network:<16} # {place}")?;
+    }
+    writeln!(out, "  dig @{host} -p {port} api.example.com +short                        # one for everybody: failover")?;
+    if !knows_the_world {
+        writeln!(out, "\n(There is no location database in {}: only these networks are known.)", options.geoip.display())?;
+    }
+    writeln!(out, "\nKill or revive a data centre: type its number and Enter, or")?;
+    if let Some(center) = centers.iter().next() {
+        writeln!(out, "  curl http://{0}/kill      curl http://{0}/revive", center.address)?;
+    }
+    writeln!(out, "Its clients get the next nearest; when it is back, they return little by little (ramp).")?;
+    writeln!(out, "State and metrics: http://{0}/api/v1/status http://{0}/metrics. Ctrl-C ends.\n", options.admin)
+}
+
+/// Shows how things stand whenever that changes: in place on a terminal, else as lines.
+pub(super) fn watch(admin: SocketAddr, centers: &Centers, is_terminal: bool) {
+    let mut shown = Vec::new();
+    loop {
+        thread::sleep(LOOK_EVERY);
+        let Ok(status) = ask::get(admin, "/api/v1/status") else { continue };
+        let lines = lines(&status, centers);
+        if lines == shown {
+            continue;
+        }
+        let mut out = io::stdout().lock();
+        // On a terminal the state stands at one place, unless something was typed meanwhile.
+        let text = if is_terminal { block(&lines) } else { changed(&lines, &shown) };
+        if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+            return;
+        }
+        shown = lines;
+    }
+}
+
+/// A line for each data centre.
+fn lines(status: &Value, centers: &Centers) -> Vec<String> {
+    let line = |center: &super::Center| {
+        let web = in_service(status, "web", center.key);
+        let state = web.and_then(|web| web["state"].as_str()).unwrap_or("starting");
+        let ramp = web.and_then(|web| web["ramp"].as_f64());
+        let ramp = ramp.map_or(String::new(), |part| format!(", {:.0} % of its clients so far", part * 100.0));
+        let active = service(status, "api").and_then(|api| api["active"].as_str()) == Some(center.key);
+        let active = if active { "  <- api.example.com" } else { "" };
+        let life = if center.is_dead() { "dead " } else { "alive" };
+        format!("{:<4} {:<10} {life}  server says: {state}{ramp}{active}", center.key, center.label)
+    };
+    centers.iter().map(line).collect()
+}
+
+fn service<'v>(status: &'v Value, key: &str) -> Option<&'v Value> {
+    status["services"].as_array()?.iter().find(|service| service["service"] == key)
+}
+
+fn in_service<'v>(status: &'v Value, key: &str, region: &str) -> Option<&'v Value> {
+    service(status, key)?["regions"].as_array()?.iter().find(|part| part["region"] == region)
+}
+
+fn block(lines: &[String]) -> String {
+    let mut text = String::from("\n");
+    for line in lines {
+        // Green while all is well, red while not; the words say it too.
+        let color = if line.contains("says: eligible") { 32 } else { 31 };
+        text.push_str(&format!("  \x1b[{color}m{line}\x1b[0m\n"));
+    }
+    text
+}
+
+fn changed(lines: &[String], shown: &[String]) -> String {
+    let fresh = lines.iter().enumerate().filter(|(index, line)| shown.get(*index) != Some(*line));
+    fresh.map(|(_, line)| format!("{line}\n")).collect()
+}
