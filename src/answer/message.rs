@@ -50,23 +50,23 @@ impl<'m> Message<'m> {
     #[inline]
     pub fn begin(
         snapshot: &'m Snapshot,
-        query: &Query,
+        query: &'m Query,
         packet: &[u8],
         transport: Transport,
         out: &'m mut [u8],
         targets: &'m mut Targets,
     ) -> Option<Self> {
         let options = &snapshot.options;
-        let opt = query.edns.map(|edns| OptReply {
+        let opt = query.edns.as_ref().map(|edns| OptReply {
             payload: options.udp_payload,
             dnssec_ok: edns.dnssec_ok,
             nsid: if edns.nsid { &options.nsid } else { &[] },
             keepalive: (edns.keepalive && transport == Transport::Tcp)
                 .then(|| u16::try_from(options.keepalive.as_millis() / 100).unwrap_or(u16::MAX)),
-            subnet: edns.subnet,
+            subnet: edns.subnet.as_ref(),
             ..OptReply::default()
         });
-        let limit = match (transport, query.edns) {
+        let limit = match (transport, &query.edns) {
             (Transport::Tcp, _) => MESSAGE_LEN_MAX,
             (Transport::Udp, None) => UDP_PAYLOAD_PLAIN,
             // RFC 6891 §6.2.3: values below 512 are treated as 512.
@@ -91,7 +91,7 @@ impl<'m> Message<'m> {
             qtype: query.qtype,
             counts: [0; 3],
             opt,
-            dnssec: query.edns.is_some_and(|edns| edns.dnssec_ok),
+            dnssec: query.edns.as_ref().is_some_and(|edns| edns.dnssec_ok),
             authoritative: false,
             rcode: 0,
             truncated: false,
@@ -348,7 +348,7 @@ impl<'m> Message<'m> {
     #[inline]
     #[must_use]
     pub fn finish(&mut self) -> Reply {
-        if let Some(mut opt) = self.opt {
+        if let Some(opt) = &mut self.opt {
             opt.rcode_high = u8::try_from(self.rcode >> 4).unwrap_or(0);
             self.writer.set_limit(usize::MAX);
             opt.write(|bytes| {

@@ -31,11 +31,10 @@ pub fn resolve<T: Trace>(
 ) {
     let query = &slot.query;
     let Scratch { alias, side, renamed, turns } = scratch;
-    let subnet = query.edns.and_then(|edns| edns.subnet).and_then(|subnet| Some((subnet.address()?, subnet.source)));
     let mut resolver = Resolver {
         zones: &snapshot.zones,
         steering: &snapshot.steering,
-        asker: Asker { resolver: client.address, subnet },
+        client,
         trace,
         turns,
         negative_ttl_max: u32::MAX,
@@ -63,8 +62,7 @@ pub(super) struct Pending<'s> {
 pub(super) struct Resolver<'s, 'q, 'm, T> {
     zones: &'s ZoneSet,
     pub(super) steering: &'s Steering,
-    /// Who asks.
-    pub(super) asker: Asker,
+    client: Client,
     /// Who watches.
     pub(super) trace: &'q mut T,
     pub(super) turns: &'q mut Turns,
@@ -176,6 +174,13 @@ impl<'s, T: Trace> Resolver<'s, '_, '_, T> {
                 Err(Full) => return self.message.truncate(),
             }
         }
+    }
+
+    /// Who asks, as far as steering is concerned.
+    pub(super) fn asker(&self) -> Asker {
+        let told = self.query.edns.as_ref().and_then(|edns| edns.subnet.as_ref());
+        let subnet = told.and_then(|subnet| Some((subnet.address()?, subnet.source)));
+        Asker { resolver: self.client.address, subnet }
     }
 
     /// Sets the name looked up on the side.

@@ -25,9 +25,10 @@ impl<'s, T: Trace> Resolver<'s, '_, '_, T> {
         service: ServiceId,
         rtype: RecordType,
     ) -> Result<Put<'s>, Full> {
-        let Some(decision) = self.steering.decide(service, &self.asker) else { return Ok(Put::Failed) };
+        let asker = self.asker();
+        let Some(decision) = self.steering.decide(service, &asker) else { return Ok(Put::Failed) };
         let ring = decision.ring(rtype).map(|ring| (ring, self.turns.start(ring, decision.hash)));
-        self.trace.decided(&Made { section, service, rtype, asker: self.asker, decision, ring });
+        self.trace.decided(&Made { section, service, rtype, asker, decision, ring });
         if section == Section::Answer {
             self.message.note(decision.reason);
         }
@@ -53,7 +54,7 @@ impl<'s, T: Trace> Resolver<'s, '_, '_, T> {
     #[cold]
     pub(super) fn hinting(&self, node: Node<'s>) -> Option<Decision<'s>> {
         let addresses = node.set(RecordType::A).or_else(|| node.set(RecordType::AAAA))?;
-        self.steering.decide(addresses.service()?, &self.asker).filter(|decision| decision.hints)
+        self.steering.decide(addresses.service()?, &self.asker()).filter(|decision| decision.hints)
     }
 
     /// Writes a static RRset with the hints of a decision. It lives no longer than the decision.

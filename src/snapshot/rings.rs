@@ -4,6 +4,7 @@
 //! ring. Which endpoints these are depends on their region alone, so rings last while regions come and go.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::base::hash::steering_hash;
 use crate::base::ids::{EndpointId, RegionId, ServiceId};
@@ -17,10 +18,12 @@ use crate::zone::RrsetData;
 /// The ready answers of one service.
 #[derive(Clone, Debug)]
 pub struct Answers {
-    regions: u128,
+    /// By region: which of the service's regions it is; a region past the end or with [`NO_PART`] is none of it.
+    parts: Arc<[u8]>,
     types: Box<[RecordType]>,
     /// Region by region, in each type by type; those that answer for all regions follow.
     rings: Box<[Ring]>,
+    region_count: usize,
     /// The regions that answer together.
     together: u128,
     /// What answers for all regions is the policy's fallback.
@@ -45,17 +48,18 @@ impl Answers {
     /// The ring of a region and type; `None` if it has nothing.
     #[inline]
     pub(super) fn of_region(&self, region: RegionId, rtype: RecordType) -> Option<&Ring> {
-        let bit = 1_u128.checked_shl(region.0.into())?;
-        if self.regions & bit == 0 {
-            return None;
-        }
-        let part = (self.regions & (bit - 1)).count_ones() as usize;
-        self.ring(part, rtype)
+        let part = *self.parts.get(region.index())?;
+        self.ring(part.into(), rtype)
+    }
+
+    /// By region: which of the service's regions it is.
+    pub(super) const fn parts(&self) -> &Arc<[u8]> {
+        &self.parts
     }
 
     /// The ring of a type that answers for all regions.
     pub(super) fn of_all(&self, rtype: RecordType) -> Option<&Ring> {
-        self.ring(self.regions.count_ones() as usize, rtype)
+        self.ring(self.region_count, rtype)
     }
 
     #[inline]
@@ -175,7 +179,8 @@ impl Maker<'_> {
             });
         }
         let types = service.types.clone().into();
-        Answers { regions: service.region_mask(), types, rings: rings.into(), together, is_fallback }
+        let (parts, region_count) = (parts(service), service.regions.len());
+        Answers { parts, types, rings: rings.into(), region_count, together, is_fallback }
     }
 
     fn ring(&self, rtype: RecordType, endpoints: &[EndpointId], balance: Balance, window: usize, cursor: u32) -> Ring {
@@ -195,6 +200,21 @@ impl Maker<'_> {
         let has_repeats = has_repeats(&places, rtype);
         Ring { rtype, places, has_repeats, pick: Pick::new(balance, &members), window, cursor }
     }
+}
+
+/// Stands for a region that is none of a service's. More parts than regions there are.
+const NO_PART: u8 = u8::MAX;
+
+/// By region: which part of a service it is.
+pub(super) fn parts(service: &Service) -> Arc<[u8]> {
+    let last = service.regions.iter().map(|part| part.region.index()).max().map_or(0, |last| last + 1);
+    let mut parts = vec![NO_PART; last];
+    for (number, part) in (0..).zip(&service.regions) {
+        if let Some(place) = parts.get_mut(part.region.index()) {
+            *place = number;
+        }
+    }
+    parts.into()
 }
 
 /// The ring of the policy's records of last resort.

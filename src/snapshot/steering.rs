@@ -16,7 +16,7 @@ use crate::policy::{
 };
 use crate::table::{PartState, RegionTable, STEADY, Standing, States};
 
-use super::rings::{Answers, Cursors, Maker, Ring};
+use super::rings::{self, Answers, Cursors, Maker, Ring};
 
 /// The model, the state of its regions, and the answers that follow.
 #[derive(Clone, Debug)]
@@ -46,16 +46,20 @@ struct Served {
 }
 
 /// For how long what a service answers holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Lifetime {
     /// Bounds, seconds.
     min: u32,
     max: u32,
     /// Seconds to the next change that does not depend on the regions watched.
     due_s: u32,
-    /// The regions of the deciding service …
+    /// Seconds where all clients are alike.
+    fixed_s: u32,
+    /// The regions of the deciding service,
     regions: u128,
-    /// … whose states start here in the table.
+    /// which of its parts each of them is,
+    parts: Arc<[u8]>,
+    /// and where those start in the table.
     parts_start: u32,
 }
 
@@ -188,8 +192,8 @@ impl Steering {
         let (address, source) = subnet.unwrap_or((asker.resolver, u8::MAX));
         let prefix = ClientPrefix::new(address, source);
         let hash = steer(placement.seed, prefix);
-        let (mut reason, mut watched, mut scope, mut hashed) =
-            (placement.verdict.reason, placement.verdict.watched, 0, false);
+        let (mut reason, mut ttl, mut scope, mut hashed) =
+            (placement.verdict.reason, served.lifetime.fixed_s, 0, false);
         let outcome = match &placement.verdict.choice {
             Choice::Region(region) => Outcome::Region(*region),
             Choice::Split(split) => {
@@ -198,7 +202,8 @@ impl Steering {
             }
             Choice::Ranked(ranked) => {
                 let (chosen, located) = rank(ranked, address, subnet.map(|_| asker.resolver), hash);
-                (reason, watched, scope, hashed) = (chosen.reason, chosen.watched, located, chosen.hashed);
+                (reason, scope, hashed) = (chosen.reason, located, chosen.hashed);
+                ttl = self.ttl(&served.lifetime, reason, chosen.watched);
                 chosen.to.into()
             }
             Choice::All(_) => Outcome::Together,
@@ -219,7 +224,7 @@ impl Steering {
         Some(Decision {
             outcome,
             reason,
-            ttl: self.ttl(&served.lifetime, reason, watched),
+            ttl,
             negative_ttl: served.lifetime.min,
             scope: if is_told { scope } else { 0 },
             hashed_scope: if is_told { hashed_scope } else { 0 },
@@ -239,10 +244,9 @@ impl Steering {
         let mut seconds = lifetime.due_s;
         let mut left = watched & lifetime.regions;
         while left != 0 {
-            let before = (left & left.wrapping_neg()) - 1;
+            let part = lifetime.parts.get(left.trailing_zeros() as usize).copied().unwrap_or(0);
             left &= left - 1;
-            let index = lifetime.parts_start + (lifetime.regions & before).count_ones();
-            let steady_s = self.table.steady_s(index as usize);
+            let steady_s = self.table.steady_s(lifetime.parts_start as usize + usize::from(part));
             if steady_s != PartState::STEADY {
                 seconds = seconds.min(steady_s.into());
             }
@@ -273,24 +277,33 @@ impl Steering {
             },
             |(_, served)| Arc::clone(&served.answers),
         );
-        Served { answers, lifetime: self.lifetime(id, service, states), ecs: service.ecs, hints: service.hints }
+        let lifetime = self.lifetime(id, service, states, &answers);
+        Served { answers, lifetime, ecs: service.ecs, hints: service.hints }
     }
 
-    fn lifetime(&self, id: ServiceId, service: &Service, states: &States) -> Lifetime {
-        let decided_by = self.placement(id).map_or(id, |placement| placement.decided_by);
+    fn lifetime(&self, id: ServiceId, service: &Service, states: &States, answers: &Answers) -> Lifetime {
+        let placement = self.placement(id);
+        let decided_by = placement.map_or(id, |placement| placement.decided_by);
         let change_s = |id: ServiceId| states.change_s.get(id.index()).copied().unwrap_or(STEADY);
         // A service that takes over a decision can also change by its own endpoints.
         let own = self.table.parts(id).map(|part| u32::from(part.steady_s)).min().unwrap_or(STEADY);
         let own = if decided_by == id || own == u32::from(PartState::STEADY) { STEADY } else { own };
         let is_down = self.table.standing.get(decided_by.index()).is_some_and(|found| *found >= Standing::AllDown);
         let (min, max) = (service.ttl.min, if is_down { service.ttl.min } else { service.ttl.max });
-        Lifetime {
+        let decider = self.model.services.get(decided_by.index()).filter(|_| decided_by != id);
+        let mut lifetime = Lifetime {
             min,
             max,
             due_s: change_s(id).min(change_s(decided_by)).min(own),
-            regions: self.model.services.get(decided_by.index()).map_or(0, Service::region_mask),
+            fixed_s: min,
+            regions: decider.unwrap_or(service).region_mask(),
+            parts: decider.map_or_else(|| Arc::clone(answers.parts()), rings::parts),
             parts_start: self.table.parts_start(decided_by),
+        };
+        if let Some(Placement { verdict, .. }) = placement {
+            lifetime.fixed_s = self.ttl(&lifetime, verdict.reason, verdict.watched);
         }
+        lifetime
     }
 }
 

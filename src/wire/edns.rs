@@ -160,7 +160,7 @@ pub struct OptReply<'a> {
     /// Keepalive in units of 100 ms.
     pub keepalive: Option<u16>,
     /// The client subnet of the query, echoed.
-    pub subnet: Option<ClientSubnet>,
+    pub subnet: Option<&'a ClientSubnet>,
     /// SCOPE PREFIX-LENGTH: how many leading bits of that subnet the answer holds for.
     pub scope: u8,
     /// Why the answer is what it is.
@@ -172,7 +172,7 @@ impl OptReply<'_> {
     #[must_use]
     pub fn len(&self) -> usize {
         let nsid = if self.nsid.is_empty() { 0 } else { 4 + self.nsid.len() };
-        let subnet = self.subnet.as_ref().map_or(0, |subnet| 4 + 4 + subnet.told().len());
+        let subnet = self.subnet.map_or(0, |subnet| 4 + 4 + subnet.told().len());
         OPT_LEN + nsid + subnet + self.keepalive.map_or(0, |_| 6) + self.error.map_or(0, |_| 6)
     }
 
@@ -190,7 +190,7 @@ impl OptReply<'_> {
         let flags = if self.dnssec_ok { 0x80 } else { 0 };
         put(&[0, 0, 41, payload_high, payload_low, self.rcode_high, 0, flags, 0, len_high, len_low]);
         // RFC 7871 §7.2.1: FAMILY, SOURCE PREFIX-LENGTH and ADDRESS come back as they were.
-        if let Some(subnet) = &self.subnet {
+        if let Some(subnet) = self.subnet {
             let [family_high, family_low] = subnet.family.to_be_bytes();
             let told = subnet.told();
             let len = u8::try_from(4 + told.len()).unwrap_or(4);
@@ -256,7 +256,7 @@ mod tests {
             assert_eq!(shown, expected.map(|address| address.map(str::to_owned)), "{data:?}");
             if let Some(subnet) = read {
                 let mut bytes = Vec::new();
-                let reply = OptReply { subnet: Some(subnet), scope: 17, ..OptReply::default() };
+                let reply = OptReply { subnet: Some(&subnet), scope: 17, ..OptReply::default() };
                 reply.write(|part| bytes.extend_from_slice(part));
                 assert_eq!(bytes.len(), reply.len());
                 let mut echoed = data.to_vec();
