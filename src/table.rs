@@ -121,6 +121,11 @@ impl RegionTable {
         table
     }
 
+    /// The same in place, for a table that nobody else reads: what control keeps to see what a change means.
+    pub fn repair(&mut self, states: &States, changed: impl IntoIterator<Item = ServiceId>) {
+        self.judge(states, changed);
+    }
+
     /// Why each region of a service is usable or not, in the order of the service's regions.
     #[must_use]
     pub fn why(&self, service: ServiceId) -> &[Why] {

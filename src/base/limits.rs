@@ -89,6 +89,26 @@ pub const REMOVED_SHARE: usize = 2;
 /// Findings of one reload returned over the admin interface; the log has all of them.
 pub const FINDINGS_SHOWN_MAX: usize = 100;
 
+/// Steps in which a recovered region gets its share back: each is small enough for caches and servers to warm up.
+pub const RAMP_STEPS: u32 = 10;
+/// Milliseconds a `force up` lasts at most: it blinds the server to a failure, so nobody may forget it for long.
+pub const FORCE_UP_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// Names of one event that are listed; the rest are counted. A line that people read holds no more.
+pub const EVENT_NAMES_MAX: usize = 16;
+/// Events of one kind in one region that one step tells one by one; more of them are told as one.
+pub const EVENTS_EACH_MAX: usize = 16;
+/// Milliseconds between two probes of a reference target: it must have spoken long before a suspicion ends.
+pub const REFERENCE_INTERVAL_MS: u64 = 2_000;
+/// Milliseconds a reference target has to accept a connection.
+pub const REFERENCE_TIMEOUT_MS: u64 = 1_500;
+/// Milliseconds to the next probe of a target that is no longer known: long enough for word of that to arrive.
+pub const STRAY_PROBE_MS: u64 = 10_000;
+/// Octets of an operator's name or reason that are kept: a line, not a document.
+pub const OVERRIDE_TEXT_LEN_MAX: usize = 500;
+/// Words of operators kept at one time: people set them, so more than this is a program gone wild.
+pub const OVERRIDES_MAX: usize = 10_000;
+
+const _: () = assert!(REFERENCE_TIMEOUT_MS < REFERENCE_INTERVAL_MS);
 const _: () = assert!(UDP_PAYLOAD_PLAIN <= UDP_PAYLOAD_DEFAULT && UDP_PAYLOAD_DEFAULT <= UDP_PAYLOAD_MAX);
 const _: () = assert!(UDP_PAYLOAD_MAX <= MESSAGE_LEN_MAX);
 const _: () = assert!(LABELS_MAX * 2 < NAME_LEN_MAX);
