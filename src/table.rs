@@ -144,6 +144,11 @@ impl RegionTable {
         table
     }
 
+    /// The same in place, for a table that nobody else reads: what control keeps to see what a change means.
+    pub fn repair(&mut self, states: &States, changed: impl IntoIterator<Item = ServiceId>) {
+        self.judge(states, changed);
+    }
+
     /// A service in each of its regions, in their order.
     pub fn parts(&self, service: ServiceId) -> impl Iterator<Item = PartState> {
         self.layout.part_range(service).filter_map(|index| self.parts.get(index).copied())

@@ -15,9 +15,13 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
-use crate::admin::Token;
 use crate::admin::capped::CappedListener;
+use crate::admin::{Token, looks, orders};
+use crate::base::moment::Moment;
+use crate::control::{Command, Control, Done, Refusal};
+use crate::journal::Entry;
 use crate::serve::Stop;
+use crate::snapshot::Snapshot;
 
 /// What the running server does for operators.
 pub trait Operations: Send + Sync + 'static {
@@ -30,7 +34,20 @@ pub trait Operations: Send + Sync + 'static {
     /// Reads what has changed and returns when queries are answered from it. `None`: too many wait already, or the
     /// server ends.
     fn reload(&self, force: bool) -> Pin<Box<dyn Future<Output = Option<ReloadOutcome>> + Send>>;
+
+    /// Has `look` called with control and the snapshot in force. False: the server ends.
+    fn look(&self, look: Look) -> bool;
+
+    /// Has an operator's word done, and returns when queries are answered by it. `None`: the server ends.
+    fn command(&self, command: Command) -> Pin<Box<dyn Future<Output = Option<Result<Done, Refusal>>> + Send>>;
+
+    /// Events after number `since`, or the last ones if there is none, the oldest first, at most `limit`. May wait for a
+    /// disk.
+    fn events(&self, since: Option<u64>, limit: usize) -> Vec<Entry>;
 }
+
+/// Looks at control and the snapshot in force; both are of one model.
+pub type Look = Box<dyn FnOnce(&Control, &Arc<Snapshot>, Moment) + Send>;
 
 /// Whether queries are answered, and how well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +95,8 @@ pub struct ReloadOutcome {
     pub duration_ms: u64,
 }
 
-struct Admin {
-    operations: Arc<dyn Operations>,
+pub(super) struct Admin {
+    pub(super) operations: Arc<dyn Operations>,
     token: Option<Token>,
     /// The listener can be reached by this machine only.
     local: bool,
@@ -104,10 +121,23 @@ pub async fn serve(
 }
 
 fn router(admin: Arc<Admin>) -> Router {
-    let reading =
-        Router::new().route("/metrics", get(metrics)).route_layer(from_fn_with_state(Arc::clone(&admin), may_read));
+    let reading = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/api/v1/status", get(looks::status))
+        .route("/api/v1/regions", get(looks::regions))
+        .route("/api/v1/services", get(looks::services))
+        .route("/api/v1/checks", get(looks::checks))
+        .route("/api/v1/events", get(looks::events))
+        .route("/api/v1/explain", get(looks::explained))
+        .route("/api/v1/overrides", get(looks::overrides))
+        .route_layer(from_fn_with_state(Arc::clone(&admin), may_read));
     let changing = Router::new()
         .route("/api/v1/reload", post(reload))
+        .route("/api/v1/overrides", post(orders::say))
+        .route("/api/v1/enable", post(orders::enable))
+        .route("/api/v1/switch", post(orders::switch))
+        .route("/api/v1/failback", post(orders::failback))
+        .route("/api/v1/guard/release", post(orders::release))
         .route_layer(from_fn_with_state(Arc::clone(&admin), may_change));
     Router::new()
         .route("/healthz", get(async || "ok\n"))

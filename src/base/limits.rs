@@ -91,6 +91,10 @@ pub const JOURNAL_RECENT_MAX: usize = 4_096;
 pub const RECORDS_MAX: usize = 65_536;
 /// Milliseconds between two writings of the state file: what a crash may forget.
 pub const STATE_INTERVAL_MS: u64 = 1_000;
+/// Milliseconds that the end of the process waits for the state file.
+pub const STATE_SAVE_MS: u64 = 5_000;
+/// Events returned by one request to the admin listener.
+pub const EVENTS_SHOWN_MAX: usize = 1_000;
 /// Reload requests waiting for the loader; one load answers all that wait, so a full queue means somebody loops.
 pub const RELOADS_MAX: usize = 64;
 /// Milliseconds between two publications, the first one after a pause excepted.
@@ -145,6 +149,26 @@ pub const PROBE_LAG_SHARE: u32 = 4;
 /// Milliseconds that a program's output is waited for after its end: something it started may hold it open.
 pub const PROBE_DRAIN_MS: u64 = 20;
 
+/// Steps in which a recovered region gets its share back: each is small enough for caches and servers to warm up.
+pub const RAMP_STEPS: u32 = 10;
+/// Milliseconds a `force up` lasts at most: it blinds the server to a failure, so nobody may forget it for long.
+pub const FORCE_UP_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// Names of one event that are listed; the rest are counted. A line that people read holds no more.
+pub const EVENT_NAMES_MAX: usize = 16;
+/// Events of one kind in one region that one step tells one by one; more of them are told as one.
+pub const EVENTS_EACH_MAX: usize = 16;
+/// Milliseconds between two probes of a reference target: it must have spoken long before a suspicion ends.
+pub const REFERENCE_INTERVAL_MS: u64 = 2_000;
+/// Milliseconds a reference target has to accept a connection.
+pub const REFERENCE_TIMEOUT_MS: u64 = 1_500;
+/// Milliseconds to the next probe of a target that is no longer known: long enough for word of that to arrive.
+pub const STRAY_PROBE_MS: u64 = 10_000;
+/// Octets of an operator's name or reason that are kept: a line, not a document.
+pub const OVERRIDE_TEXT_LEN_MAX: usize = 500;
+/// Words of operators kept at one time: people set them, so more than this is a program gone wild.
+pub const OVERRIDES_MAX: usize = 10_000;
+
+const _: () = assert!(REFERENCE_TIMEOUT_MS < REFERENCE_INTERVAL_MS);
 const _: () = assert!(UDP_PAYLOAD_PLAIN <= UDP_PAYLOAD_DEFAULT && UDP_PAYLOAD_DEFAULT <= UDP_PAYLOAD_MAX);
 const _: () = assert!(UDP_PAYLOAD_MAX <= MESSAGE_LEN_MAX);
 const _: () = assert!(LABELS_MAX * 2 < NAME_LEN_MAX);

@@ -10,6 +10,7 @@ pub mod hash;
 pub mod ids;
 pub mod limits;
 pub mod list;
+pub mod moment;
 pub mod prefetch;
 pub mod suggest;
 pub mod toml_text;

@@ -1,9 +1,16 @@
 //! The command line: one subcommand a file.
 
 mod check;
+mod client;
+mod demo;
 mod exit;
+mod explain;
+mod geoip;
+mod operate;
 mod serve;
+mod status;
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -32,6 +39,31 @@ enum Command {
     ///
     /// Findings go to standard output. Ends with 0 if there is no error, with 3 otherwise.
     Check(check::CheckArguments),
+    /// What a client would get, and why: the serving code path itself, watched
+    Explain(explain::ExplainArguments),
+    /// Regions, services, health checks and overrides of the running server
+    ///
+    /// Ends with 4 if a service has no healthy region.
+    Status(status::StatusArguments),
+    /// Take a target out of service while there is another: clients leave as their answers expire
+    Drain(operate::OverrideArguments),
+    /// Say that a target is up or down, whatever health checks find
+    #[command(subcommand)]
+    Force(operate::ForceCommand),
+    /// Take back what was said about a target
+    Enable(operate::EnableArguments),
+    /// Make a region the active one of an active-passive service, now
+    Switch(operate::SwitchArguments),
+    /// Give an active-passive service back to the best region of its order, now
+    Failback(operate::FailbackArguments),
+    /// The guard, which disbelieves that the whole world fails at once
+    #[command(subcommand)]
+    Guard(operate::GuardCommand),
+    /// Three data centres on loopback, a server that steers between them: no set-up
+    Demo(demo::DemoArguments),
+    /// Where addresses are
+    #[command(subcommand)]
+    Geoip(geoip::GeoIpCommand),
 }
 
 /// Where the configuration is.
@@ -70,7 +102,27 @@ pub fn run() -> Exit {
     match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
+        Command::Status(arguments) => status::run(arguments),
+        Command::Drain(arguments) => operate::drain(arguments),
+        Command::Force(command) => operate::force(command),
+        Command::Enable(arguments) => operate::enable(arguments),
+        Command::Switch(arguments) => operate::switch(arguments),
+        Command::Failback(arguments) => operate::failback(arguments),
+        Command::Guard(command) => operate::guard(command),
+        Command::Demo(arguments) => demo::run(arguments),
+        Command::Geoip(command) => geoip::run(command),
     }
+}
+
+/// Says a line on standard output; a reader that has gone is no failure.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Says on standard error what is wrong.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 #[cfg(test)]

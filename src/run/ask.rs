@@ -87,9 +87,8 @@ async fn exchange(
     let stream = tokio::net::TcpStream::connect(address)
         .await
         .map_err(|error| AskError::Unreachable { address, reason: error.to_string() })?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| broken(error.to_string()))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(error.to_string()))?;
     let mut request = Request::builder()
         .method(method)
         .uri(path)

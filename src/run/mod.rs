@@ -4,7 +4,9 @@
 //! that stores snapshots). `server` binds, starts and ends everything; `signals` and `notify` talk to whoever started
 //! the process.
 
+pub mod ask;
 mod board;
+pub mod demo;
 mod files;
 mod folder;
 mod regions;
@@ -13,8 +15,10 @@ pub mod log;
 mod notify;
 mod parallel;
 mod places;
+mod probing;
 mod publisher;
 mod random;
+mod recorder;
 mod reloads;
 mod server;
 mod settings;

@@ -1,35 +1,52 @@
-//! The one thread that stores snapshots.
+//! The one thread that stores snapshots, and that drives control.
 //!
-//! Whoever has something new sends an [`Event`]. What has come in is published together: the first at once, the next
-//! not before [`PUBLISH_INTERVAL_MS`] have passed. A snapshot that was replaced is kept until no thread holds it, and
-//! then freed by a thread that nobody waits for: freeing a million names takes a while.
+//! Whoever has something new sends an [`Event`]. What has come in is judged at once and published together: the first at
+//! once, the next not before [`PUBLISH_INTERVAL_MS`] have passed. Effects follow the publication: log, journal, targets
+//! of probes. It never reads, solves or writes a file itself.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
 
+use crate::admin::Look;
 use crate::base::hash::HashKey;
-use crate::base::limits::{EVENTS_MAX, PUBLISH_INTERVAL_MS, RETIRED_POLL_MS};
+use crate::base::ids::ServiceId;
+use crate::base::limits::{EVENTS_MAX, PUBLISH_INTERVAL_MS, RETIRED_POLL_MS, STATE_INTERVAL_MS};
+use crate::base::moment::Moment;
+use crate::control::{Changed, Command, Control, Done, Effects, Event as Happened, Refusal, Severity};
+use crate::health::{Observation, Phases, Verdict};
+use crate::model::Model;
+use crate::policy::Atlases;
+use crate::probe::{self, ProbeResult, Prober, Target};
 use crate::run::board::Board;
+use crate::run::recorder::Recorder;
 use crate::serve::system::be_nice;
 use crate::snapshot::{Options, Published, Snapshot, Steering};
 use crate::zone::ZoneSet;
 
-/// Something that changes what is answered.
+/// Something that changes what is answered, or wants to look at it.
 pub(super) enum Event {
     /// Files were loaded.
     Reload(Box<Linked>),
+    /// A probe has ended; `reply` is told when the next one is to start.
+    Outcome { target: u64, outcome: probe::Outcome, reply: oneshot::Sender<Duration> },
+    /// An operator has spoken.
+    Command { command: Box<Command>, reply: oneshot::Sender<Result<Done, Refusal>> },
+    /// Somebody looks.
+    Look(Look),
 }
 
 /// Loaded parts, ready to be published.
 pub(super) struct Linked {
     /// All zones.
     pub(super) zones: Arc<ZoneSet>,
-    /// What the steered names in them are answered from.
-    pub(super) steering: Arc<Steering>,
+    /// What is steered in them.
+    pub(super) model: Arc<Model>,
+    /// Who is near, for this model.
+    pub(super) atlases: Arc<Atlases>,
     /// The server's own options.
     pub(super) options: Arc<Options>,
     /// Told the generation these parts are part of, once queries are answered from it.
@@ -39,75 +56,267 @@ pub(super) struct Linked {
 /// Niceness of work that nobody waits for.
 pub(super) const BACKGROUND_NICENESS: u8 = 10;
 
-/// Starts the publisher and its janitor. They end when all senders are gone.
+/// What the publisher works with.
+pub(super) struct Parts {
+    pub(super) published: Arc<Published>,
+    pub(super) key: HashKey,
+    pub(super) board: Arc<Board>,
+    pub(super) control: Control,
+    pub(super) prober: Prober,
+    pub(super) recorder: Recorder,
+    pub(super) clock: Clock,
+    /// Told once every target of the first model has had an outcome.
+    pub(super) first_round: oneshot::Sender<()>,
+}
+
+/// Tells control what time it is: the wall clock at start, and from then on a clock that nobody sets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    start: Instant,
+    start_ms: u64,
+}
+
+impl Clock {
+    /// A clock that starts now.
+    pub(super) fn start() -> Self {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self { start: Instant::now(), start_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX) }
+    }
+
+    /// This moment.
+    pub(super) fn now(&self) -> Moment {
+        Moment(self.start_ms.saturating_add(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)))
+    }
+}
+
+/// Starts the publisher and its janitor. They end when all senders of events are gone.
 ///
 /// # Errors
 /// If a thread can't be started.
-pub(super) fn start(published: Arc<Published>, key: HashKey, board: Arc<Board>) -> std::io::Result<SyncSender<Event>> {
-    let (events, incoming) = sync_channel(EVENTS_MAX);
+pub(super) fn start(parts: Parts, incoming: Receiver<Event>) -> std::io::Result<thread::JoinHandle<()>> {
     let (janitor, retired) = sync_channel(EVENTS_MAX);
     thread::Builder::new().name("janitor".into()).spawn(move || free(&retired))?;
-    let publisher = Publisher { published, key, board, janitor, generation: 0, retired: Vec::new(), last: None };
-    thread::Builder::new().name("publisher".into()).spawn(move || publisher.run(&incoming))?;
-    Ok(events)
+    let current = parts.published.load();
+    let Parts { published, key, board, control, prober, recorder, clock, first_round } = parts;
+    let publisher = Publisher {
+        published,
+        key,
+        board,
+        control,
+        prober,
+        recorder,
+        clock,
+        first_round: Some(first_round),
+        janitor,
+        current,
+        retired: Vec::new(),
+        last: None,
+        pending: Pending::default(),
+        save_at: None,
+    };
+    thread::Builder::new().name("publisher".into()).spawn(move || publisher.run(&incoming))
 }
 
 struct Publisher {
     published: Arc<Published>,
     key: HashKey,
     board: Arc<Board>,
+    control: Control,
+    prober: Prober,
+    recorder: Recorder,
+    clock: Clock,
+    first_round: Option<oneshot::Sender<()>>,
     janitor: SyncSender<Arc<Snapshot>>,
-    generation: u64,
+    /// The snapshot in force.
+    current: Arc<Snapshot>,
     retired: Vec<Arc<Snapshot>>,
     last: Option<Instant>,
+    pending: Pending,
+    save_at: Option<Instant>,
+}
+
+/// What has come in since the last publication.
+#[derive(Default)]
+struct Pending {
+    /// The newest loaded parts.
+    loaded: Option<Loaded>,
+    /// Services that changed, none twice.
+    changed: Vec<ServiceId>,
+    /// All did.
+    all: bool,
+    /// Told the generation that has it.
+    waiting: Vec<oneshot::Sender<u64>>,
+}
+
+struct Loaded {
+    zones: Arc<ZoneSet>,
+    model: Arc<Model>,
+    atlases: Arc<Atlases>,
+    options: Arc<Options>,
 }
 
 impl Publisher {
     fn run(mut self, incoming: &Receiver<Event>) {
         loop {
-            let event = if self.retired.is_empty() {
-                incoming.recv().map_err(RecvTimeoutError::from)
-            } else {
-                incoming.recv_timeout(Duration::from_millis(RETIRED_POLL_MS))
-            };
-            match event {
+            match incoming.recv_timeout(self.patience()) {
                 Ok(first) => {
-                    if let Some(last) = self.last {
-                        let interval = Duration::from_millis(PUBLISH_INTERVAL_MS);
-                        thread::sleep(interval.saturating_sub(last.elapsed()));
+                    for event in std::iter::once(first).chain(incoming.try_iter().take(EVENTS_MAX)) {
+                        self.take(event);
                     }
-                    self.publish(std::iter::once(first).chain(incoming.try_iter().take(EVENTS_MAX)));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => break,
             }
+            let now = self.clock.now();
+            if self.control.next_deadline().is_some_and(|deadline| deadline <= now) {
+                let effects = self.control.tick(now);
+                self.follow(effects);
+            }
+            if self.is_due() {
+                self.publish();
+            }
+            self.save_when_due();
+            self.tell_first_round();
             self.retire();
+        }
+        self.recorder.state(self.control.save(self.clock.now()));
+    }
+
+    /// How long to wait for an event.
+    fn patience(&self) -> Duration {
+        let mut patience = Duration::from_secs(60);
+        if let Some(deadline) = self.control.next_deadline() {
+            patience = patience.min(deadline.since(self.clock.now()).max(Duration::from_millis(1)));
+        }
+        if self.pending.is_something() {
+            patience = patience.min(self.until_due());
+        }
+        if !self.retired.is_empty() {
+            patience = patience.min(Duration::from_millis(RETIRED_POLL_MS));
+        }
+        if let Some(at) = self.save_at {
+            patience = patience.min(at.saturating_duration_since(Instant::now()));
+        }
+        patience
+    }
+
+    fn until_due(&self) -> Duration {
+        let interval = Duration::from_millis(PUBLISH_INTERVAL_MS);
+        self.last.map_or(Duration::ZERO, |last| interval.saturating_sub(last.elapsed()))
+    }
+
+    fn is_due(&self) -> bool {
+        self.pending.is_something() && self.until_due().is_zero()
+    }
+
+    fn take(&mut self, event: Event) {
+        let now = self.clock.now();
+        match event {
+            Event::Reload(linked) => {
+                let Linked { zones, model, atlases, options, published } = *linked;
+                let effects = self.control.adopt(now, Arc::clone(&model));
+                self.pending.loaded = Some(Loaded { zones, model, atlases, options });
+                self.pending.waiting.push(published);
+                self.follow(effects);
+            }
+            Event::Outcome { target, outcome, reply } => {
+                let observation = observation(outcome);
+                let (cadence, effects) = self.control.observe(now, target, &observation);
+                // Whoever probed may have been stopped meanwhile.
+                let _ = reply.send(cadence);
+                self.follow(effects);
+            }
+            Event::Command { command, reply } => {
+                let result = self.control.command(now, *command);
+                let result = result.map(|(done, effects)| {
+                    self.follow(effects);
+                    done
+                });
+                // What was said is in force before it is answered.
+                if self.pending.is_something() {
+                    self.publish();
+                }
+                let _ = reply.send(result);
+            }
+            Event::Look(look) => {
+                // Control and snapshot are of one model.
+                if self.pending.loaded.is_some() {
+                    self.publish();
+                }
+                look(&self.control, &self.current, now);
+            }
         }
     }
 
-    /// Publishes one snapshot with everything the events bring.
-    fn publish(&mut self, events: impl Iterator<Item = Event>) {
-        let mut latest = None;
-        let mut waiting = Vec::new();
-        for event in events {
-            match event {
-                // Each load brings all zones: the last one is right.
-                Event::Reload(linked) => {
-                    let Linked { zones, steering, options, published } = *linked;
-                    latest = Some((zones, steering, options));
-                    waiting.push(published);
-                }
-            }
+    fn follow(&mut self, effects: Effects) {
+        match effects.changed {
+            Changed::None => {}
+            Changed::Services(services) => self.pending.changed.extend(services),
+            Changed::All => self.pending.all = true,
         }
-        let Some((zones, steering, options)) = latest else { return };
-        self.generation += 1;
-        let next = Snapshot { generation: self.generation, key: self.key, zones, steering, options };
-        self.retired.push(self.published.publish(Arc::new(next)));
+        for event in effects.events {
+            log(&event);
+            self.recorder.event(event);
+        }
+        if effects.retarget {
+            let targets = self.control.targets().into_iter();
+            let targets = targets.map(|target| Target { id: target.id, check: target.check, address: target.address });
+            self.prober.set_targets(targets.collect());
+        }
+        if effects.save && self.save_at.is_none() {
+            self.save_at = Some(Instant::now() + Duration::from_millis(STATE_INTERVAL_MS));
+        }
+    }
+
+    /// Publishes one snapshot with everything that has come in.
+    fn publish(&mut self) {
+        let pending = std::mem::take(&mut self.pending);
+        let generation = self.current.generation + 1;
+        let states = self.control.states();
+        let before = &self.current.steering;
+        let changed = pending.changed(&before.model);
+        let next = match pending.loaded {
+            Some(Loaded { zones, model, atlases, options }) => {
+                let same = Arc::ptr_eq(&model, &before.model) && Arc::ptr_eq(&atlases, &before.atlases);
+                let steering = if same {
+                    if changed.is_empty() {
+                        Arc::clone(before)
+                    } else {
+                        Arc::new(before.repaired(states, &changed, generation))
+                    }
+                } else {
+                    Arc::new(Steering::with_atlases(model, atlases, states, generation))
+                };
+                Snapshot { generation, key: self.key, zones, steering, options }
+            }
+            None => {
+                let steering = Arc::new(before.repaired(states, &changed, generation));
+                Snapshot { generation, steering, ..Snapshot::clone(&self.current) }
+            }
+        };
+        self.current = Arc::new(next);
+        self.retired.push(self.published.publish(Arc::clone(&self.current)));
         self.last = Some(Instant::now());
-        self.board.published(self.generation);
-        for sender in waiting {
+        self.board.published(generation);
+        for sender in pending.waiting {
             // Whoever asked may have gone.
-            let _ = sender.send(self.generation);
+            let _ = sender.send(generation);
+        }
+    }
+
+    fn save_when_due(&mut self) {
+        if self.save_at.is_some_and(|at| at <= Instant::now()) {
+            self.save_at = None;
+            self.recorder.state(self.control.save(self.clock.now()));
+        }
+    }
+
+    /// Says, once, that every target has had an outcome and that queries are answered from it.
+    fn tell_first_round(&mut self) {
+        let is_done = self.current.generation > 0 && !self.pending.is_something() && self.control.first_round_done();
+        if is_done && let Some(first_round) = self.first_round.take() {
+            // Nobody waits any more once answers are given.
+            let _ = first_round.send(());
         }
     }
 
@@ -127,6 +336,45 @@ impl Publisher {
     }
 }
 
+impl Pending {
+    fn is_something(&self) -> bool {
+        self.loaded.is_some() || self.all || !self.changed.is_empty()
+    }
+
+    /// The services that changed, sorted.
+    fn changed(&self, model: &Model) -> Vec<ServiceId> {
+        if self.all {
+            return model.services().map(|(id, _)| id).collect();
+        }
+        let mut changed = self.changed.clone();
+        changed.sort_unstable();
+        changed.dedup();
+        changed
+    }
+}
+
+/// An outcome in the words of control.
+fn observation(outcome: probe::Outcome) -> Observation {
+    let probe::Outcome { result, reason, warning, phases } = outcome;
+    let verdict = match result {
+        ProbeResult::Pass => Verdict::Pass,
+        ProbeResult::Fail => Verdict::Fail,
+        ProbeResult::Inconclusive => Verdict::Inconclusive,
+    };
+    let probe::Phases { connect, tls, first_byte, total } = phases;
+    Observation { verdict, reason, warning, phases: Phases { connect, tls, first_byte, total } }
+}
+
+/// Writes an event to the log, at the level that it deserves.
+fn log(event: &Happened) {
+    let kind = event.kind.as_str();
+    match event.severity {
+        Severity::Error => tracing::error!(kind, "{}", event.line()),
+        Severity::Warning => tracing::warn!(kind, "{}", event.line()),
+        Severity::Info => tracing::info!(kind, "{}", event.line()),
+    }
+}
+
 /// Frees what it is sent.
 fn free(retired: &Receiver<Arc<Snapshot>>) {
     if let Err(error) = be_nice(BACKGROUND_NICENESS) {
@@ -134,49 +382,5 @@ fn free(retired: &Receiver<Arc<Snapshot>>) {
     }
     for snapshot in retired {
         drop(snapshot);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn reload(events: &SyncSender<Event>) -> oneshot::Receiver<u64> {
-        let (published, generation) = oneshot::channel();
-        let linked = Linked {
-            zones: Arc::new(ZoneSet::new(HashKey::new(1, 2))),
-            steering: Arc::default(),
-            options: Arc::default(),
-            published,
-        };
-        events.send(Event::Reload(Box::new(linked))).unwrap();
-        generation
-    }
-
-    #[test]
-    fn generations_grow_and_old_ones_are_let_go() {
-        let key = HashKey::new(1, 2);
-        let first = Snapshot {
-            generation: 0,
-            key,
-            zones: Arc::new(ZoneSet::new(key)),
-            steering: Arc::default(),
-            options: Arc::default(),
-        };
-        let published = Arc::new(Published::new(first));
-        let board = Arc::new(Board::new());
-        let events = start(Arc::clone(&published), key, Arc::clone(&board)).unwrap();
-        let held = published.load();
-        assert_eq!(reload(&events).blocking_recv().unwrap(), 1);
-        assert_eq!(published.load().generation, 1);
-        assert_eq!(board.generation(), 1);
-        // Both are in the queue before the publisher may publish again, or it has published the first by then.
-        let (a, b) = (reload(&events), reload(&events));
-        let (a, b) = (a.blocking_recv().unwrap(), b.blocking_recv().unwrap());
-        assert!(a == 2 && (b == 2 || b == 3), "{a} {b}");
-        assert_eq!(published.load().generation, b);
-        assert_eq!(held.generation, 0);
-        assert!(Arc::strong_count(&held) == 2, "held here and by the publisher");
-        drop(events);
     }
 }

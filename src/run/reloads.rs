@@ -1,7 +1,7 @@
 //! The thread that loads: asked by a signal or an operator, one load at a time.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::Instant;
 
 use tokio::sync::oneshot;
@@ -18,8 +18,6 @@ use crate::run::notify::{Notice, notify};
 use crate::run::publisher::{BACKGROUND_NICENESS, Event, Linked};
 use crate::run::settings::{Settings, SettingsError, load_settings, needs_restart, options};
 use crate::serve::system::{be_nice, return_freed_memory};
-use crate::snapshot::Steering;
-use crate::table::States;
 
 /// A wish for a reload.
 pub(super) struct ReloadRequest {
@@ -38,7 +36,7 @@ pub(super) struct Reloads {
     /// What is loaded.
     pub(super) loader: Loader,
     /// Where loads go.
-    pub(super) events: SyncSender<Event>,
+    pub(super) events: Sender<Event>,
     /// Where they are counted.
     pub(super) metrics: Arc<Metrics>,
     /// Where the state of the zones is shown.
@@ -105,9 +103,7 @@ impl Reloads {
         let Loaded { zones, model, atlases, result, added, changed, removed, report } = loaded;
         if result != ReloadResult::Refused {
             let (published, generation) = oneshot::channel();
-            let states = States::all_up(&model);
-            let steering = Arc::new(Steering::with_atlases(model, atlases, &states, 0));
-            let linked = Linked { zones, steering, options: options(&self.config), published };
+            let linked = Linked { zones, model, atlases, options: options(&self.config), published };
             // Both fail only when the publisher has ended, and with it the server.
             if self.events.send(Event::Reload(Box::new(linked))).is_ok() {
                 let _ = generation.blocking_recv();

@@ -4,28 +4,33 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::admin::{self, Operations, Readiness, ReloadOutcome, Token, TokenError};
+use crate::admin::{self, Look, Operations, Readiness, ReloadOutcome, Token, TokenError};
 use crate::answer::Lane;
 use crate::base::diagnostic::Report;
 use crate::base::hash::HashKey;
-use crate::base::limits::{RELOADS_MAX, STREAM_DRAIN_MS, UDP_RECEIVE_BUFFER};
+use crate::base::limits::{RELOADS_MAX, STATE_SAVE_MS, STREAM_DRAIN_MS, UDP_RECEIVE_BUFFER};
+use crate::base::moment::Moment;
 use crate::config::Config;
+use crate::control::{self, Command, Control, Done, Refusal};
+use crate::journal::Entry;
 use crate::metrics::{Metrics, ReloadResult};
 use crate::run::board::Board;
 use crate::run::loader::Loader;
 use crate::run::notify::{Notice, notify};
+use crate::run::publisher::{Clock, Event};
+use crate::run::recorder::{self, Recorder};
 use crate::run::reloads::{ReloadRequest, Reloads};
 use crate::run::settings::{Settings, options};
 use crate::run::sweep::Sweep;
-use crate::run::{log, publisher, random};
+use crate::run::{log, probing, publisher, random};
 use crate::serve::{
     BindError, Caps, ConnectionLimits, Listener, Stop, StreamOptions, StreamServer, UdpServer, bind, system,
 };
@@ -96,11 +101,35 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     raise_file_limit(config.dns.tcp.connections);
     let parts = Parts::bind(&config)?;
     let (requests, requested) = sync_channel(RELOADS_MAX);
-    let operations = Arc::new(Running { sweep: Arc::clone(&parts.sweep), requests: requests.clone() });
+    let (events, incoming) = channel();
+    let (recorder, recording) = Recorder::start(&config.state.folder)?;
+    let operations = Arc::new(Running {
+        sweep: Arc::clone(&parts.sweep),
+        requests: requests.clone(),
+        events: events.clone(),
+        recorder: recorder.clone(),
+    });
     let admin_stop = Stop::default();
     tokio::spawn(admin::serve(parts.admin, parts.token, operations, admin_stop.clone()));
 
-    let events = publisher::start(Arc::clone(&parts.published), parts.key, Arc::clone(&parts.sweep.board))?;
+    let (first_round, round_done) = oneshot::channel();
+    let (prober, probing) = probing::start(events.clone(), random::word()?)?;
+    let _ = parts.sweep.probes.set(prober.stats());
+    let clock = Clock::start();
+    let publishing = publisher::start(
+        publisher::Parts {
+            published: Arc::clone(&parts.published),
+            key: parts.key,
+            board: Arc::clone(&parts.sweep.board),
+            control: begin(&config, clock.now()),
+            prober,
+            recorder,
+            clock,
+            first_round,
+        },
+        incoming,
+    )?;
+    let start_wait = config.start.wait;
     let mut reloads = Reloads {
         settings,
         config,
@@ -119,6 +148,10 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
         first = first_load => check_first(first, strict)?,
         () = signals.end() => return Ok(()),
     }
+    tokio::select! {
+        () = first_checks(round_done, start_wait) => {}
+        () = signals.end() => return Ok(()),
+    }
 
     let stop = Stop::default();
     let ended = parts.lanes.start(&parts.published, &parts.sweep, &stop)?;
@@ -132,8 +165,42 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     parts.sweep.board.set_serving(false);
     drain(&stop, ended, &mut signals).await;
     admin_stop.begin();
+    drop((probing, requests));
+    finish(publishing, recording).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Control as an earlier process left it.
+fn begin(config: &Config, now: Moment) -> Control {
+    let mut control = Control::new(control::Settings::from(config));
+    if let Some(saved) = recorder::saved_state(&config.state.folder) {
+        control.restore(now, &saved);
+    }
+    control
+}
+
+/// Waits for the first outcome of every check, but not for ever.
+async fn first_checks(done: oneshot::Receiver<()>, wait: Duration) {
+    match tokio::time::timeout(wait, done).await {
+        Ok(_) => {}
+        Err(_) => tracing::warn!(
+            wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            "answering before every health check has had an outcome (start.wait)"
+        ),
+    }
+}
+
+/// Waits until the state of control is on the disk.
+async fn finish(publishing: thread::JoinHandle<()>, recording: thread::JoinHandle<()>) {
+    let threads = tokio::task::spawn_blocking(move || {
+        // A thread that panicked has been logged.
+        let _ = publishing.join();
+        let _ = recording.join();
+    });
+    if tokio::time::timeout(Duration::from_millis(STATE_SAVE_MS), threads).await.is_err() {
+        tracing::warn!("the state of health checks and overrides may not be saved");
+    }
 }
 
 fn raise_file_limit(connections: usize) {
@@ -213,6 +280,7 @@ impl Parts {
         let sweep = Arc::new(Sweep {
             metrics: Arc::new(Metrics::new()),
             board: Arc::new(Board::new()),
+            probes: OnceLock::new(),
             udp: udp.collect(),
             tcp: (0..tcp_threads).map(|_| Arc::default()).collect(),
             caps: Arc::new(Caps::new(limits)),
@@ -356,6 +424,8 @@ impl Signals {
 struct Running {
     sweep: Arc<Sweep>,
     requests: SyncSender<ReloadRequest>,
+    events: Sender<Event>,
+    recorder: Recorder,
 }
 
 impl Operations for Running {
@@ -373,5 +443,22 @@ impl Operations for Running {
             Ok(()) => Box::pin(async { outcome.await.ok() }),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Box::pin(async { None }),
         }
+    }
+
+    fn look(&self, look: Look) -> bool {
+        self.events.send(Event::Look(look)).is_ok()
+    }
+
+    fn command(&self, command: Command) -> Pin<Box<dyn Future<Output = Option<Result<Done, Refusal>>> + Send>> {
+        let (reply, done) = oneshot::channel();
+        let sent = self.events.send(Event::Command { command: Box::new(command), reply });
+        Box::pin(async move {
+            sent.ok()?;
+            done.await.ok()
+        })
+    }
+
+    fn events(&self, since: Option<u64>, limit: usize) -> Vec<Entry> {
+        self.recorder.events(since, limit)
     }
 }

@@ -80,7 +80,7 @@ pub fn load_settings(config: &Config) -> LoadSettings {
         folder: config.dns.zones.clone(),
         origins: config.dns.origins.clone(),
         geoip: config.geoip.clone(),
-        state: None,
+        state: Some(config.state.folder.clone()),
     }
 }
 

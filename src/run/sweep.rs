@@ -2,9 +2,10 @@
 
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::metrics::{DropReason, Gauges, Metrics, Traffic, TransportLabel};
+use crate::probe::ProbeStats;
 use crate::run::board::Board;
 use crate::serve::{Caps, Tally, system};
 
@@ -18,6 +19,8 @@ pub(super) struct Sweep {
     pub(super) udp: Vec<(Arc<UdpSocket>, Arc<Tally>)>,
     /// Counters of stream threads.
     pub(super) tcp: Vec<Arc<Tally>>,
+    /// What the prober counts, once there is one.
+    pub(super) probes: OnceLock<Arc<ProbeStats>>,
     /// Connections.
     pub(super) caps: Arc<Caps>,
 }

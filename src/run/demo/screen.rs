@@ -33,9 +33,16 @@ pub(super) fn guide(
     for (place, network) in CLIENTS {
         writeln!(out, "  dig @{host} -p {port} www.example.com +short +subnet={network:<16} # {place}")?;
     }
-    writeln!(out, "  dig @{host} -p {port} api.example.com +short                        # one for everybody: failover")?;
+    writeln!(
+        out,
+        "  dig @{host} -p {port} api.example.com +short                        # one for everybody: failover"
+    )?;
     if !knows_the_world {
-        writeln!(out, "\n(There is no location database in {}: only these networks are known.)", options.geoip.display())?;
+        writeln!(
+            out,
+            "\n(There is no location database in {}: only these networks are known.)",
+            options.geoip.display()
+        )?;
     }
     writeln!(out, "\nKill or revive a data centre: type its number and Enter, or")?;
     if let Some(center) = centers.iter().next() {
@@ -51,6 +58,10 @@ pub(super) fn watch(admin: SocketAddr, centers: &Centers, is_terminal: bool) {
     loop {
         thread::sleep(LOOK_EVERY);
         let Ok(status) = ask::get(admin, "/api/v1/status") else { continue };
+        if service(&status, "web").is_none() {
+            // Nothing is loaded yet.
+            continue;
+        }
         let lines = lines(&status, centers);
         if lines == shown {
             continue;
@@ -68,11 +79,11 @@ pub(super) fn watch(admin: SocketAddr, centers: &Centers, is_terminal: bool) {
 /// A line for each data centre.
 fn lines(status: &Value, centers: &Centers) -> Vec<String> {
     let line = |center: &super::Center| {
-        let web = in_service(status, "web", center.key);
-        let state = web.and_then(|web| web["state"].as_str()).unwrap_or("starting");
-        let ramp = web.and_then(|web| web["ramp"].as_f64());
-        let ramp = ramp.map_or(String::new(), |part| format!(", {:.0} % of its clients so far", part * 100.0));
-        let active = service(status, "api").and_then(|api| api["active"].as_str()) == Some(center.key);
+        let web = service(status, "web");
+        let state = web.and_then(|web| state_in(web, center.key)).unwrap_or("-");
+        let ramp = web.and_then(|web| ramp_in(web, center.key));
+        let ramp = ramp.map_or(String::new(), |percent| format!(", {percent} % of its clients so far"));
+        let active = service(status, "api").and_then(|api| api["active"]["region"].as_str()) == Some(center.key);
         let active = if active { "  <- api.example.com" } else { "" };
         let life = if center.is_dead() { "dead " } else { "alive" };
         format!("{:<4} {:<10} {life}  server says: {state}{ramp}{active}", center.key, center.label)
@@ -81,11 +92,17 @@ fn lines(status: &Value, centers: &Centers) -> Vec<String> {
 }
 
 fn service<'v>(status: &'v Value, key: &str) -> Option<&'v Value> {
-    status["services"].as_array()?.iter().find(|service| service["service"] == key)
+    status["services"].as_array()?.iter().find(|service| service["key"] == key)
 }
 
-fn in_service<'v>(status: &'v Value, key: &str, region: &str) -> Option<&'v Value> {
-    service(status, key)?["regions"].as_array()?.iter().find(|part| part["region"] == region)
+/// Why a region is usable for a service, or not.
+fn state_in<'v>(service: &'v Value, region: &str) -> Option<&'v str> {
+    service["regions"].as_array()?.iter().find(|part| part[0] == region)?[1].as_str()
+}
+
+/// The part of its clients that a region has again, percent, while it is being reintroduced.
+fn ramp_in(service: &Value, region: &str) -> Option<u64> {
+    service["ramps"].as_array()?.iter().find(|ramp| ramp["region"] == region)?["percent"].as_u64()
 }
 
 fn block(lines: &[String]) -> String {

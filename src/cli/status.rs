@@ -1,0 +1,133 @@
+//! `meridian status`: how a running server sees the world.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use serde_json::Value;
+
+use crate::base::moment::Moment;
+use crate::cli::client::Server;
+use crate::cli::{ConfigArgument, Exit, complain};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct StatusArguments {
+    /// As JSON, for programs
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigArgument,
+}
+
+pub(super) fn run(arguments: StatusArguments) -> Exit {
+    let (server, _) = match Server::of(arguments.config) {
+        Ok(found) => found,
+        Err(exit) => return exit,
+    };
+    let status = match server.get("/api/v1/status") {
+        Ok(answer) if answer.status.is_success() => answer.body,
+        Ok(answer) => {
+            complain(&answer.reason());
+            return Exit::Failed;
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            return Exit::Failed;
+        }
+    };
+    let text = if arguments.json { format!("{status:#}\n") } else { text(&status) };
+    // A reader that has gone (`status | head`) is no failure.
+    let _ = io::stdout().write_all(text.as_bytes());
+    if is_well(&status) { Exit::Ok } else { Exit::Unhealthy }
+}
+
+/// Every service has a healthy region, and the server is ready.
+fn is_well(status: &Value) -> bool {
+    let mut services = list(status, "services");
+    status["ready"] == true && services.all(|service| matches!(word(service, "standing"), "eligible" | "drained"))
+}
+
+fn list<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
+    value[key].as_array().map(Vec::as_slice).unwrap_or_default().iter()
+}
+
+fn word<'v>(value: &'v Value, key: &str) -> &'v str {
+    value[key].as_str().unwrap_or("-")
+}
+
+fn text(status: &Value) -> String {
+    let mut text = String::new();
+    // Writing to a string can't fail.
+    let _ = write_status(status, &mut text);
+    text
+}
+
+fn write_status(status: &Value, out: &mut String) -> std::fmt::Result {
+    let ready = if status["ready"] == true { "ready" } else { "not ready" };
+    writeln!(out, "meridian {}, {ready}, generation {}", word(status, "version"), status["generation"])?;
+    writeln!(out, "\nregion       endpoints up  services eligible")?;
+    for region in list(status, "regions") {
+        let up = format!("{}/{}", region["up"], region["endpoints"]);
+        let eligible = format!("{}/{}", region["eligible"], region["services"]);
+        let disabled = if region["enabled"] == false { "  disabled" } else { "" };
+        writeln!(out, "{:<12} {up:<13} {eligible}{disabled}", word(region, "key"))?;
+    }
+    for service in list(status, "services") {
+        write_service(service, out)?;
+    }
+    let failing = list(status, "targets").filter(|target| word(target, "state") != "up");
+    for (index, target) in failing.enumerate() {
+        if index == 0 {
+            writeln!(out, "\nchecks that are not up")?;
+        }
+        let reason = word(&target["last"], "reason");
+        writeln!(out, "  {:<36} {:<9} {reason}", word(target, "key"), word(target, "state"))?;
+    }
+    for (index, said) in list(status, "overrides").enumerate() {
+        if index == 0 {
+            writeln!(out, "\noverrides")?;
+        }
+        let until = said["expires"].as_u64().map_or("until `enable`".into(), |at| format!("until {}", Moment(at)));
+        let reason = Some(word(said, "reason")).filter(|reason| !reason.is_empty());
+        let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
+        let (target, command, by) = (word(said, "target"), word(said, "command"), word(said, "owner"));
+        writeln!(out, "  {target:<24} {command:<10} by {by}, {until}{reason}")?;
+    }
+    let guard = &status["guard"];
+    if word(guard, "phase") != "quiet" {
+        writeln!(out, "\nguard: {}, {} endpoints held up", word(guard, "phase"), guard["held"])?;
+    }
+    Ok(())
+}
+
+fn write_service(service: &Value, out: &mut String) -> std::fmt::Result {
+    let active = service["active"]["region"].as_str().map_or(String::new(), |active| format!(", active: {active}"));
+    writeln!(out, "\nservice {}: {}{active}", word(service, "key"), word(service, "standing"))?;
+    for region in list(service, "regions") {
+        let (key, state) = (region[0].as_str().unwrap_or("-"), region[1].as_str().unwrap_or("-"));
+        let ramp = list(service, "ramps").find(|ramp| ramp["region"] == key);
+        let ramp = ramp.map_or(String::new(), |ramp| format!(", ramp at {} %", ramp["percent"]));
+        writeln!(out, "  {key:<12} {state}{ramp}")?;
+        let own = |endpoint: &&Value| word(endpoint, "key").split('/').nth(1) == Some(key);
+        for endpoint in list(service, "endpoints").filter(own) {
+            write_endpoint(endpoint, out)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_endpoint(endpoint: &Value, out: &mut String) -> std::fmt::Result {
+    let mut state = if endpoint["up"] == true { "up" } else { "down" }.to_owned();
+    if let Some(word) = endpoint["forced"].as_str() {
+        state.push_str(match word {
+            "drain" => ", drained",
+            "up" => ", forced up",
+            _ => ", forced down",
+        });
+    }
+    if endpoint["guarded"] == true {
+        state.push_str(", held by the guard");
+    }
+    let why = Some(word(endpoint, "why")).filter(|why| !why.is_empty() && *why != "-");
+    let why = why.map_or(String::new(), |why| format!(" ({why})"));
+    writeln!(out, "    {:<40} {state}{why}", word(endpoint, "key"))
+}

@@ -1,0 +1,253 @@
+//! A model comes into force, the first one or by a reload: states are carried over by text keys.
+//!
+//! ```text
+//! thing                         is carried over by
+//! machine, counters, outcome    check@address; counters are cleared if the check was edited
+//! up, guarded, last up          service/region/address
+//! active region, ramp, wait     service and region
+//! words of operators            their target
+//! eligible or not               service and region: one that was enabled by the reload comes back like any other
+//! ```
+
+use std::sync::Arc;
+
+use crate::base::ids::{EndpointId, RegionId, ServiceId};
+use crate::base::moment::Moment;
+use crate::health::Health;
+use crate::model::{Model, Service};
+use crate::table::{RegionTable, States};
+
+use super::course::{Course, ramp_part};
+use super::event::{Effects, Event, EventKind};
+use super::hub::Control;
+use super::judge::Published;
+use super::saved::Saved;
+use super::step::Step;
+use super::wiring::Wiring;
+use super::words::Words;
+
+/// The model before, and what was known about it.
+struct Old {
+    model: Arc<Model>,
+    states: States,
+    courses: Vec<Course>,
+    /// By region of the new model: the one of the same key.
+    regions: Vec<Option<RegionId>>,
+}
+
+impl Control {
+    /// A model comes into force.
+    pub fn adopt(&mut self, now: Moment, model: Arc<Model>) -> Effects {
+        let mut step = Step::new(now);
+        (step.all, step.save) = (true, true);
+        let expired = self.overrides.expire(now);
+        expired.iter().for_each(|word| step.tell(super::clock::word_event(now, EventKind::OverrideExpired, word)));
+        let saved = self.restored.take().unwrap_or_default();
+        let old = self.change_model(model, &saved, &mut step);
+        let told = self.told(&old);
+        step.tell(Event::new(now, EventKind::ModelAdopted, told));
+        self.carry_services(&old, &saved, now);
+        self.carry_endpoints(&old, &saved, &mut step);
+        self.words = Words::new(&self.model, &self.overrides);
+        let ids: Vec<ServiceId> = (0..).map(ServiceId).take(self.model.services.len()).collect();
+        for &id in &ids {
+            self.apply_words(id);
+        }
+        self.table = RegionTable::build(&self.model, &self.states, 0);
+        for &id in &ids {
+            self.carry_eligible(&old, id);
+            self.follow(id, &mut step);
+        }
+        if self.guard.is_holding()
+            && self.guarded.is_empty()
+            && let Some(turn) = self.guard.over()
+        {
+            self.guard_turns(turn, &mut step);
+        }
+        self.has_begun = true;
+        step.finish()
+    }
+
+    /// Puts the new model and its targets in place of the old.
+    fn change_model(&mut self, model: Arc<Model>, saved: &Saved, step: &mut Step) -> Old {
+        let mut targets = self.targets.begin(saved.machines.clone());
+        let wiring = Wiring::new(&model, &mut targets);
+        for (number, reference) in self.settings.references.iter().enumerate() {
+            targets.want_reference(number, *reference);
+        }
+        step.retarget = targets.finish();
+        let regions = model.regions.iter().map(|region| self.model.region_by_key(&region.key)).collect();
+        let states = std::mem::replace(&mut self.states, States::all_up(&model));
+        let old = Old {
+            model: std::mem::replace(&mut self.model, model),
+            states,
+            courses: std::mem::take(&mut self.courses),
+            regions,
+        };
+        self.wiring = wiring;
+        self.agenda.clear();
+        self.courses = vec![Course::default(); self.model.services.len()];
+        let count = self.model.endpoints.len();
+        self.real = (0..).map(EndpointId).take(count).map(|id| self.real_of(id)).collect();
+        old
+    }
+
+    /// Active regions, ramps and the waits of new services.
+    fn carry_services(&mut self, old: &Old, saved: &Saved, now: Moment) {
+        self.take_up(saved);
+        let model = Arc::clone(&self.model);
+        let to_new =
+            |region: RegionId| old.model.regions.get(region.index()).and_then(|old| model.region_by_key(&old.key));
+        for (id, service) in model.services() {
+            let Some(before) = old.model.service_by_key(&service.key) else { continue };
+            let Some(course) = old.courses.get(before.index()) else { continue };
+            let moments = |list: &[(RegionId, Moment)]| -> Vec<(RegionId, Moment)> {
+                list.iter().filter_map(|(region, at)| Some((to_new(*region)?, *at))).collect()
+            };
+            let held = old.states.held.get(before.index()).copied().flatten().and_then(to_new);
+            self.hold(id, held);
+            if let Some(new) = self.courses.get_mut(id.index()) {
+                new.pinned = course.pinned;
+                new.better = moments(&course.better);
+                new.ramps = moments(&course.ramps);
+                new.standing = course.standing;
+            }
+        }
+        for (id, service) in model.services() {
+            self.carry_ramps(id, service, now);
+        }
+        let waiting = std::mem::take(&mut self.newcomers);
+        for (at, services) in waiting {
+            let keys = services.iter().filter_map(|id| old.model.services.get(id.index()));
+            let ids: Vec<ServiceId> = keys.filter_map(|service| model.service_by_key(&service.key)).collect();
+            if !ids.is_empty() {
+                self.newcomers.insert(at, ids);
+            }
+        }
+    }
+
+    /// The steps that ramps have come to; those that are over, or that the policy does not know, end.
+    fn carry_ramps(&mut self, id: ServiceId, service: &Service, now: Moment) {
+        let ramp = self.ramp_of(service);
+        let Some(course) = self.courses.get_mut(id.index()) else { return };
+        course.ramps.retain(|&(region, begun)| {
+            let is_there = service.regions.iter().any(|part| part.region == region);
+            match ramp.filter(|_| is_there).and_then(|ramp| ramp_part(begun, ramp, now)) {
+                Some(part) => self.states.ramp.insert((id, region), part).is_none(),
+                None => false,
+            }
+        });
+    }
+
+    /// What endpoints are, and what they are presumed to be.
+    fn carry_endpoints(&mut self, old: &Old, saved: &Saved, step: &mut Step) {
+        let model = Arc::clone(&self.model);
+        let mut guarded: std::collections::BTreeSet<EndpointId> =
+            if self.has_begun { Default::default() } else { std::mem::take(&mut self.guarded) };
+        self.guarded.clear();
+        self.presumed = vec![true; model.endpoints.len()];
+        let waiting: Vec<EndpointId> = saved.waiting.iter().filter_map(|key| model.endpoint_by_key(key)).collect();
+        let mut newcomers = Vec::new();
+        for (id, service) in model.services() {
+            let before = old.model.service_by_key(&service.key);
+            if before.is_none() && !self.silent(id).is_empty() {
+                newcomers.push(id);
+            }
+            let Some(before) = before.and_then(|before| old.model.services.get(before.index())) else { continue };
+            for index in self.endpoints_of(id) {
+                let was = old.endpoint(&model, before, EndpointId(index));
+                let of = |states: &[bool]| was.and_then(|was| states.get(was.index()).copied()).unwrap_or(false);
+                let (up, last_up) = (of(&old.states.up), of(&old.states.last_up));
+                // One that is new waits for its first pass.
+                set(&mut self.presumed, index, up);
+                set(&mut self.states.last_up, index, last_up);
+                if of(&old.states.guarded) {
+                    guarded.insert(EndpointId(index));
+                }
+            }
+        }
+        for id in waiting {
+            set(&mut self.presumed, id.0, false);
+        }
+        if !newcomers.is_empty() {
+            self.newcomers.entry(step.now.after(self.settings.start_wait)).or_default().extend(newcomers);
+        }
+        self.states.up.clone_from(&self.presumed);
+        // Before a first model nothing was up that the guard could hold, but what it held.
+        if !self.has_begun {
+            self.states.up.fill(false);
+        }
+        self.guarded = guarded;
+        let mut up = vec![0; model.regions.len()];
+        for (id, endpoint) in (0..).map(EndpointId).zip(&model.endpoints) {
+            if self.real.get(id.index()) == Some(&Health::Up) && !self.wiring.needs(id).is_empty() {
+                up.get_mut(endpoint.region.index()).into_iter().for_each(|count| *count += 1);
+            }
+            let published = self.put_endpoint(id);
+            let was_there = self.has_begun && old.endpoint_of(&model, id).is_some();
+            match published {
+                Published::Up if was_there => self.tell_endpoint(id, EventKind::EndpointUp, step),
+                Published::Down if was_there => self.tell_endpoint(id, EventKind::EndpointDown, step),
+                Published::Up | Published::Down | Published::Same | Published::Otherwise => {}
+            }
+        }
+        self.guard.count(up);
+    }
+
+    /// Which regions of a service were eligible; one that is new to it counts as it is now.
+    fn carry_eligible(&mut self, old: &Old, id: ServiceId) {
+        let model = Arc::clone(&self.model);
+        let Some(service) = model.services.get(id.index()) else { return };
+        let now = self.eligible(id, service);
+        let before = old.model.service_by_key(&service.key);
+        let known =
+            before.and_then(|before| Some((old.courses.get(before.index())?, old.model.services.get(before.index())?)));
+        let mut eligible = 0;
+        for part in &service.regions {
+            let bit = 1_u128 << part.region.index();
+            let was = known.zip(old.regions.get(part.region.index()).copied().flatten()).and_then(
+                |((course, before), region)| {
+                    let is_there = before.regions.iter().any(|part| part.region == region);
+                    is_there.then_some(course.eligible >> region.index() & 1 == 1)
+                },
+            );
+            if was.unwrap_or(now & bit != 0) {
+                eligible |= bit;
+            }
+        }
+        if let Some(course) = self.courses.get_mut(id.index()) {
+            course.eligible = eligible;
+        }
+    }
+
+    fn told(&self, old: &Old) -> String {
+        let (regions, services, endpoints) =
+            (self.model.regions.len(), self.model.services.len(), self.model.endpoints.len());
+        let gone =
+            old.model.services.iter().filter(|service| self.model.service_by_key(&service.key).is_none()).count();
+        let gone = if gone > 0 { format!("; {gone} services are gone") } else { String::new() };
+        format!("{regions} regions, {services} services, {endpoints} endpoints{gone}")
+    }
+}
+
+impl Old {
+    /// The endpoint of the same key in the old version of its service.
+    fn endpoint(&self, model: &Model, service: &Service, id: EndpointId) -> Option<EndpointId> {
+        let endpoint = model.endpoints.get(id.index())?;
+        let region = self.regions.get(endpoint.region.index()).copied().flatten()?;
+        let mut ids = service.regions.iter().find(|part| part.region == region)?.endpoint_ids();
+        ids.find(|id| self.model.endpoints.get(id.index()).is_some_and(|old| old.key == endpoint.key))
+    }
+
+    fn endpoint_of(&self, model: &Model, id: EndpointId) -> Option<EndpointId> {
+        let service = model.services.get(model.endpoints.get(id.index())?.service.index())?;
+        let before = self.model.service_by_key(&service.key)?;
+        self.endpoint(model, self.model.services.get(before.index())?, id)
+    }
+}
+
+fn set(values: &mut [bool], index: u32, value: bool) {
+    if let Some(place) = values.get_mut(index as usize) {
+        *place = value;
+    }
+}

@@ -1,0 +1,144 @@
+//! What the clock alone brings: the end of words, of waits and of holds, steps of ramps, failback, and the last seconds
+//! before any of them.
+
+use std::sync::Arc;
+
+use crate::base::ids::ServiceId;
+use crate::base::moment::Moment;
+use crate::health::Override;
+use crate::model::Failback;
+
+use super::course::ramp_part;
+use super::event::{Effects, Event, EventKind};
+use super::hub::Control;
+use super::step::{Step, about};
+use super::words::{Scope, Words};
+
+impl Control {
+    /// Does whatever is due; to be called at [`Control::next_deadline`], and harmless at any other moment.
+    pub fn tick(&mut self, now: Moment) -> Effects {
+        let mut step = Step::new(now);
+        if !self.has_begun {
+            return step.finish();
+        }
+        self.expire(&mut step);
+        self.end_waits(&mut step);
+        if let Some(turn) = self.guard.tick(now) {
+            self.guard_turns(turn, &mut step);
+        }
+        self.settle(&mut step);
+        let mut due = Vec::new();
+        while let Some((_, service)) = self.agenda.first().copied().filter(|(at, _)| *at <= now) {
+            self.agenda.pop_first();
+            if let Some(course) = self.courses.get_mut(service.index()) {
+                course.planned = None;
+            }
+            due.push(service);
+        }
+        for service in due {
+            self.go_on(service, &mut step);
+        }
+        self.settle(&mut step);
+        step.finish()
+    }
+
+    /// Takes away the words that have ended.
+    pub(super) fn expire(&mut self, step: &mut Step) {
+        let expired = self.overrides.expire(step.now);
+        if expired.is_empty() {
+            return;
+        }
+        for word in &expired {
+            step.tell(word_event(step.now, EventKind::OverrideExpired, word));
+        }
+        step.save = true;
+        self.reword(expired.iter().map(|word| word.target.as_str()), step);
+    }
+
+    /// Works out anew what operators say about these targets.
+    pub(super) fn reword<'t>(&mut self, targets: impl IntoIterator<Item = &'t str>, step: &mut Step) {
+        self.words = Words::new(&self.model, &self.overrides);
+        let mut services: Vec<ServiceId> = targets.into_iter().flat_map(|target| self.covered(target)).collect();
+        services.sort_unstable();
+        services.dedup();
+        for id in services {
+            if self.apply_words(id) {
+                step.dirty.push(id);
+            } else {
+                self.plan(id, step);
+            }
+        }
+    }
+
+    /// The services that a target has a part of; empty if it is not in the model.
+    pub(super) fn covered(&self, target: &str) -> Vec<ServiceId> {
+        match Scope::of(&self.model, target) {
+            Some(Scope::Region(region)) => self.wiring.parts(region).iter().map(|(service, _)| *service).collect(),
+            Some(Scope::Part(service, _)) => vec![service],
+            Some(Scope::Endpoint(endpoint)) => {
+                self.model.endpoints.get(endpoint.index()).map(|endpoint| endpoint.service).into_iter().collect()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// Brings the words about a service into the states; true if any is another.
+    pub(super) fn apply_words(&mut self, id: ServiceId) -> bool {
+        let model = Arc::clone(&self.model);
+        let (Some(service), Some(course)) = (model.services.get(id.index()), self.courses.get_mut(id.index())) else {
+            return false;
+        };
+        let (differs, expires) = self.words.apply(id, service, &mut self.states.word);
+        course.expires = expires;
+        differs
+    }
+
+    /// A service whose time has come: steps of ramps, failback, or only another second less.
+    fn go_on(&mut self, id: ServiceId, step: &mut Step) {
+        let model = Arc::clone(&self.model);
+        let Some(service) = model.services.get(id.index()) else { return };
+        let Some(course) = self.courses.get_mut(id.index()) else { return };
+        let mut course = std::mem::take(course);
+        if let Some(ramp) = self.ramp_of(service) {
+            course.ramps.retain(|&(region, begun)| match ramp_part(begun, ramp, step.now) {
+                Some(part) => {
+                    if self.states.ramp.insert((id, region), part) != Some(part) {
+                        step.changed.push(id);
+                    }
+                    true
+                }
+                None => {
+                    self.states.ramp.remove(&(id, region));
+                    step.changed.push(id);
+                    step.save = true;
+                    step.tell_one_of(EventKind::RampEnded, Some(region), service.names.len(), |at| {
+                        let mut event = about(at, EventKind::RampEnded, "", service);
+                        event.region = Some(self.region_key(region));
+                        event
+                    });
+                    false
+                }
+            });
+        }
+        if let Some(Failback::After(wait)) = self.failback_of(service)
+            && let Some(region) = course.failback(step.now, wait)
+        {
+            let why = format!("it was eligible for {}", crate::base::units::format_duration(wait));
+            self.fail_back(id, service, &mut course, region, &why, step);
+        }
+        if let Some(place) = self.courses.get_mut(id.index()) {
+            *place = course;
+        }
+        self.plan(id, step);
+    }
+}
+
+/// An event about a word of an operator.
+pub(super) fn word_event(at: Moment, kind: EventKind, word: &Override) -> Event {
+    let reason = if word.reason.is_empty() { String::new() } else { format!(" ({})", word.reason) };
+    let mut event = Event::new(at, kind, format!("{}{reason}", word.action.as_str()));
+    event.target = Some(word.target.clone());
+    event.owner = Some(word.owner.clone()).filter(|owner| !owner.is_empty());
+    event.until = word.expires;
+    event
+}

@@ -1,0 +1,399 @@
+//! What operators tell control to do, and why it may refuse.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::base::ids::ServiceId;
+use crate::base::limits::{EVENT_NAMES_MAX, OVERRIDE_TEXT_LEN_MAX, OVERRIDES_MAX};
+use crate::base::moment::Moment;
+use crate::base::suggest::nearest;
+use crate::health::{Action, Override, Target};
+use crate::table::Standing;
+
+use super::clock::word_event;
+use super::course::Course;
+use super::event::{Effects, EventKind};
+use super::follow::order_of;
+use super::hub::Control;
+use super::step::Step;
+use super::words::Scope;
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// `drain`, `force up` or `force down`.
+    Override(Action, Order),
+    /// `enable`: takes back the words on exactly this target.
+    Enable {
+        /// `REGION`, `SERVICE/REGION` or `SERVICE/REGION/ADDRESS`.
+        target: String,
+        /// Who says so.
+        owner: String,
+    },
+    /// `switch`: a region of an active-passive service becomes active now, and stays it.
+    Switch {
+        /// The service's key.
+        service: String,
+        /// The region's key.
+        region: String,
+        /// Who says so.
+        owner: String,
+    },
+    /// `failback`: the best eligible region becomes active now.
+    Failback {
+        /// The service's key.
+        service: String,
+        /// Who says so.
+        owner: String,
+    },
+    /// `guard release`: what the guard holds is applied now.
+    GuardRelease {
+        /// Who says so.
+        owner: String,
+    },
+}
+
+/// A word to be said about a target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Order {
+    /// `REGION`, `SERVICE/REGION` or `SERVICE/REGION/ADDRESS`.
+    pub target: String,
+    /// How long it stands; `None`: until somebody takes it back.
+    pub lasting: Option<Duration>,
+    /// Why.
+    pub reason: String,
+    /// Who says so.
+    pub owner: String,
+    /// Even if it takes away the last eligible region of a service.
+    pub confirm: bool,
+}
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Done {
+    /// In words.
+    pub message: String,
+    /// When the word ends.
+    pub until: Option<Moment>,
+    /// When the last answer given before has expired in every cache; `None` if no answer changes.
+    pub cached_until: Option<Moment>,
+    /// Words that cover the target all the same: on it, on what it is part of, or on parts of it.
+    pub still: Vec<Override>,
+}
+
+/// Why nothing was done.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// The target is not in the model.
+    #[error("`{target}` is no region, SERVICE/REGION or SERVICE/REGION/ADDRESS{}", hint(.near))]
+    UnknownTarget {
+        /// What was named.
+        target: String,
+        /// What may have been meant.
+        near: Option<String>,
+    },
+    /// `force up` without an end, or one too far away.
+    #[error("`force up` hides failures, so it needs an end at most 24 hours away")]
+    NeedsEnd,
+    /// An owner or a reason that is a document.
+    #[error("owner and reason have at most {OVERRIDE_TEXT_LEN_MAX} octets each")]
+    TooLong,
+    /// More words than people say.
+    #[error("there are {OVERRIDES_MAX} overrides already")]
+    TooMany,
+    /// The last eligible region would go.
+    #[error("this takes away the last eligible region of {}; confirm it to do so all the same", list(.services, *.count))]
+    LastRegion {
+        /// Some of the services.
+        services: Vec<String>,
+        /// How many there are.
+        count: usize,
+    },
+    /// No word is on exactly this target.
+    #[error("there is no override on `{target}` itself{}", elsewhere(.still))]
+    NothingToEnable {
+        /// What was named.
+        target: String,
+        /// Words that cover it: on what it is part of, or on parts of it.
+        still: Vec<Override>,
+    },
+    /// No such service.
+    #[error("there is no service `{service}`{}", hint(.near))]
+    UnknownService {
+        /// What was named.
+        service: String,
+        /// What may have been meant.
+        near: Option<String>,
+    },
+    /// Active-active services have no active region.
+    #[error("`{service}` is not active-passive, so no region of it is the active one")]
+    NotActivePassive {
+        /// The service.
+        service: String,
+    },
+    /// Not a region of the service's order.
+    #[error("`{region}` is not in the order of `{service}`: {order}")]
+    NotInOrder {
+        /// The service.
+        service: String,
+        /// What was named.
+        region: String,
+        /// What could be.
+        order: String,
+    },
+    /// A region that may not be answered cannot be active.
+    #[error("`{region}` is not eligible for `{service}`: {why}")]
+    NotEligible {
+        /// The service.
+        service: String,
+        /// The region.
+        region: String,
+        /// In a word.
+        why: String,
+    },
+    /// There is nowhere better.
+    #[error("no better region of `{service}` is eligible")]
+    NothingBetter {
+        /// The service.
+        service: String,
+    },
+    /// The guard suspects nothing.
+    #[error("the guard holds nothing")]
+    NothingHeld,
+}
+
+fn hint(near: &Option<String>) -> String {
+    near.as_ref().map_or(String::new(), |near| format!("; did you mean `{near}`?"))
+}
+
+fn list(some: &[String], count: usize) -> String {
+    let more = count.saturating_sub(some.len());
+    let named = some.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{named} and {more} more") } else { named }
+}
+
+fn elsewhere(still: &[Override]) -> String {
+    if still.is_empty() {
+        return String::new();
+    }
+    let words = still.iter().map(|word| format!("`{} {}`", word.action.as_str(), word.target));
+    format!("; it is covered by {}", words.collect::<Vec<_>>().join(", "))
+}
+
+impl Control {
+    /// Does what an operator says.
+    ///
+    /// # Errors
+    /// Why nothing was done; nothing is changed then.
+    pub fn command(&mut self, now: Moment, command: Command) -> Result<(Done, Effects), Refusal> {
+        let mut step = Step::new(now);
+        let done = match command {
+            Command::Override(action, order) => self.say(action, order, &mut step)?,
+            Command::Enable { target, owner } => self.enable(&target, &owner, &mut step)?,
+            Command::Switch { service, region, owner } => self.switch(&service, &region, &owner, &mut step)?,
+            Command::Failback { service, owner } => self.fail_back_now(&service, &owner, &mut step)?,
+            Command::GuardRelease { owner } => {
+                let turn = self.guard.release().ok_or(Refusal::NothingHeld)?;
+                let touched: Vec<ServiceId> = self.guarded_services();
+                self.guard_turns(turn, &mut step);
+                let by = if owner.is_empty() { String::new() } else { format!(" by {owner}") };
+                self.done(now, format!("the guard was released{by}: what failed counts as down"), &touched)
+            }
+        };
+        self.settle(&mut step);
+        Ok((done, step.finish()))
+    }
+
+    fn say(&mut self, action: Action, order: Order, step: &mut Step) -> Result<Done, Refusal> {
+        let Order { target, lasting, reason, owner, confirm } = order;
+        self.known(&target)?;
+        if !action.may_last(lasting) {
+            return Err(Refusal::NeedsEnd);
+        }
+        if owner.len().max(reason.len()) > OVERRIDE_TEXT_LEN_MAX {
+            return Err(Refusal::TooLong);
+        }
+        if self.overrides.len() >= OVERRIDES_MAX {
+            return Err(Refusal::TooMany);
+        }
+        let expires = lasting.map(|lasting| step.now.after(lasting));
+        let word = Override { target: target.clone(), action, owner, reason, since: step.now, expires };
+        let replaced = self.overrides.set(word.clone());
+        self.reword([target.as_str()], step);
+        let covered = self.covered(&target);
+        if !confirm && action != Action::Up {
+            let lost = self.lost_last(&covered);
+            if !lost.is_empty() {
+                // Back to what was before; nobody has seen the difference.
+                match replaced {
+                    Some(before) => drop(self.overrides.set(before)),
+                    None => drop(self.overrides.remove(&target, action)),
+                }
+                *step = Step::new(step.now);
+                self.reword([target.as_str()], step);
+                self.table.repair(&self.states, covered.iter().copied());
+                *step = Step::new(step.now);
+                let services = lost.iter().take(EVENT_NAMES_MAX).map(|&id| self.service_key(id)).collect();
+                return Err(Refusal::LastRegion { services, count: lost.len() });
+            }
+        }
+        step.tell(word_event(step.now, EventKind::OverrideSet, &word));
+        step.save = true;
+        let mut done = self.done(step.now, format!("{} {target}", action.as_str()), &covered);
+        done.until = expires;
+        done.still = self.covering(&target).filter(|other| **other != word).cloned().collect();
+        Ok(done)
+    }
+
+    /// The services that have an eligible region and, by the words as they are now, will have none.
+    fn lost_last(&mut self, services: &[ServiceId]) -> Vec<ServiceId> {
+        self.table.repair(&self.states, services.iter().copied());
+        let had = |id: &ServiceId| {
+            self.courses.get(id.index()).is_some_and(|course: &Course| course.standing == Standing::Eligible)
+        };
+        let has = |id: &ServiceId| self.table.standing.get(id.index()) == Some(&Standing::Eligible);
+        services.iter().copied().filter(|id| had(id) && !has(id)).collect()
+    }
+
+    fn enable(&mut self, target: &str, owner: &str, step: &mut Step) -> Result<Done, Refusal> {
+        let removed = self.overrides.enable(target);
+        let still: Vec<Override> = self.covering(target).cloned().collect();
+        if removed.is_empty() {
+            self.known(target)?;
+            return Err(Refusal::NothingToEnable { target: target.to_owned(), still });
+        }
+        for word in &removed {
+            let by = if owner.is_empty() { word.owner.clone() } else { owner.to_owned() };
+            step.tell(word_event(step.now, EventKind::OverrideCleared, &Override { owner: by, ..word.clone() }));
+        }
+        step.save = true;
+        self.reword([target], step);
+        let mut done = self.done(step.now, format!("enabled {target}"), &self.covered(target));
+        done.still = still;
+        Ok(done)
+    }
+
+    fn switch(&mut self, key: &str, region_key: &str, owner: &str, step: &mut Step) -> Result<Done, Refusal> {
+        let id = self.active_passive(key)?;
+        let model = std::sync::Arc::clone(&self.model);
+        let service = &model.services[id.index()];
+        let order = order_of(service);
+        let region = model.region_by_key(region_key).filter(|region| order.contains(region)).ok_or_else(|| {
+            let order = order.iter().map(|region| self.region_key(*region)).collect::<Vec<_>>().join(", ");
+            Refusal::NotInOrder { service: key.to_owned(), region: region_key.to_owned(), order }
+        })?;
+        let Some(course) = self.courses.get_mut(id.index()) else { return Err(not_active_passive(key)) };
+        if course.eligible >> region.index() & 1 == 0 {
+            let why = self.why_of(id, service, region);
+            return Err(Refusal::NotEligible { service: key.to_owned(), region: region_key.to_owned(), why });
+        }
+        course.pinned = true;
+        course.better.clear();
+        let from = self.held(id).unwrap_or(region);
+        if from != region {
+            let why = if owner.is_empty() { "switched".to_owned() } else { format!("switched by {owner}") };
+            self.tell_move(EventKind::ActiveMoved, service, from, region, why, step);
+        }
+        self.hold(id, Some(region));
+        step.changed.push(id);
+        step.save = true;
+        self.plan(id, step);
+        Ok(self.done(step.now, format!("{region_key} is the active region of {key} and stays it"), &[id]))
+    }
+
+    fn fail_back_now(&mut self, key: &str, owner: &str, step: &mut Step) -> Result<Done, Refusal> {
+        let id = self.active_passive(key)?;
+        let model = std::sync::Arc::clone(&self.model);
+        let service = &model.services[id.index()];
+        let nothing = || Refusal::NothingBetter { service: key.to_owned() };
+        let mut course = self.courses.get(id.index()).cloned().ok_or_else(nothing)?;
+        let best = order_of(service).into_iter().find(|region| course.eligible >> region.index() & 1 == 1);
+        let best = best.ok_or_else(nothing)?;
+        let message = if self.held(id) == Some(best) {
+            if !course.pinned {
+                return Err(nothing());
+            }
+            course.pinned = false;
+            step.save = true;
+            format!("{} is no longer held active for {key}", self.region_key(best))
+        } else {
+            let why = if owner.is_empty() { "by hand".to_owned() } else { format!("by {owner}") };
+            self.fail_back(id, service, &mut course, best, &why, step);
+            format!("{} is the active region of {key}", self.region_key(best))
+        };
+        if let Some(place) = self.courses.get_mut(id.index()) {
+            *place = course;
+        }
+        self.plan(id, step);
+        Ok(self.done(step.now, message, &[id]))
+    }
+
+    fn active_passive(&self, key: &str) -> Result<ServiceId, Refusal> {
+        let id = self.model.service_by_key(key).ok_or_else(|| {
+            let keys = self.model.services.iter().map(|service| service.key.as_ref());
+            Refusal::UnknownService { service: key.to_owned(), near: nearest(key, keys).map(str::to_owned) }
+        })?;
+        let service = self.model.services.get(id.index()).filter(|service| self.failback_of(service).is_some());
+        service.map(|_| id).ok_or_else(|| not_active_passive(key))
+    }
+
+    fn known(&self, target: &str) -> Result<(), Refusal> {
+        if Scope::of(&self.model, target).is_some() {
+            return Ok(());
+        }
+        let near = match Target::of(target) {
+            Target::Region(key) => nearest(key, self.model.regions.iter().map(|region| region.key.as_ref())),
+            Target::Part(key, _) => nearest(key, self.model.services.iter().map(|service| service.key.as_ref())),
+            // Whoever asks may get at the keys of endpoints in `status`; a search through all of them is too dear.
+            Target::Endpoint(_) => None,
+        };
+        Err(Refusal::UnknownTarget {
+            target: target.to_owned(),
+            near: near.filter(|near| *near != target.split('/').next().unwrap_or_default()).map(str::to_owned),
+        })
+    }
+
+    /// The words on a target, on what it is part of, and on parts of it.
+    fn covering<'c>(&'c self, target: &'c str) -> impl Iterator<Item = &'c Override> {
+        let whole = Scope::of(&self.model, target);
+        self.overrides.iter().filter(move |word| {
+            word.target == target
+                || whole
+                    .zip(Scope::of(&self.model, &word.target))
+                    .is_some_and(|(one, other)| self.is_within(one, other) || self.is_within(other, one))
+        })
+    }
+
+    fn is_within(&self, part: Scope, whole: Scope) -> bool {
+        let endpoint = |id: crate::base::ids::EndpointId| self.model.endpoints.get(id.index());
+        match (part, whole) {
+            (Scope::Part(_, region), Scope::Region(other)) => region == other,
+            (Scope::Endpoint(id), Scope::Region(other)) => endpoint(id).is_some_and(|found| found.region == other),
+            (Scope::Endpoint(id), Scope::Part(service, region)) => {
+                endpoint(id).is_some_and(|found| (found.service, found.region) == (service, region))
+            }
+            _ => part == whole,
+        }
+    }
+
+    fn guarded_services(&self) -> Vec<ServiceId> {
+        let endpoints = self.guarded.iter().filter_map(|id| self.model.endpoints.get(id.index()));
+        endpoints.map(|endpoint| endpoint.service).collect()
+    }
+
+    fn done(&self, now: Moment, message: String, services: &[ServiceId]) -> Done {
+        let longest = services.iter().map(|&id| self.wiring.horizon(id)).max();
+        let cached_until = longest.map(|seconds| now.after(Duration::from_secs(u64::from(seconds))));
+        Done { message, until: None, cached_until, still: Vec::new() }
+    }
+
+    fn service_key(&self, id: ServiceId) -> String {
+        self.model.services.get(id.index()).map(|service| service.key.to_string()).unwrap_or_default()
+    }
+}
+
+fn not_active_passive(key: &str) -> Refusal {
+    Refusal::NotActivePassive { service: key.to_owned() }
+}

@@ -1,0 +1,55 @@
+//! One pure step function: outcomes, commands and time come in; the states of everything that is steered come out, and
+//! what happened.
+//!
+//! [`Control`] does nothing by itself: whoever drives it passes in each outcome, command and model with the moment, calls
+//! [`Control::tick`] at [`Control::next_deadline`], publishes [`Control::states`] when [`Effects`] says so, and performs the
+//! other effects (events, probes, the state file). So an hour can be played in a millisecond, and what-if is a second
+//! control.
+//!
+//! ```text
+//! outcome → target's machine → endpoints → guard → states.up ─┐
+//! command, expiry → overrides → states.word ──────────────────┴→ region table → per service: active region, ramp, events
+//! ```
+
+mod event;
+
+mod step;
+
+mod targets;
+
+mod wiring;
+
+mod words;
+
+mod course;
+
+mod hub;
+
+mod outcome;
+
+mod judge;
+
+mod follow;
+
+mod clock;
+
+mod command;
+
+mod adopt;
+
+mod saved;
+
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use command::{Command, Done, Order, Refusal};
+pub use event::{Changed, Effects, Event, EventKind, Severity};
+pub use hub::{Control, Settings};
+pub use saved::{Saved, SavedHeld, SavedRamp};
+pub use targets::ProbeTarget;
+pub use view::{
+    ActiveView, EndpointView, GuardView, LastView, OverrideView, PhasesView, RampView, RegionView, ServiceView,
+    TargetView, View,
+};

@@ -1,0 +1,118 @@
+//! One outcome of a probe: the machine of its target, and what follows if that changed.
+
+use std::time::Duration;
+
+use crate::base::ids::{EndpointId, ServiceId};
+use crate::base::limits::STRAY_PROBE_MS;
+use crate::base::moment::Moment;
+use crate::health::{Health, Observation, Transition, Verdict};
+
+use super::event::{Effects, Event, EventKind};
+use super::hub::Control;
+use super::step::Step;
+
+impl Control {
+    /// Takes one outcome of a target: from this probe to its next, and what follows. An outcome that changes nothing
+    /// costs next to nothing.
+    pub fn observe(&mut self, now: Moment, target: u64, outcome: &Observation) -> (Duration, Effects) {
+        let mut step = Step::new(now);
+        let found = u32::try_from(target).ok().and_then(|number| Some((number, self.targets.get(number)?.reference)));
+        let Some((number, reference)) = found else {
+            // It went while the probe was on its way.
+            return (Duration::from_millis(STRAY_PROBE_MS), step.finish());
+        };
+        let before = self.targets.hear(number, now, outcome);
+        self.warn(number, before.as_ref().map(|(_, outcome)| outcome), outcome, &mut step);
+        if let Some(reference) = reference
+            && let Some(turn) = self.guard.reference(now, reference, outcome.verdict)
+        {
+            self.guard_turns(turn, &mut step);
+        }
+        let Some(target) = self.targets.get_mut(number) else { return (Duration::ZERO, step.finish()) };
+        let machine = target.machine;
+        let transition = target.machine.observe(&target.rule, outcome.verdict);
+        let (cadence, has_changed) = (target.machine.cadence(&target.rule), target.machine != machine);
+        if has_changed {
+            if let Some(transition) = transition {
+                step.save = true;
+                self.tell_transition(number, transition, outcome, &mut step);
+            }
+            self.spread(number, transition.is_some(), &mut step);
+        }
+        self.settle(&mut step);
+        (cadence, step.finish())
+    }
+
+    /// What is noteworthy about an outcome whatever it does to the state: the first of a row of inconclusive ones, and
+    /// a new warning.
+    fn warn(&mut self, number: u32, before: Option<&Observation>, outcome: &Observation, step: &mut Step) {
+        let Some(target) = self.targets.get_mut(number) else { return };
+        let about = |kind, cause: &str| {
+            let mut event = Event::new(step.now, kind, cause);
+            event.target = Some(target.key.to_string());
+            event
+        };
+        let mut events = [None, None];
+        if outcome.verdict == Verdict::Inconclusive {
+            if target.inconclusive == 0 {
+                events[0] = Some(about(EventKind::ProbeInconclusive, &outcome.reason));
+            }
+            target.inconclusive = target.inconclusive.saturating_add(1);
+        } else {
+            target.inconclusive = 0;
+        }
+        if let Some(warning) = &outcome.warning
+            && before.and_then(|before| before.warning.as_ref()) != Some(warning)
+        {
+            events[1] = Some(about(EventKind::CertificateWarning, warning));
+        }
+        events.into_iter().flatten().for_each(|event| step.tell(event));
+    }
+
+    fn tell_transition(&self, number: u32, transition: Transition, outcome: &Observation, step: &mut Step) {
+        let Some(target) = self.targets.get(number) else { return };
+        let kind = match (transition.from, transition.to) {
+            (_, Health::Down) => EventKind::CheckDown,
+            (Health::Down, Health::Up) => EventKind::CheckUp,
+            // That the first probe passes is what everybody expects.
+            (Health::Unknown | Health::Up, Health::Up) | (_, Health::Unknown) => return,
+        };
+        let cause = match (kind, transition.outcomes) {
+            (EventKind::CheckDown, 1) => outcome.reason.to_string(),
+            (EventKind::CheckDown, count) => format!("{} ({count} failures)", outcome.reason),
+            (_, count) => format!("{} ({count} in a row)", outcome.reason),
+        };
+        let mut event = Event::new(step.now, kind, cause);
+        event.target = Some(target.key.to_string());
+        step.tell(event);
+    }
+
+    /// Brings what a target says to the endpoints that need it.
+    fn spread(&mut self, number: u32, is_transition: bool, step: &mut Step) {
+        let Some(target) = self.targets.get(number) else { return };
+        let mut touched: Vec<EndpointId> = target.endpoints.clone();
+        for &region in &target.regions {
+            let parts = self.wiring.parts(region).iter();
+            touched.extend(parts.flat_map(|(_, endpoints)| endpoints.clone()).map(EndpointId));
+        }
+        if is_transition {
+            self.judge_endpoints(&touched, step);
+        }
+        self.publish_endpoints(touched, step);
+    }
+
+    /// After all changes of a step: tables, active regions, ramps and the agenda of the services that changed.
+    pub(super) fn settle(&mut self, step: &mut Step) {
+        let dirty = step.take_dirty();
+        if !dirty.is_empty() {
+            self.table.repair(&self.states, dirty.iter().copied());
+            for &service in &dirty {
+                self.follow(service, step);
+            }
+            step.changed.extend(dirty);
+        }
+        let followers: Vec<ServiceId> =
+            step.changed.iter().flat_map(|&service| self.wiring.followers(service)).copied().collect();
+        step.changed.extend(followers);
+    }
+}
