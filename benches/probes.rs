@@ -1,4 +1,4 @@
-//! What health checks cost: processor time of the probes' thread for each outcome, kind by kind, at 1,000 a second.
+//! What health checks cost: processor time of the probes' thread for each outcome, kind by kind, at some hundred a second.
 //!
 //! `cargo bench --bench probes [-- SECONDS]`. The servers live in the same process on threads of their own;
 //! what a program of `exec` uses itself is not counted.
@@ -15,14 +15,16 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use meridian::base::diagnostic::Report;
 use meridian::model;
-use meridian::probe::{Judge, Outcome, ProbeResult, Prober, Roots, Settings, Target};
+use meridian::probe::{Judge, Outcome, Prober, Roots, Settings, Target};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const REPLY: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
-const TARGETS: u64 = 1_000;
+/// Each is probed once a second. So few leave the machine idle between them, as it is where a server has little to do:
+/// more of them at one time cost less each.
+const TARGETS: u64 = 200;
 
 fn main() -> anyhow::Result<()> {
     // `cargo bench` appends `--bench`.
@@ -42,7 +44,7 @@ fn main() -> anyhow::Result<()> {
         }
     })?;
     let dns = serve_dns()?;
-    println!("{:<34} {:>9} {:>12} {:>12}", "check", "outcomes", "us each", "late max us");
+    println!("{:<24} {:>9} {:>7} {:>9} {:>12}", "check", "passed", "others", "us each", "late max us");
     for (name, kind) in [
         ("tcp", format!("tcp.port = {http}")),
         ("http", format!("http.port = {http}")),
@@ -60,8 +62,7 @@ fn main() -> anyhow::Result<()> {
 struct Steady;
 
 impl Judge for Steady {
-    async fn judge(&self, target: u64, outcome: Outcome) -> Duration {
-        assert_eq!(outcome.result, ProbeResult::Pass, "{target}: {}", outcome.reason);
+    async fn judge(&self, _target: u64, _outcome: Outcome) -> Duration {
         Duration::from_secs(1)
     }
 }
@@ -71,8 +72,7 @@ fn measure(name: &str, kind: &str, roots: Roots, time: Duration) -> anyhow::Resu
     let mut report = Report::new();
     let model = model::read(&[(Arc::from("bench.toml"), text)], &mut report).with_context(|| report.render())?;
     let check = Arc::new(model.checks.into_iter().next().context("a check")?);
-    let count = if name.starts_with("exec") { TARGETS / 10 } else { TARGETS };
-    let targets = (0..count).map(|id| Target { id, check: Arc::clone(&check), address: LOOPBACK }).collect();
+    let targets = (0..TARGETS).map(|id| Target { id, check: Arc::clone(&check), address: LOOPBACK }).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let prober = Prober::start(Arc::new(Steady), Settings { max_concurrent: 4_096, seed: 1, roots });
@@ -85,9 +85,10 @@ fn measure(name: &str, kind: &str, roots: Roots, time: Duration) -> anyhow::Resu
         let (passed_before, used_before) = (passed(), used()?);
         tokio::time::sleep(time).await;
         let (outcomes, used) = (passed() - passed_before, used()? - used_before);
-        ensure!(outcomes > 0 && stats.fail.load(Ordering::Relaxed) == 0, "{name}: something failed");
+        ensure!(outcomes > 0, "{name}: nothing passed");
+        let others = stats.fail.load(Ordering::Relaxed) + stats.inconclusive.load(Ordering::Relaxed);
         let each = used.as_secs_f64() * 1e6 / outcomes as f64;
-        println!("{name:<34} {outcomes:>9} {each:>12.1} {:>12}", stats.late_max.load(Ordering::Relaxed));
+        println!("{name:<24} {outcomes:>9} {others:>7} {each:>9.1} {:>12}", stats.late_max.load(Ordering::Relaxed));
         Ok(())
     })
 }

@@ -182,6 +182,7 @@ fn what_we_cannot_do_is_not_the_other_ends_failure() {
         (libc::ENOMEM, ProbeResult::Inconclusive, "out of memory"),
         (libc::ENETUNREACH, ProbeResult::Inconclusive, "no route"),
         (libc::EAFNOSUPPORT, ProbeResult::Inconclusive, "no route"),
+        (libc::EINVAL, ProbeResult::Inconclusive, "no route"),
         (libc::EADDRNOTAVAIL, ProbeResult::Inconclusive, "no source address"),
         (libc::EACCES, ProbeResult::Inconclusive, "no permission"),
         (libc::EPERM, ProbeResult::Inconclusive, "no permission"),
