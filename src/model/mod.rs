@@ -33,5 +33,6 @@ mod validate;
 mod tests;
 
 pub use checks::*;
+pub use read::check_references;
 pub use types::*;
 pub use validate::read;

@@ -116,7 +116,7 @@ impl Miss {
     /// |---|---|---|
     /// | EMFILE, ENFILE | inconclusive | too many open files |
     /// | ENOBUFS, ENOMEM | inconclusive | out of memory |
-    /// | ENETUNREACH, EAFNOSUPPORT | inconclusive | no route |
+    /// | ENETUNREACH, EAFNOSUPPORT; EINVAL: a black hole, a scope that is missing | inconclusive | no route |
     /// | EADDRNOTAVAIL | inconclusive | no source address |
     /// | EACCES, EPERM | inconclusive | no permission |
     /// | ECONNREFUSED | fail | refused |
@@ -128,7 +128,7 @@ impl Miss {
         match error.raw_os_error() {
             Some(libc::EMFILE | libc::ENFILE) => return Self::inconclusive("too many open files"),
             Some(libc::ENOBUFS | libc::ENOMEM) => return Self::inconclusive("out of memory"),
-            Some(libc::ENETUNREACH | libc::EAFNOSUPPORT) => return Self::inconclusive("no route"),
+            Some(libc::ENETUNREACH | libc::EAFNOSUPPORT | libc::EINVAL) => return Self::inconclusive("no route"),
             Some(libc::EADDRNOTAVAIL) => return Self::inconclusive("no source address"),
             Some(libc::EACCES | libc::EPERM) => return Self::inconclusive("no permission"),
             Some(libc::EHOSTUNREACH) => return Self::fail("unreachable"),

@@ -51,17 +51,17 @@ pub struct Prober {
     slots: watch::Sender<Arc<[Arc<Slot>]>>,
     stats: Arc<ProbeStats>,
     /// Dropped with the prober, which ends them and everything they started.
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 impl Prober {
-    /// Starts on the current tokio runtime, without targets. The runtime should have no other work: what else keeps
+    /// Starts on the current tokio runtime, which needs I/O and time, without targets. The runtime should have no other work: what else keeps
     /// it busy makes probes late.
     pub fn start<J: Judge>(judge: Arc<J>, settings: Settings) -> Self {
         let lag = Arc::new(Lag::new());
         let execution = Execution::new(&settings.roots, Arc::clone(&lag));
         let mut prober = Self::start_with(judge, &settings, execution);
-        prober._tasks.spawn(async move { lag.watch().await });
+        prober.tasks.spawn(async move { lag.watch().await });
         prober
     }
 
@@ -72,7 +72,7 @@ impl Prober {
         let shared = Shared::new(judge, execute, Arc::clone(&stats), settings.max_concurrent);
         let mut tasks = JoinSet::new();
         tasks.spawn(schedule::run(Arc::new(shared), receiver, settings.seed));
-        Self { known: Mutex::default(), slots, stats, _tasks: tasks }
+        Self { known: Mutex::default(), slots, stats, tasks }
     }
 
     /// Replaces the set of targets; of two with one id the later counts.

@@ -235,6 +235,7 @@ fn certificate_miss(error: &CertificateError, host: &str, address: IpAddr) -> Mi
             Miss::fail(format!("certificate not valid for {}", if host.is_empty() { &address } else { host }))
         }
         CertificateError::UnknownIssuer => Miss::fail("certificate signed by an unknown authority"),
+        CertificateError::BadSignature => Miss::fail("certificate with a bad signature"),
         CertificateError::Revoked => Miss::fail("certificate revoked"),
         other => Miss::fail(format!("certificate not good: {}", bounded(&other.to_string()))),
     }

@@ -6,9 +6,11 @@ mod parts;
 use std::sync::Arc;
 use std::time;
 
-use crate::base::diagnostic::Diagnostic;
+use crate::base::diagnostic::{Diagnostic, Location};
 use crate::base::limits;
-use crate::base::toml_text::{Boolean, Choice, Duration, Form as _, Integer, List, Parsed, Table, Text, Value};
+use crate::base::toml_text::{
+    self, Boolean, Choice, Duration, Form as _, Integer, KeyReference, List, Parsed, Table, Text, Value,
+};
 use crate::dns::{Name, RecordType};
 
 use super::super::checks::CheckKind;
@@ -17,6 +19,16 @@ use super::Keyed;
 
 /// The kinds, each a key of its own in the check.
 const KINDS: [&str; 8] = ["http", "https", "tcp", "tls", "dns", "grpc", "icmp", "exec"];
+
+/// The keys of checks that have a default; those of a kind stand in the table of its name.
+pub(super) fn references() -> Vec<KeyReference> {
+    toml_text::references(|mut root| {
+        for kind in KINDS {
+            keys_of(kind, &mut root.table(kind));
+        }
+        read(root, &Keyed { key: "".into(), at: Location::in_text(&"".into(), b"", 0..0), body: () })
+    })
+}
 
 /// Reads a check; where it is wrong, something valid stands in, because references to it are right all the same.
 pub(super) fn read(mut table: Table<'_>, keyed: &Keyed<()>) -> Check {
@@ -78,36 +90,40 @@ fn kind(table: &mut Table<'_>) -> CheckKind {
 fn one_kind(value: &Value<'_>) -> Option<CheckKind> {
     let mut table =
         value.table_as("a table", Some("e.g. http = { path = \"/healthz\" }, tcp = { port = 25 }, icmp = {}"))?;
-    let kind = match value.key() {
-        "http" => http::read(&mut table, 80).map(CheckKind::Http),
+    let kind = keys_of(value.key(), &mut table);
+    table.finish();
+    kind
+}
+
+fn keys_of(kind: &str, table: &mut Table<'_>) -> Option<CheckKind> {
+    match kind {
+        "http" => http::read(table, 80).map(CheckKind::Http),
         "https" => {
-            let request = http::read(&mut table, 443);
-            let certificate = parts::certificate(&mut table);
+            let request = http::read(table, 443);
+            let certificate = parts::certificate(table);
             request.map(|request| CheckKind::Https { request, certificate })
         }
         "tcp" => {
-            let port = parts::required_port(&mut table);
-            let send = parts::text(&mut table, "send", "What is sent once the connection is open.");
-            let expect = parts::text(&mut table, "expect", "What must stand in the first 4 KiB received.");
+            let port = parts::required_port(table);
+            let send = parts::text(table, "send", "What is sent once the connection is open.");
+            let expect = parts::text(table, "expect", "What must stand in the first 4 KiB received.");
             port.map(|port| CheckKind::Tcp { port, send, expect })
         }
         "tls" => {
-            let port = parts::port(&mut table, 443);
-            let host = parts::host(&mut table, "The server name sent and verified; \"\": the address.");
-            let certificate = parts::certificate(&mut table);
+            let port = parts::port(table, 443);
+            let host = parts::host(table, "The server name sent and verified; \"\": the address.");
+            let certificate = parts::certificate(table);
             Some(CheckKind::Tls { port, host, certificate })
         }
-        "dns" => dns(&mut table),
-        "grpc" => grpc(&mut table),
+        "dns" => dns(table),
+        "grpc" => grpc(table),
         "icmp" => Some(CheckKind::Icmp),
         _ => {
             let command = table.require("command", "write command = [\"/usr/local/bin/check\", \"--quick\"]");
             let command = command.and_then(|value| List::new(Text, "list of strings").not_empty().read(&value));
             command.map(|command| CheckKind::Exec { command })
         }
-    };
-    table.finish();
-    kind
+    }
 }
 
 fn dns(table: &mut Table<'_>) -> Option<CheckKind> {

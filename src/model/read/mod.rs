@@ -20,6 +20,12 @@ pub(super) use service::{RawEndpoint, RawService};
 
 use super::types::Check;
 
+/// The keys of health checks that have a default, in the tables `http`, `tcp` …; those of every kind in the empty one.
+#[must_use]
+pub fn check_references() -> Vec<toml_text::KeyReference> {
+    check::references()
+}
+
 /// A value and its place.
 #[derive(Clone, Debug)]
 pub(super) struct At<T> {

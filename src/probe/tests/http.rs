@@ -21,7 +21,7 @@ async fn answers_are_judged() {
     let endless = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nneedle\r\n";
     let redirect = "HTTP/1.1 301 Moved\r\nLocation: http://192.0.2.1/\r\nContent-Length: 0\r\n\r\n";
     let unfinished = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nok";
-    let huge_head = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(100_000));
+    let huge_head = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(1_000_000));
     let continued = format!("HTTP/1.1 100 Continue\r\n\r\n{}", ok("ok"));
     #[rustfmt::skip]
     let rows: &[(&str, &str, &str)] = &[
@@ -182,6 +182,7 @@ fn what_we_cannot_do_is_not_the_other_ends_failure() {
         (libc::ENOMEM, ProbeResult::Inconclusive, "out of memory"),
         (libc::ENETUNREACH, ProbeResult::Inconclusive, "no route"),
         (libc::EAFNOSUPPORT, ProbeResult::Inconclusive, "no route"),
+        (libc::EINVAL, ProbeResult::Inconclusive, "no route"),
         (libc::EADDRNOTAVAIL, ProbeResult::Inconclusive, "no source address"),
         (libc::EACCES, ProbeResult::Inconclusive, "no permission"),
         (libc::EPERM, ProbeResult::Inconclusive, "no permission"),

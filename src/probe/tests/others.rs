@@ -115,7 +115,7 @@ async fn a_program_that_is_late_dies_with_all_it_started() {
         text
     });
     let script = format!("exec 3>{}; echo begun >&3; sleep 1000 & sleep 1000", pipe.display());
-    let times = "interval = \"10s\"\ntimeout = \"1s\"";
+    let times = "interval = \"10s\"\ntimeout = \"2s\"";
     assert_eq!(Bench::new().says(&shell(&script, times)).await, "fail: timeout (still running)");
     assert!(ended.await.unwrap().starts_with("begun\n"));
 }

@@ -44,9 +44,7 @@ async fn outcomes_reach_the_judge() {
     prober.set_targets(Vec::new());
     while outcomes.try_recv().is_ok() {}
     drop(prober);
-    while let Some((target, said)) = outcomes.recv().await {
-        panic!("{target}: {said}");
-    }
+    assert_eq!(outcomes.recv().await, None);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::HeaderMap;
 use hyper::body::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -26,7 +26,12 @@ struct Authority {
 
 impl Authority {
     fn new() -> Self {
+        Self::named("an authority")
+    }
+
+    fn named(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap().der().clone();
@@ -73,7 +78,7 @@ async fn https(acceptor: TlsAcceptor) -> u16 {
 
 #[tokio::test]
 async fn certificates_are_judged() {
-    let (known, unknown) = (Authority::new(), Authority::new());
+    let (known, unknown, forger) = (Authority::new(), Authority::named("another"), Authority::new());
     let bench = Bench::trusting(Roots::of([known.certificate.clone()]));
     let half = i64::try_from(DAY / 2).unwrap();
     let days = |days: i64| 2 * half * days + half;
@@ -82,6 +87,7 @@ async fn certificates_are_judged() {
     let last = known.acceptor("www.example.com", half, &[]);
     let over = known.acceptor("www.example.com", -half, &[]);
     let address = known.acceptor("127.0.0.1", days(90), &[]);
+    let forged = forger.acceptor("www.example.com", days(90), &[]);
     let foreign = unknown.acceptor("www.example.com", days(90), &[]);
     #[rustfmt::skip]
     let rows: &[(&TlsAcceptor, &str, &str)] = &[
@@ -92,6 +98,7 @@ async fn certificates_are_judged() {
         (&address, "",                                               "pass: ok"),
         (&foreign, "host = \"www.example.com\"",                     "fail: certificate signed by an unknown authority"),
         (&foreign, "host = \"www.example.com\", verify = false",     "pass: ok"),
+        (&forged,  "host = \"www.example.com\"",                     "fail: certificate with a bad signature"),
         (&over,    "host = \"www.example.com\"",                     "fail: certificate expired"),
         (&over,    "host = \"www.example.com\", verify = false",     "pass: ok (certificate expired)"),
         (&over,    "verify = false, warn_days = 0",                  "pass: ok"),

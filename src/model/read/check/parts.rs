@@ -1,6 +1,6 @@
 //! Keys that several kinds of check share.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time;
 
 use crate::base::limits;
@@ -77,15 +77,68 @@ fn http_host(text: &str) -> Result<String, Refusal> {
     }
 }
 
-/// Letters, digits, `-` and `_` between dots: what a server name or a `Host` header may hold.
+/// Letters, digits, `-` and `_` between dots: what a server name of TLS may be, or an IPv4 address.
 fn name(text: &str) -> Result<(), Refusal> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     let is_label = |label: &str| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        (1..=limits::LABEL_LEN_MAX).contains(&label.len()) && label.bytes().all(plain)
+        let hyphen = label.starts_with('-') || label.ends_with('-');
+        (1..=limits::LABEL_LEN_MAX).contains(&label.len()) && !hyphen && label.bytes().all(plain)
     };
-    if text.len() <= limits::NAME_LEN_MAX - 2 && text.split('.').all(is_label) {
+    let digits = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    let is_name = text.split('.').all(is_label) && !text.split('.').next_back().is_some_and(digits);
+    if text.parse::<Ipv4Addr>().is_ok() || (is_name && text.len() <= limits::NAME_LEN_MAX - 2) {
         Ok(())
     } else {
         Err(Refusal::with_hint("letters, digits, `-` and `_` between dots", "e.g. \"www.example.com\""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        for host in ["", "www.example.com", "a_b.example", "localhost", "192.0.2.1"] {
+            assert_eq!((tls_host(host).as_deref(), http_host(host).as_deref()), (Ok(host), Ok(host)));
+        }
+        for host in ["2001:db8::1", "::1"] {
+            assert!(tls_host(host).is_ok() && http_host(host).is_err(), "{host}");
+        }
+        for host in ["www.example.com:81", "192.0.2.1:443", "[::1]", "[2001:db8::1]:8443"] {
+            assert!(tls_host(host).is_err() && http_host(host).is_ok(), "{host}");
+        }
+        for host in [
+            ".",
+            "a..b",
+            "a.",
+            "-a.example",
+            "a-.example",
+            "192.0.2.256",
+            "1.2.3",
+            "a b",
+            "a/b",
+            "a:0",
+            "a:65536",
+            "a:",
+            "[::1",
+            "[::1]8",
+            "[::1]:",
+            "[a]",
+            "ä.example",
+            "a:1:2",
+            "a@b",
+        ] {
+            assert!(tls_host(host).is_err() && http_host(host).is_err(), "{host}");
+        }
+    }
+
+    #[test]
+    fn every_host_is_a_server_name() {
+        use crate::model::without_port;
+        for host in ["a_b.example", "x", "192.0.2.1:443", "[2001:db8::1]:8443", "[::1]", "3com.example:1"] {
+            assert!(http_host(host).is_ok());
+            assert!(rustls::pki_types::ServerName::try_from(without_port(host)).is_ok(), "{host}");
+        }
     }
 }
