@@ -224,6 +224,9 @@ impl Control {
         };
         if up.contains(&true) {
             last.copy_from_slice(up);
+        } else if !last.contains(&true) {
+            // Nobody ever saw any of it up: all are as good.
+            last.fill(true);
         }
     }
 

@@ -2,6 +2,10 @@
 
 mod script;
 
+mod happening;
+
+mod controlled;
+
 mod world;
 
 mod play;

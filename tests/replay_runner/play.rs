@@ -42,6 +42,7 @@ impl Player {
     fn step(&mut self, step: &Step) -> Result<(), String> {
         match step {
             Step::State(line) => self.world.change(line),
+            Step::Happening(happening) => self.world.happen(happening),
             Step::Clear => self.world.clear(),
             Step::Lane(lane) => {
                 self.world.use_lane(*lane);

@@ -25,8 +25,12 @@
 //! TURNS name type FROM address OVER N QUERIES [CONTINUES]
 //!   192.0.2.1 192.0.2.2                 the answers in turn, over and over; CONTINUES where this lane stopped
 //! ```
+//!
+//! What lets things happen to control (outcomes, commands, time) stands in `happening.rs`.
 
 use std::net::IpAddr;
+
+use super::happening::Happening;
 
 /// A replay that can be played.
 pub(crate) struct Replay {
@@ -48,6 +52,8 @@ pub(crate) struct Replay {
 pub(crate) enum Step {
     /// A line of the script of region states.
     State(String),
+    /// Something happens to control, or is expected of it.
+    Happening(Happening),
     /// No states, no words.
     Clear,
     /// Another lane answers.
@@ -141,6 +147,16 @@ impl Replay {
 
     fn add(&mut self, number: usize, line: &str, lines: &mut Lines<'_>) -> Result<(), String> {
         let words: Vec<&str> = line.split_whitespace().collect();
+        if let ["RELOAD"] = words.as_slice() {
+            self.steps.push((number, Step::Happening(Happening::Reload(lines.verbatim()?))));
+            return Ok(());
+        }
+        let mut block = || lines.block().into_iter().map(str::to_owned).collect();
+        if let Some(happening) = Happening::read(&words, &mut block).filter(|_| !line.starts_with(char::is_whitespace))
+        {
+            self.steps.push((number, Step::Happening(happening?)));
+            return Ok(());
+        }
         let step = match words.as_slice() {
             _ if line.starts_with(char::is_whitespace) => return Err("belongs to no step".into()),
             ["ZONE", origin] => {

@@ -15,6 +15,8 @@ use meridian::snapshot::{Snapshot, Steering, link};
 use meridian::table::States;
 use meridian::zone::{self, Served, ZoneSet};
 
+use super::controlled::Controlled;
+use super::happening::Happening;
 use super::script::{Ask, Question, Replay};
 use crate::text;
 use crate::wire::Message;
@@ -29,6 +31,10 @@ pub(crate) struct World {
     lane: u64,
     /// By type and data: the region that has the record.
     regions: HashMap<(u16, Vec<u8>), String>,
+    /// Where states come from, if not from the script.
+    control: Option<Controlled>,
+    /// The zones as they were before steered names were linked into them.
+    bare: ZoneSet,
 }
 
 impl World {
@@ -51,7 +57,8 @@ impl World {
         let model = model::read(&files, &mut report);
         let networks = replay.networks.as_deref().map(|text| ("networks.toml", text));
         let places = Places::read(Vec::new(), networks, 0, &mut report).unwrap_or_else(Places::none);
-        let linked = model.as_ref().map(|model| link(&ZoneSet::of(key, served), model));
+        let bare = ZoneSet::of(key, served);
+        let linked = model.as_ref().map(|model| link(&bare, model));
         if let Some(linked) = &linked {
             linked.report(&mut report);
         }
@@ -64,7 +71,8 @@ impl World {
                 let zones = Arc::new(linked.zones);
                 let snapshot = Snapshot { generation: 1, key, zones, steering, options: Arc::default() };
                 let regions = regions(&model);
-                Ok(Self { model, atlases, script: String::new(), snapshot, lanes: HashMap::new(), lane: 1, regions })
+                let (lanes, script) = (HashMap::new(), String::new());
+                Ok(Self { model, atlases, script, snapshot, lanes, lane: 1, regions, control: None, bare })
             }
             _ => Err(report.render()),
         }
@@ -81,6 +89,38 @@ impl World {
     pub(crate) fn clear(&mut self) -> Result<(), String> {
         self.script.clear();
         self.publish()
+    }
+
+    /// Something happens to control: the next generation.
+    pub(crate) fn happen(&mut self, happening: &Happening) -> Result<(), String> {
+        match (happening, &mut self.control) {
+            (Happening::Control(settings), _) => {
+                self.control = Some(Controlled::new(settings.clone(), &self.model)?);
+            }
+            (_, None) => return Err("CONTROL has not begun".into()),
+            (Happening::Reload(text), Some(control)) => {
+                let mut report = Report::new();
+                let model =
+                    model::read(&[("1.toml".into(), text.as_str())], &mut report).ok_or_else(|| report.render())?;
+                let linked = link(&self.bare, &model);
+                linked.report(&mut report);
+                if report.has_errors() {
+                    return Err(report.render());
+                }
+                self.atlases = Arc::new(Atlases::new(&model, Arc::clone(self.atlases.places())));
+                self.model = Arc::new(model);
+                self.regions.extend(regions(&self.model));
+                self.snapshot.zones = Arc::new(linked.zones);
+                control.adopt(&self.model)?;
+            }
+            (_, Some(control)) => control.step(happening)?,
+        }
+        let states = self.control.as_ref().ok_or("CONTROL has not begun")?.states();
+        let generation = self.snapshot.generation + 1;
+        let (model, atlases) = (Arc::clone(&self.model), Arc::clone(&self.atlases));
+        let steering = Arc::new(Steering::with_atlases(model, atlases, states, generation));
+        self.snapshot = Snapshot { generation, steering, ..self.snapshot.clone() };
+        Ok(())
     }
 
     fn publish(&mut self) -> Result<(), String> {
