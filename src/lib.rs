@@ -7,6 +7,7 @@ pub mod dns;
 pub mod wire;
 pub mod config;
 pub mod model;
+pub mod geo;
 pub mod zone;
 pub mod table;
 pub mod policy;

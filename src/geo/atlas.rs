@@ -1,0 +1,130 @@
+//! For one ranking, tolerance and set of regions: address → class of clients, and the bits of the address that decide.
+
+use std::net::IpAddr;
+
+use crate::base::ids::RegionId;
+use crate::model::{GeoRanking, Model};
+
+use super::places::{Located, Places};
+use super::prefix::{Naked, Network};
+use super::rank::{Class, Matched, Ranker};
+use super::sweep::{self, Classified};
+use super::table::Table;
+
+/// A class of an [`Atlas`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ClassId(pub u32);
+
+impl ClassId {
+    /// Clients of whom nothing is known. Their tiers are the map's `default` alone, and may be none.
+    pub const UNKNOWN: Self = Self(sweep::UNKNOWN);
+}
+
+/// Which clients prefer which regions, ready for queries.
+#[derive(Clone, Debug)]
+pub struct Atlas {
+    v4: Table<u32>,
+    v6: Table<u128>,
+    /// By [`ClassId`]; the first one is that of the unknown.
+    classes: Vec<Class>,
+    unknown: Class,
+    ranking: GeoRanking,
+    ranker: Ranker,
+}
+
+/// Why a client is in its class.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ranked {
+    /// Where it is, and who said so.
+    pub located: Located,
+    /// What decided.
+    pub matched: Matched,
+    /// The class.
+    pub class: ClassId,
+    /// How many leading bits of the address decide the class.
+    pub scope: u8,
+    /// The regions of the set and their distances after bias in kilometers, nearest first; those of which none is
+    /// known last.
+    pub distances_km: Vec<(RegionId, Option<f64>)>,
+}
+
+impl Atlas {
+    /// Makes the atlas of a ranking for a set of regions (their ids' bits). Regions no more than `tolerance_m` meters
+    /// further than the nearest are its equals.
+    #[must_use]
+    pub fn build(places: &Places, model: &Model, ranking: GeoRanking, tolerance_m: u32, regions: u128) -> Self {
+        let ranker = Ranker::new(model, ranking, tolerance_m, regions);
+        let Classified { classes, v4, v6 } = sweep::classify(places, &ranker);
+        let unknown = ranker.unknown();
+        Self { v4: Table::new(v4), v6: Table::new(v6), classes, unknown, ranking, ranker }
+    }
+
+    /// The class of an address, and how many of its leading bits decide it: all addresses that agree in so many are
+    /// of this class, and with one bit less they are not. IPv4 addresses have 0 to 32, IPv6 addresses 0 to 128.
+    #[inline]
+    #[must_use]
+    pub fn locate(&self, address: IpAddr) -> (ClassId, u8) {
+        let (class, scope) = match Naked::new(address) {
+            Naked::V4(bits) => self.v4.find(bits),
+            Naked::V6(bits) => self.v6.find(bits),
+            // If all of IPv4 is one class, these addresses are in ranges with their neighbors.
+            Naked::Clothed { outside, .. } if self.v4.len() == 1 => self.v6.find(outside),
+            Naked::Clothed { inside, bits, .. } => {
+                let (class, scope) = self.v4.find(inside);
+                (class, scope + bits)
+            }
+        };
+        (ClassId(class), scope)
+    }
+
+    /// A class; for an id of another atlas that of the unknown.
+    #[must_use]
+    pub fn class(&self, id: ClassId) -> &Class {
+        self.classes.get(id.0 as usize).unwrap_or(&self.unknown)
+    }
+
+    /// All classes, by id.
+    #[must_use]
+    pub fn classes(&self) -> &[Class] {
+        &self.classes
+    }
+
+    /// Ranges of IPv4 and of IPv6 addresses it tells apart.
+    #[must_use]
+    pub fn ranges(&self) -> (usize, usize) {
+        (self.v4.len(), self.v6.len())
+    }
+
+    /// Bytes its tables take.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.v4.size() + self.v6.size()
+    }
+
+    /// Why an address is in its class, from the places and the model it was built of.
+    #[must_use]
+    pub fn explain(&self, places: &Places, model: &Model, address: IpAddr) -> Ranked {
+        let located = places.find(address);
+        let (class, scope) = self.locate(address);
+        let entries = self.ranker.entries();
+        let place = &located.place;
+        let naked = Network::around(address, u8::MAX).undressed();
+        let networks = entries.networks.iter().map(|&(network, entry)| (network.undressed(), entry));
+        let network = networks.filter(|(network, _)| network.contains(naked)).max_by_key(|(network, _)| network.length);
+        let system = || place.asn.and_then(|asn| entries.asns.get(&asn).copied());
+        let entry = network.map(|(_, entry)| entry).or_else(system).or_else(|| entries.of_place(place));
+        let map = match self.ranking {
+            GeoRanking::Distance => None,
+            GeoRanking::Map(id) => model.geomaps.get(id.index()),
+        };
+        let matched = match entry.and_then(|entry| map?.entries.get(entry as usize)) {
+            Some((matched, _)) => Matched::Entry(matched.clone()),
+            None if place.coordinates.is_some() => Matched::Distance,
+            None => Matched::Nothing,
+        };
+        let distances = self.ranker.distances(place.coordinates).into_iter();
+        let distances_km =
+            distances.map(|(region, distance_m)| (region, distance_m.map(|m| f64::from(m) / 1_000.0))).collect();
+        Ranked { located, matched, class, scope, distances_km }
+    }
+}
