@@ -43,6 +43,14 @@ pub const ANSWERS_MAX: usize = 8;
 /// Buckets a region split is evaluated into at publish; a share is right to about 0.1 %.
 pub const REGION_BUCKETS: usize = 1_024;
 
+/// Regions of one set up to which every order of them is told apart; 8! orders are far more than the earth has places
+/// for, but with more regions the orders of the far ones would cut the address space into crumbs.
+pub const REGIONS_ORDERED_MAX: usize = 8;
+/// Tiers of a client class that are exact where a set has more regions; the rest follows from the first of them.
+pub const TIERS_EXACT: usize = 4;
+/// Seconds after which a location database is called old: within a year several percent of all networks move.
+pub const DATABASE_AGE_MAX_S: u64 = 366 * 86_400;
+
 /// `$INCLUDE` nesting: deeper is a cycle in all but name.
 pub const INCLUDE_DEPTH_MAX: usize = 16;
 /// Records one `$GENERATE` line may make: a typo must not fill the memory.

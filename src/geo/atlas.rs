@@ -27,9 +27,9 @@ pub struct Atlas {
     v6: Table<u128>,
     /// By [`ClassId`]; the first one is that of the unknown.
     classes: Vec<Class>,
+    unknown: Class,
     ranking: GeoRanking,
     ranker: Ranker,
-    nothing: Class,
 }
 
 /// Why a client is in its class.
@@ -55,7 +55,8 @@ impl Atlas {
     pub fn build(places: &Places, model: &Model, ranking: GeoRanking, tolerance_m: u32, regions: u128) -> Self {
         let ranker = Ranker::new(model, ranking, tolerance_m, regions);
         let Classified { classes, v4, v6 } = sweep::classify(places, &ranker);
-        Self { v4: Table::new(v4), v6: Table::new(v6), classes, ranking, ranker, nothing: Class::default() }
+        let unknown = ranker.unknown();
+        Self { v4: Table::new(v4), v6: Table::new(v6), classes, unknown, ranking, ranker }
     }
 
     /// The class of an address, and how many of its leading bits decide it: all addresses that agree in so many are
@@ -79,7 +80,7 @@ impl Atlas {
     /// A class; for an id of another atlas that of the unknown.
     #[must_use]
     pub fn class(&self, id: ClassId) -> &Class {
-        self.classes.get(id.0 as usize).unwrap_or(&self.nothing)
+        self.classes.get(id.0 as usize).unwrap_or(&self.unknown)
     }
 
     /// All classes, by id.

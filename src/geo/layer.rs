@@ -67,9 +67,4 @@ impl Layer {
     pub(super) fn map(&self, mut value: impl FnMut(u32) -> u32) -> Self {
         Self { v4: self.v4.map(&mut value), v6: self.v6.map(&mut value) }
     }
-
-    /// True if all addresses have one value.
-    pub(super) fn is_uniform(&self) -> bool {
-        self.v4.len() == 1 && self.v6.len() == 1 && self.v4.values() == self.v6.values()
-    }
 }

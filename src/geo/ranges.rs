@@ -88,24 +88,6 @@ impl<B: Bits> Ranges<B> {
         }
     }
 
-    /// Ranges of disjoint blocks in order, each with first and last address; between them is `gap`.
-    pub(super) fn of_blocks(blocks: impl IntoIterator<Item = (B, B, u32)>, gap: u32) -> Self
-    where
-        B: TryFrom<u128>,
-    {
-        let mut ranges = Self::all(gap);
-        for (first, last, value) in blocks {
-            ranges.push(first, value);
-            let next: u128 = last.into();
-            if let Some(next) = next.checked_add(1).and_then(|next| B::try_from(next).ok()) {
-                ranges.push(next, gap);
-            }
-        }
-        ranges.starts.shrink_to_fit();
-        ranges.values.shrink_to_fit();
-        ranges
-    }
-
     /// The value at an address and the length of the shortest prefix around it with that value alone.
     pub(super) fn find(&self, address: B) -> (u32, u8) {
         let next = self.starts.partition_point(|&start| start <= address);
@@ -130,10 +112,6 @@ impl<B: Bits> Ranges<B> {
 
     pub(super) fn values(&self) -> &[u32] {
         &self.values
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.starts.len()
     }
 
     /// Gives back the starts and the values.
@@ -178,7 +156,8 @@ mod tests {
 
     #[test]
     fn ranges_merge_and_are_found() {
-        let ranges = Ranges::<u32>::of_blocks([(10, 19, 1), (20, 29, 1), (30, 39, 2), (u32::MAX, u32::MAX, 3)], 0);
+        let ranges: Ranges<u32> =
+            flatten(vec![(10, 19, 1), (20, 29, 1), (30, 39, 2), (u32::MAX.into(), u32::MAX.into(), 3)], 0);
         assert_eq!(ranges.starts(), [0, 10, 30, 40, u32::MAX]);
         assert_eq!(ranges.values(), [0, 1, 2, 0, 3]);
         for (address, value) in [(0, 0), (9, 0), (10, 1), (29, 1), (30, 2), (40, 0), (u32::MAX, 3)] {
@@ -189,7 +168,7 @@ mod tests {
 
     #[test]
     fn the_scope_is_the_shortest_prefix_inside() {
-        let ranges = Ranges::<u32>::of_blocks([(0x0a01_0200, 0x0a01_02ff, 1)], 0);
+        let ranges: Ranges<u32> = flatten(vec![(0x0a01_0200, 0x0a01_02ff, 1)], 0);
         // Inside: 10.1.2.0/24 itself. Outside: what does not touch it.
         assert_eq!(ranges.find(0x0a01_0203), (1, 24));
         assert_eq!(ranges.find(0x0a01_0300), (0, 24));

@@ -92,9 +92,9 @@ impl Ranker {
             let mut left = regions;
             let masks = tiers.iter().map(|tier| tier.iter().fold(0, |mask, &id| mask | bit(id)));
             let masks = masks.map(|mask| {
-                let own = left & mask;
+                let tier = left & mask;
                 left &= !mask;
-                own
+                tier
             });
             masks.filter(|&mask| mask != 0).collect::<Vec<u128>>()
         };

@@ -11,7 +11,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::place::Coordinates;
 
@@ -195,17 +195,17 @@ impl<'de> Visitor<'de> for LooseVisitor {
         Ok(Loose { number: Some(number), ..Loose::default() })
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Loose<'de>, E> {
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Loose<'de>, E> {
         // Systems have 32 bits, so every number that matters is exact.
-        Ok(Loose { number: Some(number as f64), ..Loose::default() })
+        self.visit_f64(number as f64)
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<Loose<'de>, E> {
-        Ok(Loose { number: Some(number as f64), ..Loose::default() })
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Loose<'de>, E> {
+        self.visit_f64(number as f64)
     }
 
-    fn visit_u128<E>(self, number: u128) -> Result<Loose<'de>, E> {
-        Ok(Loose { number: Some(number as f64), ..Loose::default() })
+    fn visit_u128<E: Error>(self, number: u128) -> Result<Loose<'de>, E> {
+        self.visit_f64(number as f64)
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Loose<'de>, E> {
