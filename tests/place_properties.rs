@@ -32,9 +32,8 @@ fn network() -> impl Strategy<Value = (u32, u8)> {
 
 /// Regions in an order, cut into tiers.
 fn ranking() -> impl Strategy<Value = Vec<Vec<usize>>> {
-    (Just((0..REGIONS.len()).collect::<Vec<_>>()).prop_shuffle(), 1..=REGIONS.len(), 1..=2_usize).prop_map(
-        |(order, take, width)| order[..take].chunks(width).map(<[usize]>::to_vec).collect(),
-    )
+    (Just((0..REGIONS.len()).collect::<Vec<_>>()).prop_shuffle(), 1..=REGIONS.len(), 1..=2_usize)
+        .prop_map(|(order, take, width)| order[..take].chunks(width).map(<[usize]>::to_vec).collect())
 }
 
 #[derive(Clone, Debug)]
@@ -119,7 +118,8 @@ impl World {
     }
 
     fn region_file(&self) -> String {
-        let places = ["lat = 50.1, lon = 8.7", "lat = 38.9, lon = -77.4", "lat = 1.3, lon = 103.9", "lat = -23.5, lon = -46.6"];
+        let places =
+            ["lat = 50.1, lon = 8.7", "lat = 38.9, lon = -77.4", "lat = 1.3, lon = 103.9", "lat = -23.5, lon = -46.6"];
         let mut text = String::new();
         for (region, place) in REGIONS.iter().zip(places) {
             let bias = if *region == "a" { self.bias } else { 0 };
@@ -140,13 +140,20 @@ impl World {
             writeln!(text, "countries = {{ {} }}", rows(countries)).expect("a string");
             writeln!(text, "continents = {{ {} }}", rows(continents)).expect("a string");
         }
-        let weights: Vec<String> = REGIONS.iter().zip(&self.weights).map(|(key, weight)| format!("{key} = {weight}")).collect();
-        writeln!(text, "[services.s]\nnames = ['s.example']\npolicy = 'p'\ncheck = 'c'\nhints = true\nweights = {{ {} }}", weights.join(", "))
-            .expect("a string");
+        let weights: Vec<String> =
+            REGIONS.iter().zip(&self.weights).map(|(key, weight)| format!("{key} = {weight}")).collect();
+        writeln!(
+            text,
+            "[services.s]\nnames = ['s.example']\npolicy = 'p'\ncheck = 'c'\nhints = true\nweights = {{ {} }}",
+            weights.join(", ")
+        )
+        .expect("a string");
         for (index, region) in REGIONS.iter().enumerate() {
             // Two endpoints, each with both families: what happens to one happens to both of its addresses.
             let endpoint = |number: usize| {
-                format!("{{ records = ['A 192.0.{index}.{number}', 'AAAA 2001:db8:{index}::{number}'], check_address = '192.0.{index}.{number}' }}")
+                format!(
+                    "{{ records = ['A 192.0.{index}.{number}', 'AAAA 2001:db8:{index}::{number}'], check_address = '192.0.{index}.{number}' }}"
+                )
             };
             writeln!(text, "endpoints.{region} = [{}, {}]", endpoint(0), endpoint(1)).expect("a string");
         }
@@ -170,9 +177,11 @@ impl World {
             networks.filter(|network| contains(*network, address)).max_by_key(|(_, length)| *length)
         };
         let own = longest(&mut self.map_networks.iter().map(|(network, _)| *network));
-        let entry = own.and_then(|own| self.map_networks.iter().find(|(network, _)| *network == own)).map(|(_, tiers)| tiers);
+        let entry =
+            own.and_then(|own| self.map_networks.iter().find(|(network, _)| *network == own)).map(|(_, tiers)| tiers);
         let known = longest(&mut self.networks.iter().map(|(network, _)| *network));
-        let country = known.and_then(|known| self.networks.iter().find(|(network, _)| *network == known)).map(|(_, at)| *at);
+        let country =
+            known.and_then(|known| self.networks.iter().find(|(network, _)| *network == known)).map(|(_, at)| *at);
         let by_country = || self.countries.iter().find(|(at, _)| Some(*at) == country).map(|(_, tiers)| tiers);
         // The countries stand in the order of their continents.
         let by_continent = || self.continents.iter().find(|(at, _)| Some(*at) == country).map(|(_, tiers)| tiers);
