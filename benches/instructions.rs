@@ -15,7 +15,9 @@ use meridian::base::diagnostic::Report;
 use meridian::base::files::MemoryFiles;
 use meridian::base::hash::HashKey;
 use meridian::dns::Name;
+use meridian::geo::{DatabaseFile, Places};
 use meridian::model;
+use meridian::policy::Atlases;
 use meridian::snapshot::{Snapshot, Steering, link};
 use meridian::table::States;
 use meridian::zone::{self, Served, ZoneSet};
@@ -57,6 +59,8 @@ enum Measured {
     Weighted,
     /// The same with a client subnet, another one for each query.
     WeightedSubnets,
+    /// Names steered by place, a map of continents and countries, to four regions; a client subnet as above.
+    GeoSubnets,
     /// Names steered to one region, round robin among two endpoints.
     Failover,
 }
@@ -79,11 +83,12 @@ fn prepare(measured: Measured) -> Box<dyn FnMut() -> usize> {
     let snapshot = match measured {
         Measured::Names1k | Measured::Names1m | Measured::NamesPlain | Measured::Absent => snapshot(&zone(names), None),
         Measured::Weighted | Measured::WeightedSubnets => snapshot(&zone(0), Some(&regions("weighted", names))),
+        Measured::GeoSubnets => snapshot(&zone(0), Some(&regions("mapped", names))),
         Measured::Failover => snapshot(&zone(0), Some(&regions("failover", names))),
     };
     let kind = match measured {
         Measured::Absent => Kind::Absent,
-        Measured::WeightedSubnets => Kind::Subnets,
+        Measured::WeightedSubnets | Measured::GeoSubnets => Kind::Subnets,
         Measured::Names1k | Measured::Names1m | Measured::NamesPlain | Measured::Weighted | Measured::Failover => {
             Kind::Names
         }
@@ -128,6 +133,9 @@ fn zone(names: u32) -> String {
 /// Regions, and one service for each of the first names.
 fn regions(policy: &str, names: u32) -> String {
     let mut text = String::from("[checks.web]\ntcp = { port = 80 }\n");
+    if policy == "mapped" {
+        text.push_str(MAPPED);
+    }
     for region in ["ams", "fra", "iad", "sin"] {
         let _ = writeln!(text, "[regions.{region}]");
     }
@@ -147,6 +155,26 @@ fn regions(policy: &str, names: u32) -> String {
     text
 }
 
+/// A policy by place.
+const MAPPED: &str = r#"
+[policies.mapped]
+mode = "active-active"
+prefer = "geo"
+geomap = "world"
+[geomaps.world]
+countries = { GB = ["ams", "fra"], US = ["iad", "ams"], IN = ["sin", "fra"] }
+continents = { AF = ["fra", "ams"], AS = ["sin", "fra"], EU = ["fra", "ams"], NA = ["iad"], OC = ["sin"], SA = ["iad"] }
+default = ["ams"]
+"#;
+
+/// Countries of networks, of the database that comes with the source.
+fn places(report: &mut Report) -> Places {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/geoip/country.mmdb");
+    let bytes = std::fs::read(path).unwrap_or_default();
+    let database = DatabaseFile { path: path.into(), bytes };
+    Places::read(vec![database], None, 0, report).unwrap_or_else(Places::none)
+}
+
 fn snapshot(zone: &str, regions: Option<&str>) -> Snapshot {
     let key = HashKey::new(1, 2);
     let mut report = Report::new();
@@ -159,7 +187,10 @@ fn snapshot(zone: &str, regions: Option<&str>) -> Snapshot {
     linked.report(&mut report);
     assert!(!report.has_errors(), "{}", report.render());
     let states = States::all_up(&model);
-    let steering = Arc::new(Steering::new(Arc::new(model), &states, 1));
+    let places = if regions.is_some() { places(&mut report) } else { Places::none() };
+    assert!(!report.has_errors(), "{}", report.render());
+    let atlases = Arc::new(Atlases::new(&model, Arc::new(places)));
+    let steering = Arc::new(Steering::with_atlases(Arc::new(model), atlases, &states, 1));
     Snapshot { generation: 1, key, zones: Arc::new(linked.zones), steering, options: Arc::default() }
 }
 

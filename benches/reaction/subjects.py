@@ -186,6 +186,7 @@ def milliseconds(seconds):
 CASES = {
     "meridian-5s": Case(Meridian, "interval 5 s, retry 1 s, fall 3", 5.0, 1.0, 3),
     "meridian-100ms": Case(Meridian, "interval 100 ms, retry 100 ms, fall 3", 0.1, 0.1, 3),
+    "meridian-1s-1": Case(Meridian, "interval 1 s, fall 1", 1.0, 1.0, 1),
     "gdnsd": Case(Gdnsd, "interval 2 s (its least), down_thresh 3", 2.0, 2.0, 3),
     "gdnsd-1": Case(Gdnsd, "interval 2 s (its least), down_thresh 1", 2.0, 2.0, 1),
     "pdns": Case(Pdns, "ifurlup, lua-health-checks-interval 1 (its least)", 1.0, 1.0, 1),
