@@ -25,13 +25,6 @@ pub const ADDITIONAL_NAMES_MAX: usize = 32;
 
 /// Regions in one model: a region set is one `u128`.
 pub const REGIONS_MAX: usize = 128;
-/// Regions of one set up to which every order of them is told apart; 8! orders are far more than the earth has places
-/// for, but with more regions the orders of the far ones would cut the address space into crumbs.
-pub const REGIONS_ORDERED_MAX: usize = 8;
-/// Tiers of a client class that are exact where a set has more regions; the rest follows from the first of them.
-pub const TIERS_EXACT: usize = 4;
-/// Seconds after which a location database is called old: within a year several percent of all networks move.
-pub const DATABASE_AGE_MAX_S: u64 = 366 * 86_400;
 /// Atlases of one model: each is some megabytes, and more sets of regions than this are hardly meant one by one.
 pub const ATLASES_MAX: usize = 256;
 /// Splits kept for services that come back to a state: a few kilobytes each.
