@@ -17,11 +17,11 @@ use crate::answer::Lane;
 use crate::base::diagnostic::Report;
 use crate::base::hash::HashKey;
 use crate::base::limits::{RELOADS_MAX, STATE_SAVE_MS, STREAM_DRAIN_MS, UDP_RECEIVE_BUFFER};
-use crate::base::moment::Moment;
 use crate::config::Config;
 use crate::control::{self, Command, Control, Done, Refusal};
 use crate::journal::Entry;
 use crate::metrics::{Metrics, ReloadResult};
+use crate::probe::Prober;
 use crate::run::board::Board;
 use crate::run::loader::Loader;
 use crate::run::notify::{Notice, notify};
@@ -110,25 +110,13 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
         recorder: recorder.clone(),
     });
     let admin_stop = Stop::default();
-    tokio::spawn(admin::serve(parts.admin, parts.token, operations, admin_stop.clone()));
 
     let (first_round, round_done) = oneshot::channel();
     let (prober, probing) = probing::start(events.clone(), random::word()?)?;
+    // Set once, here.
     let _ = parts.sweep.probes.set(prober.stats());
-    let clock = Clock::start();
-    let publishing = publisher::start(
-        publisher::Parts {
-            published: Arc::clone(&parts.published),
-            key: parts.key,
-            board: Arc::clone(&parts.sweep.board),
-            control: begin(&config, clock.now()),
-            prober,
-            recorder,
-            clock,
-            first_round,
-        },
-        incoming,
-    )?;
+    let publishing = publisher::start(parts.publisher(&config, prober, recorder, first_round), incoming)?;
+    tokio::spawn(admin::serve(parts.admin, parts.token, operations, admin_stop.clone()));
     let start_wait = config.start.wait;
     let mut reloads = Reloads {
         settings,
@@ -169,15 +157,6 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     finish(publishing, recording).await;
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Control as an earlier process left it.
-fn begin(config: &Config, now: Moment) -> Control {
-    let mut control = Control::new(control::Settings::from(config));
-    if let Some(saved) = recorder::saved_state(&config.state.folder) {
-        control.restore(now, &saved);
-    }
-    control
 }
 
 /// Waits for the first outcome of every check, but not for ever.
@@ -294,6 +273,33 @@ impl Parts {
         };
         let lanes = Lanes { listeners, stream_options };
         Ok(Self { key, lanes, admin, token, published: Arc::new(Published::new(first)), sweep })
+    }
+}
+
+impl Parts {
+    /// What the publisher works with: control as an earlier process left it, among other things.
+    fn publisher(
+        &self,
+        config: &Config,
+        prober: Prober,
+        recorder: Recorder,
+        first_round: oneshot::Sender<()>,
+    ) -> publisher::Parts {
+        let clock = Clock::start();
+        let mut control = Control::new(control::Settings::from(config));
+        if let Some(saved) = recorder::saved_state(&config.state.folder) {
+            control.restore(clock.now(), &saved);
+        }
+        publisher::Parts {
+            published: Arc::clone(&self.published),
+            key: self.key,
+            board: Arc::clone(&self.sweep.board),
+            control,
+            prober,
+            recorder,
+            clock,
+            first_round,
+        }
     }
 }
 
