@@ -337,6 +337,15 @@ fn numbers_of_targets_stay() {
 }
 
 #[test]
+fn other_settings_count_from_the_next_model_on() {
+    let mut play = Play::new();
+    let count = play.control.targets().len();
+    play.control.configure(Settings { references: Vec::new(), ..settings() });
+    assert!(play.control.adopt(play.now, Arc::clone(&play.models[0])).retarget);
+    assert_eq!(play.control.targets().len(), count - 1);
+}
+
+#[test]
 fn a_certificate_that_ends_soon_is_told_once() {
     let mut play = Play::new();
     let id = play.control.targets()[0].id;
