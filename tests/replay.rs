@@ -135,6 +135,38 @@ fn what_is_wrong_is_seen() {
 }
 
 #[test]
+fn what_control_does_otherwise_is_seen() {
+    let right = "CONTROL wait 1s\nPROBE ALL pass\nPROBE c@192.0.2.1 fail x3 every 1s\nSTATE OF c@192.0.2.1 down 0 0\n\
+                 STATE OF web/fra/192.0.2.1 down steady 25\nSTATE OF web region fra down\nSTATE OF one held fra\n\
+                 EXPECT EVENT check_down c@192.0.2.1\nEXPECT NO EVENT check_down\nCOMMAND drain iad\n  REFUSED web\n\
+                 COMMAND drain one/fra yes\n  SAYS drain\nSTATE OF one standing drained\nTIME +1h\nRESTART after 1s\n\
+                 STATE OF one change none\nSTATE OF guard quiet\nSTATE OF targets 4\nSTATE OF first-round open\n";
+    assert_eq!(small(right), [] as [&str; 0]);
+    for (from, to, word) in [
+        ("x3", "x2", "c@192.0.2.1 is up"),
+        ("down 0 0", "down 0 1", "down 0 0"),
+        ("steady 25", "steady 24", "steady 25"),
+        ("region fra down", "region fra drained", "region fra down"),
+        ("held fra", "held iad", "held fra"),
+        ("EVENT check_down c@192.0.2.1", "EVENT check_down c@192.0.2.2", "the event says"),
+        ("EVENT check_down c@192.0.2.1", "EVENT check_up", "only these events"),
+        ("NO EVENT check_down", "NO EVENT endpoint_down", "there is one"),
+        ("REFUSED web", "REFUSED mail", "refused"),
+        ("iad\n  REFUSED web", "iad yes\n  REFUSED web", "not refused"),
+        ("  SAYS drain", "  SAYS force", "answered"),
+        ("one/fra yes", "one/fra", "refused"),
+        ("guard quiet", "guard holds", "quiet"),
+        ("targets 4", "targets 5", "4"),
+        ("first-round open", "first-round done", "open"),
+        ("c@192.0.2.1 fail", "c@192.0.2.9 fail", "no such target"),
+        ("CONTROL wait 1s\n", "", "CONTROL has not begun"),
+    ] {
+        let found = small(&right.replacen(from, to, 1));
+        assert!(!found.is_empty() && found.concat().contains(word), "`{word}` is not in {found:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_refused() {
     for steps in [
         "NONSENSE\n",
@@ -150,6 +182,14 @@ fn what_cannot_be_read_is_refused() {
         "MOVED NOWHERE\n",
         "  ANSWER www.example.com. 30 A 192.0.2.1\n",
         "ZONE example.net.\n",
+        "CONTROL hold soon\n",
+        "CONTROL sooner 5s\n",
+        "TIME 5s\n",
+        "PROBE c@192.0.2.1 perhaps\n",
+        "PROBE c@192.0.2.1 fail x3\n",
+        "COMMAND paint fra\n",
+        "COMMAND drain fra\n  NONSENSE\n",
+        "RELOAD\n",
     ] {
         assert!(Replay::read(&format!("{SMALL}{steps}")).is_err(), "{steps}");
     }

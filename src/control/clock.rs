@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::base::ids::ServiceId;
 use crate::base::moment::Moment;
 use crate::health::Override;
-use crate::model::Failback;
+use crate::model::{Failback, Service};
 
-use super::course::ramp_part;
+use super::course::{Course, ramp_part};
 use super::event::{Effects, Event, EventKind};
 use super::hub::Control;
 use super::step::{Step, about};
@@ -55,16 +55,30 @@ impl Control {
         self.reword(expired.iter().map(|word| word.target.as_str()), step);
     }
 
-    /// Works out anew what operators say about these targets.
-    pub(super) fn reword<'t>(&mut self, targets: impl IntoIterator<Item = &'t str>, step: &mut Step) {
+    /// Works out anew what operators say about these targets, and what follows.
+    fn reword<'t>(&mut self, targets: impl IntoIterator<Item = &'t str>, step: &mut Step) {
+        let reworded = self.change_words(targets);
+        self.announce(reworded, step);
+    }
+
+    /// Brings what operators say about these targets into the states: the services covered, and whether words about
+    /// each are others than before.
+    pub(super) fn change_words<'t>(&mut self, targets: impl IntoIterator<Item = &'t str>) -> Vec<(ServiceId, bool)> {
         self.words = Words::new(&self.model, &self.overrides);
         let mut services: Vec<ServiceId> = targets.into_iter().flat_map(|target| self.covered(target)).collect();
         services.sort_unstable();
         services.dedup();
-        for id in services {
-            if self.apply_words(id) {
+        services.into_iter().map(|id| (id, self.apply_words(id))).collect()
+    }
+
+    /// What follows from words that changed.
+    pub(super) fn announce(&mut self, reworded: Vec<(ServiceId, bool)>, step: &mut Step) {
+        for (id, differs) in reworded {
+            if differs {
                 step.dirty.push(id);
+                step.changed.push(id);
             } else {
+                // Its end may be another.
                 self.plan(id, step);
             }
         }
@@ -93,33 +107,12 @@ impl Control {
         differs
     }
 
-    /// A service whose time has come: steps of ramps, failback, or only another second less.
+    /// A service whose time has come: failback, a step of a ramp, or only another second less.
     fn go_on(&mut self, id: ServiceId, step: &mut Step) {
         let model = Arc::clone(&self.model);
         let Some(service) = model.services.get(id.index()) else { return };
         let Some(course) = self.courses.get_mut(id.index()) else { return };
         let mut course = std::mem::take(course);
-        if let Some(ramp) = self.ramp_of(service) {
-            course.ramps.retain(|&(region, begun)| match ramp_part(begun, ramp, step.now) {
-                Some(part) => {
-                    if self.states.ramp.insert((id, region), part) != Some(part) {
-                        step.changed.push(id);
-                    }
-                    true
-                }
-                None => {
-                    self.states.ramp.remove(&(id, region));
-                    step.changed.push(id);
-                    step.save = true;
-                    step.tell_one_of(EventKind::RampEnded, Some(region), service.names.len(), |at| {
-                        let mut event = about(at, EventKind::RampEnded, "", service);
-                        event.region = Some(self.region_key(region));
-                        event
-                    });
-                    false
-                }
-            });
-        }
         if let Some(Failback::After(wait)) = self.failback_of(service)
             && let Some(region) = course.failback(step.now, wait)
         {
@@ -130,6 +123,30 @@ impl Control {
             *place = course;
         }
         self.plan(id, step);
+    }
+
+    /// Brings the ramps of a service to where they are now; those that are over end.
+    pub(super) fn step_ramps(&mut self, id: ServiceId, service: &Service, course: &mut Course, step: &mut Step) {
+        let Some(ramp) = self.ramp_of(service).filter(|_| !course.ramps.is_empty()) else { return };
+        course.ramps.retain(|&(region, begun)| match ramp_part(begun, ramp, step.now) {
+            Some(part) => {
+                if self.states.ramp.insert((id, region), part) != Some(part) {
+                    step.changed.push(id);
+                }
+                true
+            }
+            None => {
+                self.states.ramp.remove(&(id, region));
+                step.changed.push(id);
+                step.save = true;
+                step.tell_one_of(EventKind::RampEnded, Some(region), service.names.len(), |at| {
+                    let mut event = about(at, EventKind::RampEnded, "", service);
+                    event.region = Some(self.region_key(region));
+                    event
+                });
+                false
+            }
+        });
     }
 }
 

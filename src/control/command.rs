@@ -221,24 +221,21 @@ impl Control {
         let expires = lasting.map(|lasting| step.now.after(lasting));
         let word = Override { target: target.clone(), action, owner, reason, since: step.now, expires };
         let replaced = self.overrides.set(word.clone());
-        self.reword([target.as_str()], step);
-        let covered = self.covered(&target);
-        if !confirm && action != Action::Up {
-            let lost = self.lost_last(&covered);
-            if !lost.is_empty() {
-                // Back to what was before; nobody has seen the difference.
-                match replaced {
-                    Some(before) => drop(self.overrides.set(before)),
-                    None => drop(self.overrides.remove(&target, action)),
-                }
-                *step = Step::new(step.now);
-                self.reword([target.as_str()], step);
-                self.table.repair(&self.states, covered.iter().copied());
-                *step = Step::new(step.now);
-                let services = lost.iter().take(EVENT_NAMES_MAX).map(|&id| self.service_key(id)).collect();
-                return Err(Refusal::LastRegion { services, count: lost.len() });
+        let reworded = self.change_words([target.as_str()]);
+        let covered: Vec<ServiceId> = reworded.iter().map(|(id, _)| *id).collect();
+        let lost = if confirm || action == Action::Up { Vec::new() } else { self.lost_last(&covered) };
+        if !lost.is_empty() {
+            // Back to what was before; nobody has seen the difference.
+            match replaced {
+                Some(before) => drop(self.overrides.set(before)),
+                None => drop(self.overrides.remove(&target, action)),
             }
+            self.change_words([target.as_str()]);
+            self.table.repair(&self.states, covered);
+            let services = lost.iter().take(EVENT_NAMES_MAX).map(|&id| self.service_key(id)).collect();
+            return Err(Refusal::LastRegion { services, count: lost.len() });
         }
+        self.announce(reworded, step);
         step.tell(word_event(step.now, EventKind::OverrideSet, &word));
         step.save = true;
         let mut done = self.done(step.now, format!("{} {target}", action.as_str()), &covered);
@@ -269,8 +266,10 @@ impl Control {
             step.tell(word_event(step.now, EventKind::OverrideCleared, &Override { owner: by, ..word.clone() }));
         }
         step.save = true;
-        self.reword([target], step);
-        let mut done = self.done(step.now, format!("enabled {target}"), &self.covered(target));
+        let reworded = self.change_words([target]);
+        let covered: Vec<ServiceId> = reworded.iter().map(|(id, _)| *id).collect();
+        self.announce(reworded, step);
+        let mut done = self.done(step.now, format!("enabled {target}"), &covered);
         done.still = still;
         Ok(done)
     }

@@ -230,7 +230,7 @@ impl Control {
         }
     }
 
-    /// Puts on the agenda when the service changes by the clock alone, and publishes how soon that is.
+    /// Brings ramps up to date, puts on the agenda when the service changes by the clock alone, and publishes how soon that is.
     pub(super) fn plan(&mut self, id: ServiceId, step: &mut Step) {
         let model = std::sync::Arc::clone(&self.model);
         let Some(service) = model.services.get(id.index()) else { return };
@@ -240,6 +240,15 @@ impl Control {
         };
         let ramp = self.ramp_of(service).unwrap_or_default();
         let horizon = self.wiring.horizon(id);
+        let Some(course) = self.courses.get_mut(id.index()) else { return };
+        if !course.ramps.is_empty() {
+            // Before the next step is looked for, the one that is due now must have been taken.
+            let mut course = std::mem::take(course);
+            self.step_ramps(id, service, &mut course, step);
+            if let Some(place) = self.courses.get_mut(id.index()) {
+                *place = course;
+            }
+        }
         let Some(course) = self.courses.get_mut(id.index()) else { return };
         let (change, look) = countdown(step.now, course.due(step.now, wait, ramp), horizon);
         if course.planned != look {

@@ -104,6 +104,12 @@ impl Control {
         }
     }
 
+    /// Other settings, from the next [`Control::adopt`] on. What the guard holds it goes on holding.
+    pub fn configure(&mut self, settings: Settings) {
+        self.guard.configure(settings.guard_window, settings.guard_hold, settings.references.len());
+        self.settings = settings;
+    }
+
     /// The model in force; an empty one before the first.
     #[must_use]
     pub const fn model(&self) -> &Arc<Model> {

@@ -80,6 +80,8 @@ enum Happening {
     Failback(usize),
     Release,
     Time(u64),
+    /// Time passes and whoever drives control is late.
+    Late(u64),
     Reload(usize),
     Restart,
 }
@@ -101,6 +103,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (0..SERVICES.len()).prop_map(Happening::Failback),
         1 => Just(Happening::Release),
         5 => (0..30_000_u64).prop_map(Happening::Time),
+        1 => (0..5_000_u64).prop_map(Happening::Late),
         1 => (0..3_usize).prop_map(Happening::Reload),
         1 => Just(Happening::Restart),
     ]
@@ -167,14 +170,19 @@ impl Play {
             }
             Happening::Release => self.command(Command::GuardRelease { owner: owner() }),
             Happening::Time(ms) => self.pass(ms),
+            Happening::Late(ms) => self.now = self.now.after(Duration::from_millis(ms)),
             Happening::Reload(number) => {
+                self.pass(0);
                 self.adopt(number);
                 // Once more changes nothing.
                 let states = self.control.states().clone();
                 self.adopt(number);
                 assert_eq!(self.control.states(), &states);
             }
-            Happening::Restart => self.restart(),
+            Happening::Restart => {
+                self.pass(0);
+                self.restart();
+            }
         }
         self.check();
     }
@@ -293,7 +301,7 @@ fn settings() -> Settings {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 
     #[test]
     fn whatever_happens(happenings in prop::collection::vec(happening(), 1..60)) {
@@ -331,6 +339,15 @@ fn numbers_of_targets_stay() {
     assert!(second.iter().all(|(key, id)| first.get(key).is_none_or(|first| first == id)));
     assert!(!play.control.adopt(play.now, Arc::clone(&play.models[0])).retarget);
     assert!(play.control.adopt(play.now, Arc::clone(&play.models[2])).retarget);
+}
+
+#[test]
+fn other_settings_count_from_the_next_model_on() {
+    let mut play = Play::new();
+    let count = play.control.targets().len();
+    play.control.configure(Settings { references: Vec::new(), ..settings() });
+    assert!(play.control.adopt(play.now, Arc::clone(&play.models[0])).retarget);
+    assert_eq!(play.control.targets().len(), count - 1);
 }
 
 #[test]

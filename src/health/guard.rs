@@ -167,6 +167,12 @@ impl Guard {
         }
     }
 
+    /// Other numbers; what the references said is forgotten, because they may be others.
+    pub fn configure(&mut self, window: Duration, hold: Duration, references: usize) {
+        (self.window, self.hold) = (window, hold);
+        self.references = vec![None; references];
+    }
+
     /// What is going on.
     #[must_use]
     pub const fn phase(&self) -> Phase {

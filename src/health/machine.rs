@@ -145,15 +145,16 @@ impl Machine {
         if self.is_failing() { rule.retry } else { rule.interval }
     }
 
-    /// How long its state cannot change: the probes that are left until it would, at the present cadence.
+    /// How long its state cannot change: the probes that are left until it would, at the present cadence. Nothing while
+    /// there was no outcome: the first one may come any moment.
     #[must_use]
     pub fn steady(&self, rule: &Rule) -> Duration {
         let left = match self.health {
-            Health::Unknown => 1,
-            Health::Up => rule.fall.saturating_sub(self.n_fail),
-            Health::Down => rule.rise.saturating_sub(self.n_ok),
+            Health::Unknown => 0,
+            Health::Up => rule.fall.saturating_sub(self.n_fail).max(1),
+            Health::Down => rule.rise.saturating_sub(self.n_ok).max(1),
         };
-        self.cadence(rule).saturating_mul(left.max(1))
+        self.cadence(rule).saturating_mul(left)
     }
 
     /// Forgets the counters and keeps the state: what an edited check does to its machines.
@@ -205,8 +206,8 @@ mod tests {
     fn the_truth_table_holds() {
         use Health::{Down, Unknown, Up};
         for (outcomes, health, n_ok, n_fail, steady_s, cadence_s) in [
-            ("", Unknown, 0, 0, 5, 5),
-            ("???", Unknown, 0, 0, 5, 5),
+            ("", Unknown, 0, 0, 0, 5),
+            ("???", Unknown, 0, 0, 0, 5),
             // The first outcome sets the state, without thresholds.
             ("+", Up, 0, 0, 15, 5),
             ("-", Down, 0, 0, 10, 5),
