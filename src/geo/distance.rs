@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_functions_are_the_usual_ones() {
-        for step in -1_000..=1_000 {
+        for step in -1_000..=1_000_i32 {
             let angle = f64::from(step) / 1_000.0 * std::f64::consts::PI;
             let (sine, cosine) = sine_cosine(angle);
             assert!((sine - angle.sin()).abs() < 1e-14 && (cosine - angle.cos()).abs() < 1e-14, "{angle}");
