@@ -77,7 +77,11 @@ impl Net {
 const CLOTHES: [(u128, u8); 3] = [(0xffff << 32, 96), (0x0064_ff9b << 96, 96), (0x2002 << 112, 16)];
 
 fn to_address(is_v6: bool, bits: u128) -> IpAddr {
-    if is_v6 { Ipv6Addr::from_bits(bits).into() } else { Ipv4Addr::from_bits(bits as u32).into() }
+    if is_v6 {
+        Ipv6Addr::from_bits(bits).into()
+    } else {
+        Ipv4Addr::from_bits(u32::try_from(bits).expect("IPv4")).into()
+    }
 }
 
 /// A world: what each source says, in no order.
