@@ -1,6 +1,7 @@
 //! A database in the MaxMind format → ranges of locations and ranges of autonomous systems.
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use maxminddb::{LookupResult, MaxMindDbError, Reader, WithinOptions};
@@ -122,7 +123,11 @@ fn walk<'r, 'b>(
 ) -> Result<impl Iterator<Item = Result<Leaf<'r, 'b>, MaxMindDbError>>, MaxMindDbError> {
     // Prefixes without data are counted too: a tree whose nodes are shared could be walked for ages without an end.
     let most = (reader.metadata().node_count as usize).saturating_mul(3).saturating_add(2);
-    let networks = reader.networks(WithinOptions::default().include_networks_without_data())?;
+    // Trees lead to IPv4 on several ways, which the library knows by their common node. Where all of IPv4 is one leaf it
+    // would take every leaf with the same record for such a way; then there are none.
+    let has_ways_to_v4 = reader.lookup(Ipv4Addr::UNSPECIFIED.into())?.network()?.is_ipv4();
+    let options = WithinOptions::default().include_networks_without_data();
+    let networks = reader.networks(if has_ways_to_v4 { options } else { options.include_aliased_networks() })?;
     let leaves = networks.enumerate().map(move |(count, record)| {
         if count > most {
             return Err(MaxMindDbError::invalid_database("the search tree has more leaves than nodes"));

@@ -31,18 +31,18 @@ impl Layer {
     /// Adds a prefix of a database, whose prefixes come in the order of their addresses. After it comes 0.
     pub(super) fn push(&mut self, network: Network, value: u32) {
         let (is_v6, first, last) = network.range();
-        if is_v6 {
+        // An IPv6 tree holds IPv4 below ::/96; a leaf above that holds for all of IPv4.
+        let holds_v4 = is_v6 && first == 0 && network.length <= 96;
+        if is_v6 && !(holds_v4 && network.length == 96) {
             self.v6.push(first, value);
             if let Some(next) = last.checked_add(1) {
                 self.v6.push(next, 0);
             }
         }
-        // An IPv6 tree holds IPv4 below ::/96; a leaf above that holds for all of IPv4.
-        let (first, last) = match network.address {
-            IpAddr::V4(_) => (first, last),
-            IpAddr::V6(v6) if v6.is_unspecified() && network.length <= 96 => (0, u128::from(u32::MAX)),
-            IpAddr::V6(_) => return,
-        };
+        if is_v6 && !holds_v4 {
+            return;
+        }
+        let (first, last) = if holds_v4 { (0, u128::from(u32::MAX)) } else { (first, last) };
         if let Ok(first) = u32::try_from(first) {
             self.v4.push(first, value);
         }

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::base::diagnostic::{Diagnostic, Location, Report};
-use crate::base::suggest::nearest;
 use crate::base::toml_text::{self, Source, Table, Value};
 
 use super::centroids::{centroid, countries};
@@ -134,8 +133,13 @@ fn country(text: &str) -> Result<[u8; 2], toml_text::Refusal> {
         _ => {
             let reason = "no country has this code of ISO 3166-1";
             let upper = text.to_ascii_uppercase();
-            let known = countries().find(|known| *known == upper).or_else(|| nearest(&upper, countries()));
-            Err(match known.filter(|_| text.len() <= 3) {
+            // Two letters are too few to guess by likeness; these two are what people write.
+            let meant = match upper.as_str() {
+                "UK" => Some("GB"),
+                "EL" => Some("GR"),
+                _ => countries().find(|known| *known == upper),
+            };
+            Err(match meant {
                 Some(known) => toml_text::Refusal::with_hint(reason, format!("did you mean \"{known}\"?")),
                 None => toml_text::Refusal::with_hint(reason, "write two capital letters, e.g. \"DE\""),
             })

@@ -55,7 +55,7 @@ impl Places {
         }
     }
 
-    /// Reads databases, in the order in which they are asked (see [`super::order`]), and path and text of
+    /// Reads databases, in the order in which they are asked (see [`super::order()`]), and path and text of
     /// `networks.toml`. All findings go to `report`; `None` if one is an error. `now_unix_s` are seconds since 1970.
     #[must_use]
     pub fn read(

@@ -117,7 +117,7 @@ impl Ranker {
 
     /// True if there is nothing to choose: at most one region, and nobody is kept from it.
     pub(super) fn is_trivial(&self) -> bool {
-        self.regions.count_ones() <= 1 && !(self.fence && !self.entry_tiers.is_empty())
+        self.regions.count_ones() <= 1 && (!self.fence || self.entry_tiers.is_empty())
     }
 
     /// All regions in one tier.

@@ -29,8 +29,9 @@ pub(super) struct Record<'a> {
 
 impl<'a> Record<'a> {
     fn of(fields: &Fields<'a>) -> Self {
-        let code = fields.country.text.or(fields.country_code.text).or(fields.registered_country.text);
-        let country = code.and_then(letters);
+        // IPinfo writes a code or a name into `country`.
+        let codes = [fields.country.text, fields.country_code.text, fields.registered_country.text];
+        let country = codes.into_iter().flatten().find_map(letters);
         let continent = fields.continent.text.or(fields.continent_code.text).and_then(continent);
         // No countries, but registries have used them as such.
         let (country, stand_in) = match country.as_ref() {
