@@ -3,9 +3,7 @@
 
 use crate::base::diagnostic::{Diagnostic, Location, Report};
 
-use super::super::types::{
-    Balance, Capacity, Failback, LoadFeed, Mode, Model, Policy, PolicySource, Prefer, WhenAllDown,
-};
+use super::super::types::{Balance, Capacity, LoadFeed, Mode, Model, Policy, PolicySource, Prefer};
 
 /// Notes what the model asks for in vain.
 pub(super) fn note(model: &Model, report: &mut Report) {
@@ -30,52 +28,26 @@ pub(super) fn note(model: &Model, report: &mut Report) {
     first("capacities are", limited.map(|region| &region.at), "every region counts as unlimited");
     let fed = model.regions.iter().find(|region| region.load != LoadFeed::OwnAnswers);
     first("load feeds are", fed.map(|region| &region.at), "nothing is fetched");
-    first(
-        "health checks are",
-        model.checks.first().map(|check| &check.at),
-        "nothing is probed; every endpoint counts as up",
-    );
-    first("geomaps are", model.geomaps.first().map(|geomap| &geomap.at), "`order` ranks for all clients");
-    let hinted = model.services.iter().find(|service| service.hints);
-    first("address hints are", hinted.map(|service| &service.at), "HTTPS and SVCB records are answered as written");
 }
 
-fn in_policy(policy: &Policy) -> Vec<&'static str> {
-    let mut instead = Vec::new();
-    match policy.mode {
-        Mode::ActiveActive { prefer, .. } => instead.extend(match prefer {
-            Prefer::Geo { .. } => {
-                Some("`prefer = \"geo\"`: the service's `order` ranks, without one all regions are equals")
-            }
-            Prefer::Latency { .. } => {
-                Some("`prefer = \"latency\"`: the service's `order` ranks, without one all regions are equals")
-            }
-            Prefer::Load => Some("`prefer = \"load\"`: all regions are equals, shared by `weights` alone"),
-            Prefer::ResponseTime { .. } => {
-                Some("`prefer = \"response-time\"`: the service's `order` ranks, without one all regions are equals")
-            }
-            Prefer::Equal => None,
-        }),
-        Mode::ActivePassive { failback } => {
-            let is_defined = matches!(policy.source, PolicySource::File(_));
-            if is_defined && failback != Failback::Automatic {
-                instead.push("`failback`: the first eligible region of `order` answers at once");
-            }
-        }
-        Mode::All => {}
-    }
-    match policy.balance {
-        Balance::RoundRobin | Balance::Weighted | Balance::Random | Balance::Hash => {}
+fn in_policy(policy: &Policy) -> impl Iterator<Item = &'static str> {
+    let preference = match policy.mode {
+        Mode::ActiveActive { prefer, .. } => match prefer {
+            Prefer::Latency { .. } => Some("`prefer = \"latency\"`: nothing is measured yet, nearness ranks"),
+            Prefer::Load => Some("`prefer = \"load\"`: nothing is fed yet, nearness ranks"),
+            Prefer::ResponseTime { .. } => Some("`prefer = \"response-time\"`: nothing is fed yet, nearness ranks"),
+            Prefer::Geo { .. } | Prefer::Equal => None,
+        },
+        Mode::ActivePassive { .. } | Mode::All => None,
+    };
+    let balance = match policy.balance {
+        Balance::RoundRobin | Balance::Weighted | Balance::Random | Balance::Hash => None,
         Balance::LeastConnections
         | Balance::WeightedLeastConnections
         | Balance::LeastResponseTime
         | Balance::LeastBandwidth
         | Balance::Custom
-        | Balance::LeastRecentlyLoaded => instead.push("`balance`: nothing is fed yet, endpoints take turns"),
-    }
-    match policy.when_all_down {
-        WhenAllDown::Preferred | WhenAllDown::All | WhenAllDown::NoData | WhenAllDown::ServFail => {}
-        WhenAllDown::LastHealthy | WhenAllDown::Fallback(_) => instead.push("`when_all_down`: acts as \"preferred\""),
-    }
-    instead
+        | Balance::LeastRecentlyLoaded => Some("`balance`: nothing is fed yet, endpoints take turns"),
+    };
+    preference.into_iter().chain(balance)
 }
