@@ -278,7 +278,7 @@ impl State {
                 u16::try_from(seconds).unwrap_or(PartState::STEADY)
             }
             // A word is stronger than health.
-            _ => PartState::STEADY,
+            Word::Nothing | Word::Drain | Word::Up | Word::Down => PartState::STEADY,
         }
     }
 }

@@ -36,14 +36,19 @@ fn ranking() -> impl Strategy<Value = Vec<Vec<usize>>> {
         .prop_map(|(order, take, width)| order[..take].chunks(width).map(<[usize]>::to_vec).collect())
 }
 
+/// Address bits and length.
+type Network = (u32, u8);
+/// Regions by number, in tiers.
+type Tiers = Vec<Vec<usize>>;
+
 #[derive(Clone, Debug)]
 struct World {
     /// Network, and the index of its country.
-    networks: Vec<((u32, u8), usize)>,
+    networks: Vec<(Network, usize)>,
     /// The map's entries: networks, countries, continents; its default; fence.
-    map_networks: Vec<((u32, u8), Vec<Vec<usize>>)>,
-    countries: Vec<(usize, Vec<Vec<usize>>)>,
-    continents: Vec<(usize, Vec<Vec<usize>>)>,
+    map_networks: Vec<(Network, Tiers)>,
+    countries: Vec<(usize, Tiers)>,
+    continents: Vec<(usize, Tiers)>,
     fence: bool,
     uses_map: bool,
     tolerance_km: u32,

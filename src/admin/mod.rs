@@ -22,4 +22,4 @@ mod problem;
 mod routes;
 
 pub use auth::{Token, TokenError};
-pub use routes::{Look, Operations, Readiness, ReloadOutcome, serve};
+pub use routes::{Commanded, Look, Operations, Readiness, ReloadOutcome, serve};

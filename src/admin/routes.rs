@@ -39,12 +39,15 @@ pub trait Operations: Send + Sync + 'static {
     fn look(&self, look: Look) -> bool;
 
     /// Has an operator's word done, and returns when queries are answered by it. `None`: the server ends.
-    fn command(&self, command: Command) -> Pin<Box<dyn Future<Output = Option<Result<Done, Refusal>>> + Send>>;
+    fn command(&self, command: Command) -> Pin<Box<dyn Future<Output = Commanded> + Send>>;
 
     /// Events after number `since`, or the last ones if there is none, the oldest first, at most `limit`. May wait for a
     /// disk.
     fn events(&self, since: Option<u64>, limit: usize) -> Vec<Entry>;
 }
+
+/// What an operator's word came to; `None`: the server ends.
+pub type Commanded = Option<Result<Done, Refusal>>;
 
 /// Looks at control and the snapshot in force; both are of one model.
 pub type Look = Box<dyn FnOnce(&Control, &Arc<Snapshot>, Moment) + Send>;

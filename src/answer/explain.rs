@@ -146,7 +146,7 @@ pub fn explain(snapshot: &Snapshot, question: &Question, assumed: Vec<String>) -
     let (rcode, answers) = match &message {
         Ok(message) => {
             let answers = message.answers.iter().map(ToString::to_string).collect();
-            (message.metadata.response_code.to_str().to_owned(), answers)
+            (rcode_text(message.metadata.response_code.into()), answers)
         }
         Err(_) => (String::from("no answer"), Vec::new()),
     };
@@ -183,6 +183,12 @@ pub fn without_regions(snapshot: &Snapshot, states: &States, down: &[RegionId]) 
     let changed: Vec<ServiceId> = model.services().filter(|(_, service)| touched(service)).map(|(id, _)| id).collect();
     let steering = snapshot.steering.repaired(&states, &changed, snapshot.generation);
     Snapshot { steering: steering.into(), ..snapshot.clone() }
+}
+
+/// A response code by its mnemonic.
+fn rcode_text(code: u16) -> String {
+    const MNEMONICS: [&str; 6] = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"];
+    MNEMONICS.get(usize::from(code)).map_or_else(|| format!("RCODE{code}"), |text| (*text).to_owned())
 }
 
 /// A query with EDNS and the client's network.

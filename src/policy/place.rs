@@ -180,7 +180,9 @@ fn decide(now: &Situation<'_>, model: &Model, atlases: &Atlases, held: Option<Re
             let choice = match policy.when_all_down {
                 WhenAllDown::ServFail => Choice::ServFail,
                 WhenAllDown::Fallback(_) => Choice::Fallback,
-                _ => Choice::NoData,
+                WhenAllDown::Preferred | WhenAllDown::All | WhenAllDown::LastHealthy | WhenAllDown::NoData => {
+                    Choice::NoData
+                }
             };
             let reason = if choice == Choice::Fallback { Reason::Fallback } else { Reason::AllDown };
             return Verdict::new(choice, reason, all);
@@ -217,11 +219,9 @@ fn passive(now: &Situation<'_>, held: Option<RegionId>) -> Verdict {
         return Verdict::new(Choice::NoData, Reason::AllDown, now.masks.all);
     };
     let better = mask(order.iter().copied().take_while(|&other| other != region));
-    let reason = match now.masks.reason_after(better) {
-        Reason::AllDown => Reason::AllDown,
-        _ if better & now.masks.usable != 0 => Reason::FailbackHold,
-        reason => now.masks.guarded_reason(region, reason),
-    };
+    let reason = now.masks.reason_after(better);
+    let is_held = reason != Reason::AllDown && better & now.masks.usable != 0;
+    let reason = if is_held { Reason::FailbackHold } else { now.masks.guarded_reason(region, reason) };
     Verdict::new(Choice::Region(region), reason, better | mask([region]))
 }
 

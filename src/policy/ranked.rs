@@ -148,11 +148,18 @@ impl Ranked {
             Some(split) => split.at(hash),
             None => region_of(tier & self.masks.usable),
         };
-        let reason = match self.masks.reason_after(above) {
-            Reason::Preferred if next >> region.index() & 1 == 1 => Reason::Ramp,
-            Reason::Preferred if (tier & self.masks.usable).count_ones() > 1 => Reason::Equal,
-            reason => reason,
-        };
+        let mut reason = self.masks.reason_after(above);
+        if reason == Reason::Preferred {
+            let is_next = next >> region.index() & 1 == 1;
+            let is_shared = (tier & self.masks.usable).count_ones() > 1;
+            reason = if is_next {
+                Reason::Ramp
+            } else if is_shared {
+                Reason::Equal
+            } else {
+                reason
+            };
+        }
         let reason = self.masks.guarded_reason(region, reason);
         Chosen { to: Target::Region(region), reason, watched: above | tier | next, hashed: true }
     }
@@ -191,10 +198,10 @@ impl Ranked {
             FencedDown::Fallback if reason == Reason::AllDown => Target::Fallback,
             FencedDown::NoData if reason == Reason::AllDown => Target::NoData,
             FencedDown::ServFail if reason == Reason::AllDown => Target::ServFail,
-            _ => match class.tiers.iter().find(|&&tier| tier & regions & all != 0) {
-                Some(tier) => Target::Region(region_of(tier & regions & all)),
-                None => Target::NoData,
-            },
+            FencedDown::Preferred | FencedDown::Fallback | FencedDown::NoData | FencedDown::ServFail => {
+                let tier = class.tiers.iter().map(|tier| tier & regions & all).find(|&tier| tier != 0);
+                tier.map_or(Target::NoData, |tier| Target::Region(region_of(tier)))
+            }
         };
         let reason = if to == Target::Fallback { Reason::Fallback } else { reason };
         Chosen { to, reason, watched: inside, hashed: false }

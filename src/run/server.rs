@@ -12,13 +12,13 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::admin::{self, Look, Operations, Readiness, ReloadOutcome, Token, TokenError};
+use crate::admin::{self, Commanded, Look, Operations, Readiness, ReloadOutcome, Token, TokenError};
 use crate::answer::Lane;
 use crate::base::diagnostic::Report;
 use crate::base::hash::HashKey;
 use crate::base::limits::{RELOADS_MAX, STATE_SAVE_MS, STREAM_DRAIN_MS, UDP_RECEIVE_BUFFER};
 use crate::config::Config;
-use crate::control::{self, Command, Control, Done, Refusal};
+use crate::control::{self, Command, Control};
 use crate::journal::Entry;
 use crate::metrics::{Metrics, ReloadResult};
 use crate::probe::Prober;
@@ -455,7 +455,7 @@ impl Operations for Running {
         self.events.send(Event::Look(look)).is_ok()
     }
 
-    fn command(&self, command: Command) -> Pin<Box<dyn Future<Output = Option<Result<Done, Refusal>>> + Send>> {
+    fn command(&self, command: Command) -> Pin<Box<dyn Future<Output = Commanded> + Send>> {
         let (reply, done) = oneshot::channel();
         let sent = self.events.send(Event::Command { command: Box::new(command), reply });
         Box::pin(async move {

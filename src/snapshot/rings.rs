@@ -173,9 +173,11 @@ impl Maker<'_> {
             service.regions.iter().filter(usable).flat_map(ServiceRegion::endpoint_ids).collect();
         for &rtype in &service.types {
             let (window, cursor) = (window(rtype, ANSWERS_MAX), next_cursor(true));
-            rings.push(match &policy.when_all_down {
-                WhenAllDown::Fallback(records) if is_fallback => fallback(records, rtype, window, cursor),
-                _ => self.ring(rtype, &endpoints, Balance::RoundRobin, window, cursor),
+            let last_resort =
+                if let WhenAllDown::Fallback(records) = &policy.when_all_down { Some(records) } else { None };
+            rings.push(match last_resort.filter(|_| is_fallback) {
+                Some(records) => fallback(records, rtype, window, cursor),
+                None => self.ring(rtype, &endpoints, Balance::RoundRobin, window, cursor),
             });
         }
         let types = service.types.clone().into();

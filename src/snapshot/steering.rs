@@ -211,12 +211,14 @@ impl Steering {
             Choice::NoData => Outcome::NoData,
             Choice::ServFail => Outcome::ServFail,
         };
-        let outcome = match outcome {
-            // A service that takes over a decision answers with what it has up there itself.
-            Outcome::Region(region) if placement.decided_by != service && !self.table.is_usable(service, region) => {
-                Outcome::NoData
-            }
-            outcome => outcome,
+        // A service that takes over a decision answers with what it has up there itself.
+        let outcome = if placement.decided_by != service
+            && let Outcome::Region(region) = outcome
+            && !self.table.is_usable(service, region)
+        {
+            Outcome::NoData
+        } else {
+            outcome
         };
         let hashed_scope = prefix.scope();
         let scope = if hashed { scope.max(hashed_scope) } else { scope };
@@ -256,10 +258,8 @@ impl Steering {
 
     /// A service as it is to be answered now. What the generation before has and is the same is taken over.
     fn served_now(&self, id: ServiceId, service: &Service, states: &States, before: Option<&Self>) -> Served {
-        let together = self.placement(id).map_or(0, |placement| match placement.verdict.choice {
-            Choice::All(regions) => regions,
-            _ => 0,
-        });
+        let choice = self.placement(id).map(|placement| &placement.verdict.choice);
+        let together = if let Some(Choice::All(regions)) = choice { *regions } else { 0 };
         let is_fallback = self.placement(id).is_some_and(|placement| placement.verdict.choice == Choice::Fallback);
         let earlier = before.and_then(|before| Some((before, before.served.get(id.index())?)));
         let same = earlier.filter(|(before, served)| {

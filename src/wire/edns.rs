@@ -94,8 +94,9 @@ impl ClientSubnet {
         if scope != 0 || source > width || address.len() != usize::from(source).div_ceil(8) {
             return None;
         }
-        let spare = (8 - source % 8) % 8;
-        if address.last().is_some_and(|last| last & ((1_u16 << spare) - 1) as u8 != 0) {
+        // Bits of the last octet that the prefix has no part in.
+        let spare = 0xff_u8.checked_shr((u32::from(source) + 7) % 8 + 1).unwrap_or(0);
+        if address.last().is_some_and(|last| last & spare != 0) {
             return None;
         }
         let mut octets = [0; 16];

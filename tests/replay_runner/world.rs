@@ -200,6 +200,10 @@ fn opt_len(ask: Ask) -> usize {
     if has_opt(ask) { 11 + subnet } else { 0 }
 }
 
+fn small(number: usize) -> Result<u8, String> {
+    u8::try_from(number).map_err(|_| format!("{number} is no length of a subnet"))
+}
+
 fn packet(question: &Question, ask: Ask) -> Result<Vec<u8>, String> {
     let mut packet = vec![0x12, 0x34, 0, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(has_opt(ask))];
     packet.extend(text::name(&question.name)?);
@@ -208,14 +212,14 @@ fn packet(question: &Question, ask: Ask) -> Result<Vec<u8>, String> {
     if has_opt(ask) {
         packet.extend([0, 0, 41]);
         packet.extend(ask.edns.unwrap_or(1232).to_be_bytes());
-        packet.extend([0, 0, if ask.dnssec { 0x80 } else { 0 }, 0, 0, u8::try_from(opt_len(ask) - 11).expect("short")]);
+        packet.extend([0, 0, if ask.dnssec { 0x80 } else { 0 }, 0, 0, small(opt_len(ask) - 11)?]);
         if let Some((address, bits)) = ask.subnet {
             let octets = match address {
                 IpAddr::V4(v4) => v4.octets().to_vec(),
                 IpAddr::V6(v6) => v6.octets().to_vec(),
             };
             let told = &octets[..usize::from(bits).div_ceil(8)];
-            let len = u8::try_from(told.len()).expect("an address is short");
+            let len = small(told.len())?;
             packet.extend([0, 8, 0, 4 + len, 0, if address.is_ipv4() { 1 } else { 2 }, bits, 0]);
             packet.extend(told);
         }

@@ -179,10 +179,8 @@ fn services_share_a_split_and_enter_it_apart() {
 }
 
 fn split(placements: &Placements, index: usize) -> &Arc<Split> {
-    match &placements.of[index].verdict.choice {
-        Choice::Split(split) => split,
-        other => panic!("{other:?}"),
-    }
+    let Choice::Split(split) = &placements.of[index].verdict.choice else { panic!("no split") };
+    split
 }
 
 #[test]
