@@ -52,6 +52,8 @@ fn read_options(bytes: &[u8]) {
         dnssec_ok: edns.dnssec_ok,
         nsid: if edns.nsid { b"node-1" } else { b"" },
         keepalive: edns.keepalive.then_some(100),
+        subnet: edns.subnet.as_ref(),
+        scope: edns.version,
         error: None,
     };
     let mut written = Vec::new();
