@@ -4,9 +4,11 @@
 
 mod admin;
 mod commands;
+mod demo;
 mod identity;
 mod lifecycle;
 mod steering;
+mod operate;
 mod stream;
 mod udp;
 mod zones;
