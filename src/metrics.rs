@@ -82,7 +82,12 @@ pub struct Gauges {
     pub uptime_s: f64,
     /// Whether queries are answered.
     pub ready: bool,
+    /// Seconds by which the latest probe since the last look was late.
+    pub probe_lateness_s: f64,
 }
+
+/// Label `result` of probes.
+pub const PROBE_RESULTS: [&str; 3] = ["pass", "fail", "inconclusive"];
 
 /// Counter handles of one transport.
 struct TrafficCounters {
@@ -101,6 +106,8 @@ pub struct Metrics {
     tcp_closed: Vec<Counter>,
     reloads: Vec<Counter>,
     reload_duration: Histogram,
+    probes: Vec<Counter>,
+    probes_starved: Counter,
     panics: Counter,
 }
 
@@ -144,6 +151,8 @@ impl Metrics {
             tcp_closed: CloseReason::ALL.iter().map(|r| counter(&recorder, &TCP_CLOSED, &[r.as_str()])).collect(),
             reloads: ReloadResult::ALL.iter().map(|r| counter(&recorder, &RELOADS, &[r.as_str()])).collect(),
             reload_duration: recorder.register_histogram(&key(&RELOAD_DURATION, &[]), &METADATA),
+            probes: PROBE_RESULTS.iter().map(|result| counter(&recorder, &PROBES, &[result])).collect(),
+            probes_starved: counter(&recorder, &PROBES_STARVED, &[]),
             panics: counter(&recorder, &PANICS, &[]),
             handle: recorder.handle(),
         }
@@ -171,6 +180,14 @@ impl Metrics {
         for (counter, &total) in self.tcp_closed.iter().zip(closed) {
             counter.absolute(total);
         }
+    }
+
+    /// Takes over the totals of probes: in the order of [`PROBE_RESULTS`], and those that starved.
+    pub fn set_probes(&self, ended: [u64; PROBE_RESULTS.len()], starved: u64) {
+        for (counter, total) in self.probes.iter().zip(ended) {
+            counter.absolute(total);
+        }
+        self.probes_starved.absolute(starved);
     }
 
     /// Takes over the total of answers given up.
@@ -215,6 +232,7 @@ fn render_gauges(gauges: &Gauges) -> String {
     set(&SNAPSHOTS_RETIRED, &[], gauges.retired as f64);
     set(&UPTIME, &[], gauges.uptime_s);
     set(&READY, &[], f64::from(u8::from(gauges.ready)));
+    set(&PROBE_LATENESS, &[], gauges.probe_lateness_s);
     set(&BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
     if gauges.zones.len() <= ZONE_SERIES_MAX {
         for zone in gauges.zones.iter() {

@@ -1,6 +1,5 @@
 //! The routes that show something: state, checks, overrides, events, and why a client gets what it gets.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -12,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::admin::problem::{problem, unavailable};
 use crate::admin::routes::{Admin, Operations};
-use crate::answer::explain::{Question, explain, told_bits, without_regions};
+use crate::answer::explain::{self, Question, without_regions};
 use crate::base::limits::EVENTS_SHOWN_MAX;
 use crate::base::moment::Moment;
 use crate::control::{Control, View};
@@ -129,7 +128,7 @@ pub(super) async fn explained(State(admin): State<Arc<Admin>>, RawQuery(query): 
     let assumed = down.iter().map(|key| format!("{key} down")).collect();
     let explained = tokio::task::spawn_blocking(move || {
         let otherwise = states.map(|states| without_regions(&snapshot, &states, &regions));
-        explain(otherwise.as_ref().unwrap_or(&snapshot), &question, assumed)
+        explain::explain(otherwise.as_ref().unwrap_or(&snapshot), &question, assumed)
     });
     match explained.await {
         Ok(explanation) => Json(explanation).into_response(),
@@ -149,7 +148,7 @@ fn question(query: &str) -> Result<(Question, Vec<String>), String> {
                 rtype = RecordType::from_text(value.to_ascii_uppercase().as_bytes())
                     .ok_or_else(|| format!("`type`: `{value}` is not a record type"))?;
             }
-            "client" => client = Some(network(&value)?),
+            "client" => client = Some(explain::client(&value).map_err(|reason| format!("`client`: {reason}"))?),
             "resolver" => {
                 resolver = Some(value.parse().map_err(|_| format!("`resolver`: `{value}` is not an address"))?);
             }
@@ -160,18 +159,6 @@ fn question(query: &str) -> Result<(Question, Vec<String>), String> {
     let name = name.ok_or("`name` is missing")?;
     let client = client.ok_or("`client` is missing: an address, or a network like 203.0.113.0/24")?;
     Ok((Question { name, rtype, client, resolver: resolver.unwrap_or(client.0) }, down))
-}
-
-fn network(text: &str) -> Result<(IpAddr, u8), String> {
-    let wrong = || format!("`client`: `{text}` is neither an address nor a network like 203.0.113.0/24");
-    let Some((address, bits)) = text.split_once('/') else {
-        let address: IpAddr = text.parse().map_err(|_| wrong())?;
-        return Ok((address, told_bits(address)));
-    };
-    let address: IpAddr = address.parse().map_err(|_| wrong())?;
-    let width = if address.is_ipv4() { 32 } else { 128 };
-    let bits = bits.parse().ok().filter(|&bits| bits <= width).ok_or_else(wrong)?;
-    Ok((address, bits))
 }
 
 /// The pairs of a query string, unescaped.

@@ -35,8 +35,24 @@ pub struct Question {
 
 /// The question for a client behind a resolver, as resolvers send it: with the first 24 or 56 bits of its address.
 #[must_use]
-pub const fn told_bits(client: IpAddr) -> u8 {
+const fn told_bits(client: IpAddr) -> u8 {
     if client.is_ipv4() { PREFIX_V4_MAX } else { PREFIX_V6_MAX }
+}
+
+/// Reads a client as people write it: an address, told as resolvers tell it, or a network.
+///
+/// # Errors
+/// A sentence that says what is wrong with the text.
+pub fn client(text: &str) -> Result<(IpAddr, u8), String> {
+    let wrong = || format!("`{text}` is neither an address nor a network like 203.0.113.0/24");
+    let Some((address, bits)) = text.split_once('/') else {
+        let address: IpAddr = text.parse().map_err(|_| wrong())?;
+        return Ok((address, told_bits(address)));
+    };
+    let address: IpAddr = address.parse().map_err(|_| wrong())?;
+    let width = if address.is_ipv4() { 32 } else { 128 };
+    let bits = bits.parse().ok().filter(|&bits| bits <= width).ok_or_else(wrong)?;
+    Ok((address, bits))
 }
 
 /// What a client gets, and why.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::answer::explain::{Explanation, Question, RegionView, Step, explain, told_bits, without_regions};
+use crate::answer::explain::{Explanation, Question, RegionView, Step, client, explain, without_regions};
 use crate::base::ids::RegionId;
 use crate::cli::client::Server;
 use crate::cli::{ConfigArgument, Exit, complain};
@@ -110,19 +110,6 @@ fn question(arguments: &ExplainArguments) -> Result<Question, String> {
         .ok_or_else(|| format!("`{}` is not a record type", arguments.rtype))?;
     let client = client(&arguments.client)?;
     Ok(Question { name, rtype, client, resolver: arguments.resolver.unwrap_or(client.0) })
-}
-
-/// An address, told as resolvers tell it, or a network as it is written.
-pub(super) fn client(text: &str) -> Result<(IpAddr, u8), String> {
-    let wrong = || format!("`{text}` is neither an address nor a network like 203.0.113.0/24");
-    let Some((address, bits)) = text.split_once('/') else {
-        let address: IpAddr = text.parse().map_err(|_| wrong())?;
-        return Ok((address, told_bits(address)));
-    };
-    let address: IpAddr = address.parse().map_err(|_| wrong())?;
-    let width = if address.is_ipv4() { 32 } else { 128 };
-    let bits = bits.parse().ok().filter(|&bits| bits <= width).ok_or_else(wrong)?;
-    Ok((address, bits))
 }
 
 /// What stands in a query of a URL.

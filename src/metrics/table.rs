@@ -78,6 +78,12 @@ metrics! {
         "Time since the last publication.";
     SNAPSHOTS_RETIRED Gauge "meridian_snapshots_retired" []
         "Earlier generations that some thread still holds.";
+    PROBES Counter "meridian_probes_total" ["result"]
+        "Probes of health checks that have ended, by result.";
+    PROBES_STARVED Counter "meridian_probes_starved_total" []
+        "Probes that could not start in time because too many were at work.";
+    PROBE_LATENESS Gauge "meridian_probe_lateness_max_seconds" []
+        "How much later than planned the latest probe since the last look began.";
     PANICS Counter "meridian_panics_total" []
         "Answers given up because of a defect in the server; each is logged. Anything but 0 deserves a report.";
     UPTIME Gauge "meridian_uptime_seconds" []

@@ -96,6 +96,7 @@ impl Board {
             retired: self.retired.load(Ordering::Relaxed),
             uptime_s: self.started.elapsed().as_secs_f64(),
             ready: self.readiness().ready,
+            probe_lateness_s: 0.0,
         }
     }
 }

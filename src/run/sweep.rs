@@ -2,6 +2,7 @@
 
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use crate::metrics::{DropReason, Gauges, Metrics, Traffic, TransportLabel};
@@ -47,6 +48,10 @@ impl Sweep {
         let (accepted, closed) = self.caps.totals();
         self.metrics.set_connections(accepted, &closed);
         self.metrics.set_panics(panics);
+        if let Some(probes) = self.probes.get() {
+            let ended = [&probes.pass, &probes.fail, &probes.inconclusive].map(|count| count.load(Ordering::Relaxed));
+            self.metrics.set_probes(ended, probes.starved.load(Ordering::Relaxed));
+        }
         self.metrics.upkeep();
     }
 
@@ -54,7 +59,14 @@ impl Sweep {
     #[must_use]
     pub(super) fn render(&self) -> String {
         self.sweep();
-        let gauges = Gauges { tcp_open: self.caps.open(), tcp_limit: self.caps.limits().total, ..self.board.gauges() };
+        // Microseconds; the next look begins at nothing.
+        let late_us = self.probes.get().map_or(0, |probes| probes.late_max.swap(0, Ordering::Relaxed));
+        let gauges = Gauges {
+            tcp_open: self.caps.open(),
+            tcp_limit: self.caps.limits().total,
+            probe_lateness_s: std::time::Duration::from_micros(late_us).as_secs_f64(),
+            ..self.board.gauges()
+        };
         self.metrics.render(&gauges)
     }
 }
