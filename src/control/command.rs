@@ -342,16 +342,18 @@ impl Control {
         if Scope::of(&self.model, target).is_some() {
             return Ok(());
         }
+        let regions = || self.model.regions.iter().map(|region| region.key.as_ref());
+        let services = self.model.services.iter().map(|service| service.key.as_ref());
         let near = match Target::of(target) {
-            Target::Region(key) => nearest(key, self.model.regions.iter().map(|region| region.key.as_ref())),
-            Target::Part(key, _) => nearest(key, self.model.services.iter().map(|service| service.key.as_ref())),
+            Target::Region(key) => nearest(key, regions()).map(str::to_owned),
+            // All of it, whichever part is mistyped: a part alone is another target.
+            Target::Part(service, region) => {
+                nearest(service, services).zip(nearest(region, regions())).map(|(one, other)| format!("{one}/{other}"))
+            }
             // Whoever asks may get at the keys of endpoints in `status`; a search through all of them is too dear.
             Target::Endpoint(_) => None,
         };
-        Err(Refusal::UnknownTarget {
-            target: target.to_owned(),
-            near: near.filter(|near| *near != target.split('/').next().unwrap_or_default()).map(str::to_owned),
-        })
+        Err(Refusal::UnknownTarget { target: target.to_owned(), near: near.filter(|near| near != target) })
     }
 
     /// The words on a target, on what it is part of, and on parts of it.
