@@ -5,12 +5,14 @@
 mod admin;
 mod commands;
 mod demo;
+mod failover;
 mod identity;
 mod lifecycle;
 mod steering;
 mod operate;
 mod stream;
 mod udp;
+mod world;
 mod zones;
 
 #[path = "../support/mod.rs"]

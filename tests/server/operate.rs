@@ -149,7 +149,8 @@ fn explain_names_what_is_answered() {
 
 #[test]
 fn nothing_changes_without_the_token() {
-    let server = start(tempfile::tempdir().unwrap().path(), REGIONS);
+    let state = tempfile::tempdir().unwrap();
+    let server = start(state.path(), REGIONS);
     for path in ["overrides", "enable", "switch", "failback", "guard/release"] {
         let (status, _) = server.http("POST", &format!("/api/v1/{path}"), None);
         assert_eq!(status, 401, "{path}");

@@ -82,3 +82,21 @@ pub fn option(octets: &[u8], code: u16) -> Option<Vec<u8>> {
     let EdnsOption::Unknown(_, data) = found else { panic!("{found:?}") };
     Some(data.clone())
 }
+
+/// A query for the clients of a network, as their resolver tells it.
+pub fn query_for(id: u16, name: &str, qtype: u16, network: IpAddr, bits: u8) -> Vec<u8> {
+    let (family, octets) = match network {
+        IpAddr::V4(address) => (1, address.octets().to_vec()),
+        IpAddr::V6(address) => (2, address.octets().to_vec()),
+    };
+    let data = [&[0, family, bits, 0][..], &octets[..usize::from(bits).div_ceil(8)]].concat();
+    query_with_option(id, name, qtype, EdnsCode::Subnet.into(), &data)
+}
+
+/// The client subnet of an answer: network, SOURCE PREFIX-LENGTH, SCOPE PREFIX-LENGTH.
+pub fn subnet(octets: &[u8]) -> Option<(IpAddr, u8, u8)> {
+    let edns = Message::from_vec(octets).unwrap().edns?;
+    let found = edns.options().get(EdnsCode::Subnet)?;
+    let EdnsOption::Subnet(subnet) = found else { panic!("{found:?}") };
+    Some((subnet.addr(), subnet.source_prefix(), subnet.scope_prefix()))
+}
