@@ -48,9 +48,11 @@ def main():
     found = {"machine": machine.describe(), "trials": options.trials, "left_out": {}, "cases": []}
     for name in options.cases.split(","):
         case = subjects.CASES[name]
-        program = options.meridian if case.server is subjects.Meridian else case.server.find()
+        program = case.server.find()
+        if case.server is subjects.Meridian:
+            program = str(pathlib.Path(options.meridian).resolve())
         if not program or not pathlib.Path(program).exists():
-            found["left_out"][name] = "not installed"
+            found["left_out"][name] = f"no program at {program}" if program else "not installed"
             continue
         note(f"{name}: {case.settings}")
         try:
