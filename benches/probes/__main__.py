@@ -157,7 +157,7 @@ def measure(what, server, target, options, load):
     before, cpu_before, begun = server.metrics(), cpu_seconds(pid), time.monotonic()
     target.count()
     loaded = {}
-    with watch:
+    with machine.Core(options.server_core) as core, watch:
         if load:
             loaded = run_load(load, server, options)
         else:
@@ -172,6 +172,9 @@ def measure(what, server, target, options, load):
         "checks_per_second": checks / seconds,
         "cpu_share": (user + system) / seconds,
         "cpu_user_share": user / seconds,
+        # What others had of the server's core, and what the hypervisor took of it.
+        "elsewhere": max(0.0, core.busy - user - system) / seconds,
+        "stolen": core.stolen / seconds,
         "resident_mb": resident,
         "lateness": {f"p{share:g}": quantile(watch.lateness, share / 100) for share in (50, 99, 100)},
         "outcomes": difference(before, after, OUTCOMES),
@@ -250,16 +253,17 @@ def render(found):
     lines = [
         f"{found['machine']}; {time.strftime('%Y-%m-%d')}; {options['endpoints']:,} endpoints over HTTP every"
         f" {options['interval']} s; {options['seconds']} s each; first answer after {found['start_s']:.2f} s\n",
-        "| | checks/s | share of a core | of it user | resident MB | latest check of each 0.2 s, ms: p50 / p99 / most"
+        "| | checks/s | share of a core | of it user | others there, stolen | resident MB | latest check of each 0.2 s, ms: p50 / p99 / most"
         " | outcomes | starved | events of a fall | not up at the end | queries/s | lost | wrong | p99 µs |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for phase in found["phases"]:
         late = " / ".join("?" if late is None else f"{late * 1e3:.1f}" for late in phase["lateness"].values())
         outcomes = ", ".join(f"{labels} {count:.0f}" for labels, count in phase["outcomes"].items() if count) or "?"
         lines.append(
             f"| {phase['what']} | {phase['checks_per_second']:,.0f} | {phase['cpu_share']:.3f}"
-            f" | {phase['cpu_user_share']:.3f} | {phase['resident_mb']:.0f} | {late} | {outcomes} | {phase['starved']:.0f}"
+            f" | {phase['cpu_user_share']:.3f} | {phase['elsewhere']:.3f}, {phase['stolen']:.3f}"
+            f" | {phase['resident_mb']:.0f} | {late} | {outcomes} | {phase['starved']:.0f}"
             f" | {phase['down_events']} | {phase['not_up']} | {phase['qps']:,.0f} | {phase['lost']} | {phase['wrong']}"
             f" | {phase['p99_us']:.0f} |"
         )
