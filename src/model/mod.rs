@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `bad-key` | a region, service … whose name is no plain word |
 //! | `defined-twice` | one thing in two places |
-//! | `duplicate-name`, `duplicate-endpoint`, `duplicate-region` | the same entry twice in one thing |
+//! | `duplicate-name`, `-endpoint`, `-region`, `-record`, `-match` | the same entry twice in one thing |
 //! | `unknown-region`, `-check`, `-policy`, `-service`, `-geomap` | named, not defined |
 //! | `no-kind`, `several-kinds`, `timeout-too-long` | a check without exactly one kind; one that overlaps itself |
 //! | `several-bodies`, `never-passes`, `needs-tls` | keys of a check that do not go together |
@@ -19,6 +19,7 @@
 //! | `unreachable-min-up` | no region can ever have so many endpoints up |
 //! | `claimed-twice`, `cname-beside-others`, `several-cnames` | who owns a name and a type |
 //! | `missing-place` | geography without location or map |
+//! | `fallback-type` | a fallback that does not answer what its service is asked for |
 //! | `bad-follow`, `too-many` | as they say |
 //! | `unchecked`, `single-endpoint`, `same-place`, `short-ttl`, `unused`, `no-effect` | warnings |
 //! | `not-yet` | valid, not alive yet: a warning that says what happens instead |
@@ -33,6 +34,6 @@ mod validate;
 mod tests;
 
 pub use checks::*;
-pub use read::check_references;
+pub use read::{check_references, references};
 pub use types::*;
 pub use validate::read;

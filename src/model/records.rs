@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::base::diagnostic::Location;
+use crate::base::diagnostic::{Diagnostic, Location};
 use crate::base::suggest::nearest;
 use crate::base::toml_text::{Refusal, Value};
 use crate::dns::rdata::{Problem, RdataError, Word, Words, parse_rdata, print_rdata, syntax};
@@ -26,6 +26,34 @@ pub(super) fn record(value: &Value<'_>) -> Option<Record> {
     // Writing to a string cannot fail.
     let _ = print_rdata(rtype, &wire, &mut data);
     Some(Record { rtype, data, wire, at: value.at() })
+}
+
+/// Reads a list of records, each with `read`; the same record twice is an error, because a set has it once
+/// (RFC 2181 §5).
+pub(super) fn list(
+    value: &Value<'_>,
+    expected: &str,
+    example: &str,
+    read: impl Fn(&Value<'_>) -> Option<Record>,
+) -> Option<Vec<Record>> {
+    let elements = value.list_as(expected, Some(example))?;
+    if elements.is_empty() {
+        value.push(value.error("out-of-range", format!("`{}` is empty", value.path()), "at least one is needed"));
+        return None;
+    }
+    let records: Vec<Option<Record>> = elements.iter().map(read).collect();
+    let records: Vec<Record> = records.into_iter().collect::<Option<_>>()?;
+    for (index, record) in records.iter().enumerate() {
+        let same = |other: &&Record| other.rtype == record.rtype && other.wire == record.wire;
+        if let Some(first) = records.get(..index).and_then(|before| before.iter().find(same)) {
+            let message = format!("`{}` has {} {} twice", value.path(), record.rtype, record.data);
+            let finding = Diagnostic::error("duplicate-record", message)
+                .at(record.at.clone(), "the second time")
+                .related(first.at.clone(), "the first time");
+            value.push(finding);
+        }
+    }
+    Some(records)
 }
 
 /// Reads an address or a record.

@@ -93,7 +93,7 @@ pub enum LoadFeed {
     Pull {
         /// `http://` or `https://`.
         url: String,
-        /// The member that holds the number.
+        /// Which number of the document: a JSON pointer (RFC 6901); empty: the document is the number.
         json: String,
         /// How often it is fetched.
         every: Duration,

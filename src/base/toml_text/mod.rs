@@ -43,6 +43,6 @@ mod tests;
 mod value;
 
 pub use form::{Boolean, Choice, Duration, Form, Integer, List, MaybeText, Parsed, Text};
-pub use source::{KeyReference, Source, read, references, utf8};
+pub use source::{KeyReference, Source, read, references, references_of, utf8};
 pub use table::Table;
 pub use value::{Refusal, Shape, Value};

@@ -87,9 +87,15 @@ pub fn read<T>(source: &Source<'_>, report: &mut Report, reader: impl FnOnce(Tab
     value
 }
 
-/// What a reader takes: the reference of its keys, in reading order, got by reading an empty file with it.
+/// What a reader takes by a form: the reference of its keys, in reading order, got by reading an empty file with it.
 pub fn references<T>(reader: impl FnOnce(Table<'_>) -> T) -> Vec<KeyReference> {
-    let source = Source::new("", "");
+    references_of("", reader).into_iter().filter(|key| !key.kind.is_empty()).collect()
+}
+
+/// What a reader takes, with and without a form. It may look into a table only if it is there: `sample` has one of
+/// each. What is wrong with the sample does not matter.
+pub fn references_of<T>(sample: &str, reader: impl FnOnce(Table<'_>) -> T) -> Vec<KeyReference> {
+    let source = Source::new("", sample);
     let session = Session::new(&source, true);
     session.run(reader);
     session.references.into_inner()
@@ -102,9 +108,9 @@ pub struct KeyReference {
     pub table: String,
     /// Its name, e.g. `listen`.
     pub name: &'static str,
-    /// Its type, e.g. `list of addresses`.
+    /// Its type, e.g. `list of addresses`; empty if it was taken without a form, and so is what follows.
     pub kind: String,
-    /// Its default as TOML.
+    /// Its default as TOML; in parentheses if no TOML says it.
     pub default: String,
     /// The values allowed; empty if the type says all.
     pub range: String,

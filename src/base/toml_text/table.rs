@@ -84,11 +84,23 @@ impl<'d> Table<'d> {
             range: form.range(),
             meaning,
         });
-        self.take(name).and_then(|value| form.read(&value)).unwrap_or(default)
+        self.known(name).and_then(|value| form.read(&value)).unwrap_or(default)
     }
 
-    /// The value of key `name`, if it is there; the caller reads it.
+    /// The value of key `name`, if it is there; the caller reads it. The reference learns its name alone.
     pub fn take(&mut self, name: &'static str) -> Option<Value<'d>> {
+        self.session.record(|| KeyReference {
+            table: self.path.to_string(),
+            name,
+            kind: String::new(),
+            default: String::new(),
+            range: String::new(),
+            meaning: "",
+        });
+        self.known(name)
+    }
+
+    fn known(&mut self, name: &'static str) -> Option<Value<'d>> {
         self.known.push(name);
         self.peek(name)
     }
@@ -113,7 +125,7 @@ impl<'d> Table<'d> {
     /// The table at key `name`; an empty one, in which every key has its default, if it is absent or no table.
     pub fn table(&mut self, name: &'static str) -> Self {
         let path = join(&self.path, name);
-        match self.take(name).and_then(|value| value.table()) {
+        match self.known(name).and_then(|value| value.table()) {
             Some(table) => table,
             None => Self::new(self.session, None, path.into(), self.span()),
         }

@@ -12,7 +12,7 @@ use super::{At, all, name};
 /// A map, its regions not looked up.
 #[derive(Clone, Debug)]
 pub(in crate::model) struct RawGeomap {
-    pub(in crate::model) entries: Vec<(GeoMatch, RawRanking)>,
+    pub(in crate::model) entries: Vec<(At<GeoMatch>, RawRanking)>,
     pub(in crate::model) default: RawRanking,
     pub(in crate::model) fence: bool,
 }
@@ -42,7 +42,7 @@ pub(super) fn read(mut table: Table<'_>) -> RawGeomap {
                 }
             };
             if let (Some(matched), Some(ranking)) = (matched, ranking(&value)) {
-                entries.push((matched, ranking));
+                entries.push((At { value: matched, at: value.key_at() }, ranking));
             }
         }
     }

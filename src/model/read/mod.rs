@@ -5,6 +5,7 @@
 mod check;
 mod geomap;
 mod policy;
+mod reference;
 mod region;
 mod service;
 
@@ -15,6 +16,7 @@ use crate::base::toml_text::{self, Source, Table, Value};
 
 pub(super) use geomap::RawGeomap;
 pub(super) use policy::{FAILBACK_DEFAULT, RAMP_DEFAULT, RawMode, RawPolicy, RawPrefer, Tolerance};
+pub use reference::references;
 pub(super) use region::RawRegion;
 pub(super) use service::{RawEndpoint, RawService};
 
@@ -83,15 +85,16 @@ pub(super) struct Raw {
 impl Raw {
     /// Adds what a file defines.
     pub(super) fn add(&mut self, path: &str, text: &str, report: &mut Report) {
-        let source = Source::new(path, text);
-        toml_text::read(&source, report, |mut root| {
-            each(&mut root, "regions", &mut self.regions, |table, _| region::read(table));
-            each(&mut root, "checks", &mut self.checks, check::read);
-            each(&mut root, "policies", &mut self.policies, |table, _| policy::read(table));
-            each(&mut root, "services", &mut self.services, |table, _| service::read(table));
-            each(&mut root, "geomaps", &mut self.geomaps, |table, _| geomap::read(table));
-            root.finish();
-        });
+        toml_text::read(&Source::new(path, text), report, |root| self.read(root));
+    }
+
+    fn read(&mut self, mut root: Table<'_>) {
+        each(&mut root, "regions", &mut self.regions, |table, _| region::read(table));
+        each(&mut root, "checks", &mut self.checks, check::read);
+        each(&mut root, "policies", &mut self.policies, |table, _| policy::read(table));
+        each(&mut root, "services", &mut self.services, |table, _| service::read(table));
+        each(&mut root, "geomaps", &mut self.geomaps, |table, _| geomap::read(table));
+        root.finish();
     }
 }
 

@@ -4,13 +4,13 @@ use std::time;
 
 use crate::base::diagnostic::{Diagnostic, Location};
 use crate::base::limits;
-use crate::base::toml_text::{Choice, Form, Integer, Table, Value};
+use crate::base::toml_text::{Choice, Integer, Table, Value};
 use crate::base::units;
 
 use super::super::records;
-use super::super::types::{Balance, Failback, Record, WhenAllDown};
+use super::super::types::{Balance, Failback, WhenAllDown};
 use super::region::is_string;
-use super::{At, Given, all, name};
+use super::{At, Given, name};
 
 /// A policy, its map not looked up.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ pub(in crate::model) enum Tolerance {
     Time(time::Duration),
 }
 
-const PREFER: &[(&str, RawPrefer)] = &[
+pub(super) const PREFER: &[(&str, RawPrefer)] = &[
     ("geo", RawPrefer::Geo),
     ("latency", RawPrefer::Latency),
     ("load", RawPrefer::Load),
@@ -84,15 +84,14 @@ pub(super) fn read(mut table: Table<'_>) -> RawPolicy {
         Some(false) => keys.active_active(&here),
         Some(true) => keys.active_passive(&here),
     };
-    let balance = table.take("balance");
-    let balance = At {
-        value: balance.as_ref().and_then(|value| Choice::new(BALANCE).read(value)).unwrap_or(Balance::RoundRobin),
-        at: balance.map_or_else(|| here.clone(), |value| value.at()),
-    };
-    let answers = table.key("answers", Integer::new(1..=ANSWERS_MAX), 1, "Addresses per answer.");
+    let balance_at = table.peek("balance").map_or_else(|| here.clone(), |value| value.at());
+    let meaning = "How an endpoint of the chosen region is chosen.";
+    let balance = table.key("balance", Choice::new(BALANCE), Balance::RoundRobin, meaning);
+    let answers =
+        table.key("answers", Integer::new(1..=ANSWERS_MAX), 1, "Endpoints in one answer, all of the same region.");
     let when_all_down = when_all_down(&mut table, passive == Some(true), here);
     table.finish();
-    RawPolicy { mode, balance, answers: answers.into(), when_all_down, geomap }
+    RawPolicy { mode, balance: At { value: balance, at: balance_at }, answers: answers.into(), when_all_down, geomap }
 }
 
 const ANSWERS_MAX: u8 = 8;
@@ -195,7 +194,10 @@ fn tolerance(text: &str) -> Result<Tolerance, String> {
 fn when_all_down(table: &mut Table<'_>, passive: bool, here: Location) -> At<WhenAllDown> {
     let value = table.take("when_all_down");
     let fallback = table.take("fallback");
-    let records = fallback.as_ref().and_then(fallback_records);
+    let records = fallback.as_ref().and_then(|value| {
+        let example = "write [\"192.0.2.99\"]";
+        records::list(value, "a list of addresses or records", example, records::address_or_record)
+    });
     let word = value.as_ref().and_then(|value| {
         value.choice(&[
             ("preferred", WhenAllDown::Preferred),
@@ -232,13 +234,4 @@ fn when_all_down(table: &mut Table<'_>, passive: bool, here: Location) -> At<Whe
         fallback.push(finding.hint("write when_all_down = \"fallback\" beside it"));
     }
     At { value, at }
-}
-
-fn fallback_records(value: &Value<'_>) -> Option<Vec<Record>> {
-    let elements = value.list_as("a list of addresses or records", Some("write [\"192.0.2.99\"]"))?;
-    if elements.is_empty() {
-        value.push(value.error("out-of-range", format!("`{}` is empty", value.path()), "at least one is needed"));
-        return None;
-    }
-    all(elements.iter().map(records::address_or_record))
 }

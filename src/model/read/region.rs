@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::base::diagnostic::Location;
 use crate::base::toml_text::{self, Boolean, Integer, Shape, Table, Value};
 
 use super::super::types::{Capacity, LoadFeed, Position};
@@ -14,6 +15,8 @@ pub(in crate::model) struct RawRegion {
     pub(in crate::model) label: String,
     pub(in crate::model) position: At<Position>,
     pub(in crate::model) capacity: At<Capacity>,
+    /// Where the unit of the capacity is written, if it is.
+    pub(in crate::model) unit: Option<Location>,
     pub(in crate::model) bias: i8,
     pub(in crate::model) load: At<LoadFeed>,
     pub(in crate::model) check: Given<At<String>>,
@@ -25,14 +28,16 @@ pub(super) fn read(mut table: Table<'_>) -> RawRegion {
     let here = table.at();
     let label = table.take("label").and_then(|value| value.string()).unwrap_or_default().to_owned();
     let position = located(table.take("location"), &here, position, Position::Unknown);
-    let capacity = located(table.take("capacity"), &here, capacity, Capacity::Unlimited);
+    let limits = table.take("capacity");
+    let unit = limits.as_ref().and_then(Value::as_table).and_then(|table| table.peek("unit")).map(|unit| unit.at());
+    let capacity = located(limits, &here, capacity, Capacity::Unlimited);
     let bias = table.key("bias", Integer::new(-99..=99_i8), 0, "Grows or shrinks the area it attracts.");
     let load = located(table.take("load"), &here, load, LoadFeed::OwnAnswers);
     let check = Given::read(table.take("check").as_ref(), name);
     let check_address = Given::read(table.take("check_address").as_ref(), address);
     let enabled = table.key("enabled", Boolean, true, "If not: loaded and probed, never answered.");
     table.finish();
-    RawRegion { label, position, capacity, bias, load, check, check_address, enabled }
+    RawRegion { label, position, capacity, unit, bias, load, check, check_address, enabled }
 }
 
 /// An IP address without a port.
@@ -51,7 +56,7 @@ pub(super) fn country(text: &str) -> Result<[u8; 2], String> {
 
 fn located<T>(
     value: Option<Value<'_>>,
-    here: &crate::base::diagnostic::Location,
+    here: &Location,
     read: impl FnOnce(&Value<'_>) -> Option<T>,
     absent: T,
 ) -> At<T> {
@@ -107,7 +112,7 @@ fn capacity(value: &Value<'_>) -> Option<Capacity> {
 }
 
 fn load(value: &Value<'_>) -> Option<LoadFeed> {
-    let hint = "write { url = \"http://192.0.2.5/load\", json = \"requests_per_second\" }";
+    let hint = "write { url = \"http://192.0.2.5/load\", json = \"/requests_per_second\" }";
     let mut table = value.table_as("a table", Some(hint))?;
     let url = table.require("url", hint);
     let json = table.take("json");
@@ -127,7 +132,7 @@ fn load(value: &Value<'_>) -> Option<LoadFeed> {
         return None;
     }
     let json = match json {
-        Some(json) => json.string()?.to_owned(),
+        Some(json) => json.parse("a JSON pointer", json_pointer)?,
         None => String::new(),
     };
     Some(LoadFeed::Pull { url: url?.parse("a URL", web_url)?, json, every, max_age })
@@ -139,6 +144,17 @@ fn web_url(text: &str) -> Result<String, String> {
     match host {
         Some(host) if !host.is_empty() && !text.contains(char::is_whitespace) => Ok(text.to_owned()),
         _ => Err("it starts with http:// or https:// and a host".into()),
+    }
+}
+
+/// RFC 6901 §3, where `~` stands only in `~0` and `~1`.
+fn json_pointer(text: &str) -> Result<String, String> {
+    if !text.is_empty() && !text.starts_with('/') {
+        return Err(format!("it starts with `/`: \"/{text}\""));
+    }
+    match text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1'])) {
+        true => Ok(text.to_owned()),
+        false => Err("`~` is written `~0`".to_owned()),
     }
 }
 

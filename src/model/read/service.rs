@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::base::limits;
-use crate::base::toml_text::{Boolean, Shape, Table, Value};
+use crate::base::toml_text::{Boolean, Form as _, Integer, Shape, Table, Value};
 use crate::dns::{Name, RecordType};
 
 use super::super::records;
@@ -45,9 +45,9 @@ pub(in crate::model) struct RawEndpoint {
 /// What a TTL is when nobody says: as short as resolvers honor, as long as failover may take.
 pub(in crate::model) const TTL_DEFAULT: Ttl = Ttl { min: 5, max: 30 };
 /// A day: longer answers are not steered.
-const TTL_MAX: i64 = 86_400;
+pub(super) const TTL_MAX: i64 = 86_400;
 /// Leaves [`crate::policy`] room to scale weights by ramp and plan in 24 bits.
-pub(in crate::model) const WEIGHT_MAX: i64 = 65_535;
+pub(in crate::model) const WEIGHT_MAX: u32 = 65_535;
 
 pub(super) fn read(mut table: Table<'_>) -> RawService {
     let here = table.at();
@@ -64,7 +64,8 @@ pub(super) fn read(mut table: Table<'_>) -> RawService {
     });
     let missing = table.take("missing").and_then(|value| missing(&value)).unwrap_or_default();
     let ecs = table.key("ecs", Boolean, true, "If the client subnet of a query counts.");
-    let hints = or_here(table.take("hints"), &here, false, |value| value.boolean());
+    let hints_at = table.peek("hints").map_or_else(|| here.clone(), |value| value.key_at());
+    let hints = table.key("hints", Boolean, false, "If HTTPS and SVCB records get the addresses of the same decision.");
     let follow = Given::read(table.take("follow").as_ref(), name);
     let enabled = table.key("enabled", Boolean, true, "If not: loaded and probed, never answered.");
     let endpoints = table.require("endpoints", "write endpoints.fra = [\"192.0.2.10\"]");
@@ -80,7 +81,7 @@ pub(super) fn read(mut table: Table<'_>) -> RawService {
         order,
         missing,
         ecs,
-        hints,
+        hints: At { value: hints, at: hints_at },
         follow,
         enabled,
         endpoints,
@@ -158,7 +159,7 @@ fn weights(value: &Value<'_>) -> Option<Vec<(At<String>, At<u32>)>> {
 }
 
 fn weight(value: &Value<'_>) -> Option<u32> {
-    u32::try_from(value.integer(&(0..=WEIGHT_MAX))?).ok()
+    Integer::new(0..=WEIGHT_MAX).read(value)
 }
 
 fn missing(value: &Value<'_>) -> Option<Vec<At<RecordType>>> {
@@ -206,7 +207,12 @@ fn endpoint(value: &Value<'_>) -> Option<RawEndpoint> {
     let mut table = value.table_as("an endpoint", Some(HINT))?;
     let (address_value, records_value) = (table.take("address"), table.take("records"));
     let check_address = Given::read(table.take("check_address").as_ref(), address);
-    let weight = table.take("weight").map_or(Some(1), |value| weight(&value));
+    let weight = table.key(
+        "weight",
+        Integer::new(0..=WEIGHT_MAX),
+        1,
+        "Its share inside the region; 0: only when the others are down.",
+    );
     let enabled = table.key("enabled", Boolean, true, "If not: loaded and probed, never answered.");
     table.finish();
     let (address, records) = match (address_value, records_value) {
@@ -214,7 +220,10 @@ fn endpoint(value: &Value<'_>) -> Option<RawEndpoint> {
             let address = address(&value)?;
             (Some(address.value), vec![records::of_address(address.value, address.at)])
         }
-        (None, Some(value)) => (None, record_list(&value)?),
+        (None, Some(value)) => {
+            let example = "write [\"MX 10 mx.example.com.\"]";
+            (None, records::list(&value, "a list of records", example, records::record)?)
+        }
         (Some(_), Some(second)) => {
             let message = format!("`{}` has both `address` and `records`", value.path());
             value.push(second.error("bad-value", message, "an endpoint is one or the other").hint(HINT));
@@ -226,14 +235,5 @@ fn endpoint(value: &Value<'_>) -> Option<RawEndpoint> {
             return None;
         }
     };
-    Some(RawEndpoint { at, address, records, check_address, weight: weight?, enabled })
-}
-
-fn record_list(value: &Value<'_>) -> Option<Vec<Record>> {
-    let elements = value.list_as("a list of records", Some("write [\"MX 10 mx.example.com.\"]"))?;
-    if elements.is_empty() {
-        value.push(value.error("out-of-range", format!("`{}` is empty", value.path()), "at least one is needed"));
-        return None;
-    }
-    all(elements.iter().map(records::record))
+    Some(RawEndpoint { at, address, records, check_address, weight, enabled })
 }

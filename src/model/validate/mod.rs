@@ -8,15 +8,16 @@ mod warnings;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use crate::base::diagnostic::{Diagnostic, Report};
+use crate::base::diagnostic::{Diagnostic, Location, Report};
 use crate::base::ids::{CheckId, GeomapId, PolicyId, RegionId};
 use crate::base::limits;
 use crate::base::suggest::nearest;
 
 use super::read::{At, Keyed, Raw, RawGeomap, RawRegion};
-use super::types::{Check, Geomap, Model, Position, Ranking, Region, RegionCheck};
+use super::types::{Check, GeoMatch, Geomap, LoadFeed, Model, Position, Ranking, Region, RegionCheck};
 
 /// Reads region files, each a path and its text, into one model; `None` if anything is an error. All findings go to
 /// `report`. The order of the files decides nothing but the order of findings.
@@ -202,6 +203,14 @@ fn region(keyed: Keyed<RawRegion>, ids: &Ids, report: &mut Report) -> Region {
         _ => RegionCheck::Nothing,
     };
     let label = if raw.label.is_empty() { key.to_string() } else { raw.label };
+    if let (Some(unit), LoadFeed::Pull { .. }) = (&raw.unit, &raw.load.value) {
+        let message = format!("the capacity of region `{key}` has a unit beside a load feed");
+        let finding = Diagnostic::error("bad-value", message)
+            .at(unit.clone(), "its capacity is in the unit of its load feed")
+            .related(raw.load.at.clone(), "the feed")
+            .hint("leave `unit` out, or the feed");
+        report.push(finding);
+    }
     let (position, capacity, load) = (raw.position.value, raw.capacity.value, raw.load.value);
     Region { key, at, label, position, capacity, bias: raw.bias, load, check, enabled: raw.enabled }
 }
@@ -227,11 +236,20 @@ fn geomap(keyed: Keyed<RawGeomap>, ids: &Ids, report: &mut Report) -> Geomap {
         }
         valid
     };
-    let mut entries: Vec<_> =
-        body.entries.into_iter().map(|(matched, tiers)| (matched, ranking(tiers, report))).collect();
-    let default = ranking(body.default, report);
-    entries.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Geomap { key, at, entries, default, fence: body.fence }
+    let mut entries: BTreeMap<GeoMatch, (Location, Ranking)> = BTreeMap::new();
+    for (matched, tiers) in body.entries {
+        let ranking = ranking(tiers, report);
+        match entries.entry(matched.value) {
+            Entry::Vacant(vacant) => drop(vacant.insert((matched.at, ranking))),
+            Entry::Occupied(first) => report.push(
+                Diagnostic::error("duplicate-match", format!("geomap `{key}` has two entries for the same clients"))
+                    .at(matched.at, "the second one")
+                    .related(first.get().0.clone(), "the first one"),
+            ),
+        }
+    }
+    let entries = entries.into_iter().map(|(matched, (_, ranking))| (matched, ranking)).collect();
+    Geomap { key, at, entries, default: ranking(body.default, report), fence: body.fence }
 }
 
 /// A region that stands twice in one list.

@@ -1,9 +1,18 @@
-//! What is valid and not alive yet: each is noted with what happens instead, so that nothing changes its meaning in
-//! silence. A feature that comes alive takes its lines out of here.
+//! What is valid and not alive yet: each is noted once, with what happens instead, so that nothing changes its meaning
+//! in silence. A feature that comes alive takes its lines out of here.
+//!
+//! | asked for | until it is fed |
+//! |---|---|
+//! | `prefer = "latency"`, `"response-time"` or `"load"` | geography ranks: the map, then distance |
+//! | the same, for regions without a location | they come last, as equals |
+//! | a `balance` that needs load | endpoints take turns |
+//! | a capacity | the region takes as much as comes |
+//! | a load feed | nothing is fetched |
 
 use crate::base::diagnostic::{Diagnostic, Location, Report};
 
-use super::super::types::{Balance, Capacity, LoadFeed, Mode, Model, Policy, PolicySource, Prefer};
+use super::super::types::{Balance, Capacity, GeoRanking, LoadFeed, Mode, Model, Policy, PolicySource, Prefer, Region};
+use super::is_placed;
 
 /// Notes what the model asks for in vain.
 pub(super) fn note(model: &Model, report: &mut Report) {
@@ -14,40 +23,61 @@ pub(super) fn note(model: &Model, report: &mut Report) {
             (PolicySource::BuiltIn, Some(service)) => &service.at,
             (PolicySource::BuiltIn, None) => continue,
         };
-        for instead in in_policy(policy) {
-            let message = format!("policy `{}` is not wholly alive yet", policy.key);
-            report.push(Diagnostic::warning("not-yet", message).at(at.clone(), instead));
+        if let Some(lacking) = unfed_preference(policy) {
+            let message = format!("policy `{}` ranks by {lacking}, which is not measured yet", policy.key);
+            report.push(Diagnostic::warning("not-yet", message).at(at.clone(), instead(model, index, policy)));
+        }
+        if is_fed(policy.balance) {
+            let message = format!("policy `{}` balances by load, which is not fed yet", policy.key);
+            report.push(Diagnostic::warning("not-yet", message).at(at.clone(), "endpoints take turns until it is"));
         }
     }
-    let mut first = |what: &str, at: Option<&Location>, instead: &str| {
-        if let Some(at) = at {
-            report.push(Diagnostic::warning("not-yet", format!("{what} not alive yet")).at(at.clone(), instead));
-        }
-    };
-    let limited = model.regions.iter().find(|region| region.capacity != Capacity::Unlimited);
-    first("capacities are", limited.map(|region| &region.at), "every region counts as unlimited");
-    let fed = model.regions.iter().find(|region| region.load != LoadFeed::OwnAnswers);
-    first("load feeds are", fed.map(|region| &region.at), "nothing is fetched");
+    let limited = |region: &&Region| region.capacity != Capacity::Unlimited;
+    first(model, limited, "capacities are not kept to yet", "every region takes as much as comes", report);
+    let fed = |region: &&Region| region.load != LoadFeed::OwnAnswers;
+    first(model, fed, "load feeds are not read yet", "nothing is fetched", report);
 }
 
-fn in_policy(policy: &Policy) -> impl Iterator<Item = &'static str> {
-    let preference = match policy.mode {
-        Mode::ActiveActive { prefer, .. } => match prefer {
-            Prefer::Latency { .. } => Some("`prefer = \"latency\"`: nothing is measured yet, nearness ranks"),
-            Prefer::Load => Some("`prefer = \"load\"`: nothing is fed yet, nearness ranks"),
-            Prefer::ResponseTime { .. } => Some("`prefer = \"response-time\"`: nothing is fed yet, nearness ranks"),
-            Prefer::Geo { .. } | Prefer::Equal => None,
-        },
-        Mode::ActivePassive { .. } | Mode::All => None,
-    };
-    let balance = match policy.balance {
-        Balance::RoundRobin | Balance::Weighted | Balance::Random | Balance::Hash => None,
+/// What ranks in vain.
+fn unfed_preference(policy: &Policy) -> Option<&'static str> {
+    let Mode::ActiveActive { prefer, .. } = policy.mode else { return None };
+    match prefer {
+        Prefer::Geo { .. } | Prefer::Equal => None,
+        Prefer::Latency { .. } => Some("latency"),
+        Prefer::Load => Some("load"),
+        Prefer::ResponseTime { .. } => Some("response time"),
+    }
+}
+
+/// Geography, as far as the regions of the services with this policy can be placed.
+fn instead(model: &Model, index: usize, policy: &Policy) -> &'static str {
+    let has_map = matches!(policy.mode, Mode::ActiveActive { ranking: GeoRanking::Map(_), .. });
+    let mut services = model.services.iter().filter(|service| service.policy.index() == index);
+    let is_located = |region: usize| is_placed(&model.regions[region]);
+    if has_map || services.all(|service| service.regions.iter().all(|part| is_located(part.region.index()))) {
+        "regions rank by geography until it is"
+    } else {
+        "regions rank by geography until it is; those without a location come last, as equals"
+    }
+}
+
+/// True if nothing but load feeds can tell the weights.
+fn is_fed(balance: Balance) -> bool {
+    match balance {
+        Balance::RoundRobin | Balance::Weighted | Balance::Random | Balance::Hash => false,
         Balance::LeastConnections
         | Balance::WeightedLeastConnections
         | Balance::LeastResponseTime
         | Balance::LeastBandwidth
         | Balance::Custom
-        | Balance::LeastRecentlyLoaded => Some("`balance`: nothing is fed yet, endpoints take turns"),
-    };
-    preference.into_iter().chain(balance)
+        | Balance::LeastRecentlyLoaded => true,
+    }
+}
+
+/// Notes the first region that `asks`.
+fn first(model: &Model, asks: impl FnMut(&&Region) -> bool, what: &str, instead: &str, report: &mut Report) {
+    let at: Option<&Location> = model.regions.iter().find(asks).map(|region| &region.at);
+    if let Some(at) = at {
+        report.push(Diagnostic::warning("not-yet", what).at(at.clone(), instead));
+    }
 }

@@ -1,24 +1,28 @@
 //! What is served all the same, and worth a look.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::base::diagnostic::{Diagnostic, Location, Report};
 use crate::base::units::format_duration;
+use crate::dns::RecordType;
 
-use super::super::types::{Model, PolicySource, Position, Service, ServiceRegion};
+use super::super::types::{Mode, Model, PolicySource, Position, RegionCheck, Service, ServiceRegion, WhenAllDown};
 use super::Ids;
 
 /// Notes all warnings about the whole model.
 pub(super) fn check(model: &Model, ids: &Ids, report: &mut Report) {
     for service in &model.services {
-        unchecked(service, report);
         single(service, model, report);
         short_ttl(service, model, report);
     }
     same_place(model, report);
     // What refers to a thing may stand where an error is.
     if !report.has_errors() {
+        model.services.iter().for_each(|service| unchecked(service, model, report));
         unused(model, ids, report);
+        fallbacks(model, report);
+        hints(model, report);
     }
 }
 
@@ -26,8 +30,12 @@ fn warn(report: &mut Report, code: &'static str, message: String, at: &Location,
     report.push(Diagnostic::warning(code, message).at(at.clone(), reason));
 }
 
-fn unchecked(service: &Service, report: &mut Report) {
-    if service.checks.is_empty() {
+/// Active-passive without a check is an error that is told elsewhere.
+fn unchecked(service: &Service, model: &Model, report: &mut Report) {
+    let is_passive = matches!(model.policy(service).mode, Mode::ActivePassive { .. });
+    let is_checked = |part: &ServiceRegion| model.regions[part.region.index()].check != RegionCheck::Nothing;
+    let has_checked_regions = !service.regions.is_empty() && service.regions.iter().all(is_checked);
+    if service.checks.is_empty() && !is_passive && !has_checked_regions {
         let message = format!("service `{}` has no check", service.key);
         warn(report, "unchecked", message, &service.at, "its endpoints always count as up");
     }
@@ -67,6 +75,32 @@ fn same_place(model: &Model, report: &mut Report) {
                 .related(first.at.clone(), "the same place")
                 .hint("write location = { lat = …, lon = … }");
             report.push(finding);
+        }
+    }
+}
+
+fn fallbacks(model: &Model, report: &mut Report) {
+    for (id, policy) in model.policies.iter().enumerate() {
+        let WhenAllDown::Fallback(records) = &policy.when_all_down else { continue };
+        let mut services = model.services.iter().filter(|service| service.policy.index() == id).peekable();
+        if services.peek().is_none() {
+            continue;
+        }
+        let owned: BTreeSet<RecordType> = services.flat_map(|service| service.types.iter().copied()).collect();
+        for record in records.iter().filter(|record| !owned.contains(&record.rtype)) {
+            let message = format!("`fallback` of policy `{}` has {} {}", policy.key, record.rtype, record.data);
+            let reason = format!("no service with this policy has {}", record.rtype);
+            warn(report, "no-effect", message, &record.at, &reason);
+        }
+    }
+}
+
+fn hints(model: &Model, report: &mut Report) {
+    let hinting = [RecordType::A, RecordType::AAAA, RecordType::HTTPS, RecordType::SVCB];
+    for service in model.services.iter().filter(|service| service.hints) {
+        if !service.types.iter().any(|rtype| hinting.contains(rtype)) {
+            let message = format!("`hints` does nothing in service `{}`", service.key);
+            warn(report, "no-effect", message, &service.at, "it has neither addresses nor HTTPS or SVCB records");
         }
     }
 }

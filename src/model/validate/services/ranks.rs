@@ -7,7 +7,7 @@ use crate::base::ids::RegionId;
 use crate::dns::RecordType;
 
 use super::super::super::read::{At, RawService};
-use super::super::super::types::{GeoRanking, Mode, Model, Policy, Prefer, RegionCheck, Service};
+use super::super::super::types::{GeoRanking, Mode, Model, Policy, Prefer, Record, RegionCheck, Service, WhenAllDown};
 use super::super::{is_placed, twice};
 use super::{Context, part};
 
@@ -42,8 +42,14 @@ pub(super) fn order(context: &Context<'_>, raw: &RawService, service: &mut Servi
 pub(super) fn check_policy(raw: &RawService, service: &Service, policy: &Policy, model: &Model, report: &mut Report) {
     match &policy.mode {
         Mode::ActivePassive { .. } => passive(raw, service, policy, model, report),
-        Mode::ActiveActive { prefer: Prefer::Geo { .. }, ranking: GeoRanking::Distance, .. } => {
-            placed(raw, service, policy, model, report);
+        Mode::ActiveActive {
+            prefer: Prefer::Geo { .. } | Prefer::ResponseTime { .. },
+            ranking: GeoRanking::Distance,
+            ..
+        } => placed(raw, service, policy, model, report),
+        Mode::ActiveActive { prefer: Prefer::Equal, .. } => {
+            let order = raw.order.value().and_then(|order| order.first());
+            no_effect(service, policy, "order", order.map(|name| &name.at), report);
         }
         Mode::All => {
             let order = raw.order.value().and_then(|order| order.first());
@@ -51,6 +57,9 @@ pub(super) fn check_policy(raw: &RawService, service: &Service, policy: &Policy,
             no_effect(service, policy, "weights", raw.weights.first().map(|(name, _)| &name.at), report);
         }
         Mode::ActiveActive { .. } => {}
+    }
+    if let WhenAllDown::Fallback(records) = &policy.when_all_down {
+        fallback(raw, service, policy, records, report);
     }
     let one_cname = service.types == [RecordType::CNAME];
     if one_cname && policy.answers > 1 {
@@ -62,6 +71,31 @@ pub(super) fn check_policy(raw: &RawService, service: &Service, policy: &Policy,
             None => finding,
         });
     }
+}
+
+/// What is answered in place of the endpoints has to answer the same questions.
+fn fallback(raw: &RawService, service: &Service, policy: &Policy, records: &[Record], report: &mut Report) {
+    // Records that could not be read are told already.
+    let Some(first) = records.first() else { return };
+    let fitting = records.iter().filter(|record| service.types.contains(&record.rtype));
+    let is_cname = service.types == [RecordType::CNAME];
+    let finding = match (fitting.clone().count(), is_cname.then(|| fitting.clone().nth(1)).flatten()) {
+        (0, _) => {
+            let types: Vec<String> = service.types.iter().map(ToString::to_string).collect();
+            let (types, key) = (types.join(" or "), &policy.key);
+            let message = format!("the fallback of policy `{key}` has no {types} for service `{}`", service.key);
+            Diagnostic::error("fallback-type", message).at(first.at.clone(), "of another type")
+        }
+        (_, Some(second)) => {
+            let message = format!("the fallback of policy `{}` has several CNAMEs", policy.key);
+            Diagnostic::error("several-cnames", message).at(second.at.clone(), "a name has one CNAME")
+        }
+        _ => return,
+    };
+    report.push(match policy_at(raw) {
+        Some(at) => finding.related(at, format!("service `{}` takes it", service.key)),
+        None => finding,
+    });
 }
 
 fn passive(raw: &RawService, service: &Service, policy: &Policy, model: &Model, report: &mut Report) {
