@@ -104,7 +104,7 @@ pub enum Refusal {
     #[error("there are {OVERRIDES_MAX} overrides already")]
     TooMany,
     /// The last eligible region would go.
-    #[error("this takes away the last eligible region of {}; confirm it to do so all the same", list(.services, *.count))]
+    #[error("this takes away the last eligible region of {}; confirm it (--yes) to do so all the same", list(.services, *.count))]
     LastRegion {
         /// Some of the services.
         services: Vec<String>,
