@@ -31,7 +31,7 @@ pub(super) fn guide(options: &DemoOptions, folder: &Folder, centers: &Centers, o
     }
     writeln!(
         out,
-        "  dig @{host} -p {port} api.example.com +short                        # one for everybody: failover"
+        "  dig @{host} -p {port} api.example.com +short                          # one for everybody: failover"
     )?;
     if !folder.knows_the_world() {
         writeln!(
