@@ -123,6 +123,7 @@ async fn command(admin: &Admin, command: Command) -> Response {
         Some(Ok(done)) => Json(Finished::from(done)).into_response(),
         Some(Err(refusal)) => {
             let status = match refusal {
+                Refusal::NotReady => StatusCode::SERVICE_UNAVAILABLE,
                 Refusal::UnknownTarget { .. } | Refusal::UnknownService { .. } => StatusCode::NOT_FOUND,
                 Refusal::NeedsEnd
                 | Refusal::TooLong

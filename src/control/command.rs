@@ -86,6 +86,9 @@ pub struct Done {
 /// Why nothing was done.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
+    /// There is no model to order about.
+    #[error("no region files are in force yet: they are being read, or the log says what is wrong with them")]
+    NotReady,
     /// The target is not in the model.
     #[error("`{target}` is no region, SERVICE/REGION or SERVICE/REGION/ADDRESS{}", hint(.near))]
     UnknownTarget {
@@ -104,7 +107,7 @@ pub enum Refusal {
     #[error("there are {OVERRIDES_MAX} overrides already")]
     TooMany,
     /// The last eligible region would go.
-    #[error("this takes away the last eligible region of {}; confirm it to do so all the same", list(.services, *.count))]
+    #[error("this takes away the last eligible region of {}; confirm it (--yes) to do so all the same", list(.services, *.count))]
     LastRegion {
         /// Some of the services.
         services: Vec<String>,
@@ -188,6 +191,9 @@ impl Control {
     /// # Errors
     /// Why nothing was done; nothing is changed then.
     pub fn command(&mut self, now: Moment, command: Command) -> Result<(Done, Effects), Refusal> {
+        if !self.has_begun {
+            return Err(Refusal::NotReady);
+        }
         let mut step = Step::new(now);
         let done = match command {
             Command::Override(action, order) => self.say(action, order, &mut step)?,

@@ -367,3 +367,10 @@ fn a_certificate_that_ends_soon_is_told_once() {
         assert_eq!(count, told, "{warning:?}");
     }
 }
+
+#[test]
+fn orders_wait_for_the_first_model() {
+    let mut control = Control::new(settings());
+    let order = Command::Failback { service: "web".into(), owner: "ana".into() };
+    assert_eq!(control.command(Moment(0), order).map(|_| ()), Err(Refusal::NotReady));
+}

@@ -149,7 +149,7 @@ impl Loader {
                     format!("{} of {} zones would be removed: nothing was changed", removed.len(), self.zones.len()),
                 )
                 .hint(format!(
-                    "if that is meant, reload with force; else look into {} (is something not mounted?)",
+                    "if that is meant, POST /api/v1/reload?force=true; else look into {} (is something not mounted?)",
                     settings.folder.display()
                 )),
             );
@@ -160,6 +160,11 @@ impl Loader {
             Ok(model) => model,
             Err(Refused) => return self.refused(report),
         };
+        if let NextModel::New(model) = &model
+            && let Some(finding) = self.geo.unlocatable(model, &settings.geoip)
+        {
+            report.push(finding);
+        }
         self.take(listed, reads, next, removed, model, report)
     }
 

@@ -122,6 +122,13 @@ impl<'s> Decision<'s> {
             Outcome::NoData | Outcome::ServFail => None,
         }
     }
+
+    /// How many leading bits of the client subnet decide which records of a ring it gets.
+    #[inline]
+    #[must_use]
+    pub const fn scope_of(&self, ring: &Ring) -> u8 {
+        if ring.depends_on_client() && self.hashed_scope > self.scope { self.hashed_scope } else { self.scope }
+    }
 }
 
 impl Steering {

@@ -156,7 +156,7 @@ impl Keys {
             .at(name.at.clone(), format!("no such {kind}"));
         finding.hint = match nearest(&name.value, ids.keys().map(AsRef::as_ref)) {
             Some(key) => Some(format!("did you mean `{key}`?")),
-            None if ids.is_empty() => None,
+            None if ids.is_empty() => Some(format!("there is no {kind} at all; one is a table [{kind}s.NAME]")),
             None => {
                 let some: Vec<&str> = ids.keys().take(HINT_KEYS_MAX).map(AsRef::as_ref).collect();
                 let more = if ids.len() > HINT_KEYS_MAX { ", …" } else { "" };
@@ -211,7 +211,7 @@ fn region(keyed: Keyed<RawRegion>, ids: &Ids, report: &mut Report) -> Region {
             .hint("leave `unit` out, or the feed");
         report.push(finding);
     }
-    let (position, capacity, load) = (raw.position.value, raw.capacity.value, raw.load.value);
+    let (position, capacity, load) = (raw.position, raw.capacity.value, raw.load.value);
     Region { key, at, label, position, capacity, bias: raw.bias, load, check, enabled: raw.enabled }
 }
 
