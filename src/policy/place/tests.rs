@@ -219,7 +219,7 @@ fn a_service_of_one_region_needs_no_order() {
 }
 
 proptest! {
-    // Each step builds tables of 1,024 buckets without optimization.
+    // Each step builds tables of 4,096 buckets without optimization.
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
