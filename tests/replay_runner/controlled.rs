@@ -47,7 +47,7 @@ impl Controlled {
     /// One thing that happens; reloads are the world's.
     pub(crate) fn step(&mut self, happening: &Happening) -> Result<(), String> {
         match happening {
-            Happening::Control(_) | Happening::Reload(_) => Err("not here".into()),
+            Happening::Control(_) | Happening::Reload { .. } => Err("not here".into()),
             Happening::Time(time) => self.pass(*time),
             Happening::Probe { whom, verdict, times, every, reason } => {
                 for time in 0..*times {
