@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::base::ids::{EndpointId, RegionId, ServiceId};
 use crate::base::moment::Moment;
 use crate::health::Health;
-use crate::model::{Model, Service};
+use crate::model::{Model, Service, ServiceRegion};
 use crate::table::{RegionTable, States};
 
 use super::course::{Course, ramp_part};
@@ -53,10 +53,12 @@ impl Control {
         for &id in &ids {
             self.apply_words(id);
         }
+        self.count_up();
         self.table = RegionTable::build(&self.model, &self.states, 0);
+        let model = Arc::clone(&self.model);
         for &id in &ids {
             self.carry_eligible(&old, id);
-            self.follow(id, &mut step);
+            self.follow(&model, id, &mut step);
         }
         if self.guard.is_holding()
             && self.guarded.is_empty()
@@ -133,7 +135,7 @@ impl Control {
         course.ramps.retain(|&(region, begun)| {
             let is_there = service.regions.iter().any(|part| part.region == region);
             match ramp.filter(|_| is_there).and_then(|ramp| ramp_part(begun, ramp, now)) {
-                Some(part) => self.states.ramp.insert((id, region), part).is_none(),
+                Some(part) => self.states.ramp.set(id, region, Some(part)).is_none(),
                 None => false,
             }
         });
@@ -154,15 +156,16 @@ impl Control {
                 newcomers.push(id);
             }
             let Some(before) = before.and_then(|before| old.model.services.get(before.index())) else { continue };
-            for index in self.endpoints_of(id) {
-                let was = old.endpoint(&model, before, EndpointId(index));
+            for endpoint in service.regions.iter().flat_map(ServiceRegion::endpoint_ids) {
+                let index = endpoint.0;
+                let was = old.endpoint(&model, before, endpoint);
                 let of = |states: &[bool]| was.and_then(|was| states.get(was.index()).copied()).unwrap_or(false);
                 let (up, last_up) = (of(&old.states.up), of(&old.states.last_up));
                 // One that is new waits for its first pass.
                 set(&mut self.presumed, index, up);
                 set(&mut self.states.last_up, index, last_up);
                 if of(&old.states.guarded) {
-                    guarded.insert(EndpointId(index));
+                    guarded.insert(endpoint);
                 }
             }
         }
@@ -186,8 +189,8 @@ impl Control {
             let published = self.put_endpoint(id);
             let was_there = self.has_begun && old.endpoint_of(&model, id).is_some();
             match published {
-                Published::Up if was_there => self.tell_endpoint(id, EventKind::EndpointUp, step),
-                Published::Down if was_there => self.tell_endpoint(id, EventKind::EndpointDown, step),
+                Published::Up if was_there => self.tell_endpoint(id, endpoint.region, EventKind::EndpointUp, step),
+                Published::Down if was_there => self.tell_endpoint(id, endpoint.region, EventKind::EndpointDown, step),
                 Published::Up | Published::Down | Published::Same | Published::Otherwise => {}
             }
         }
@@ -198,7 +201,7 @@ impl Control {
     fn carry_eligible(&mut self, old: &Old, id: ServiceId) {
         let model = Arc::clone(&self.model);
         let Some(service) = model.services.get(id.index()) else { return };
-        let now = self.eligible(id, service);
+        let now = self.table.eligible(id);
         let before = old.model.service_by_key(&service.key);
         let known =
             before.and_then(|before| Some((old.courses.get(before.index())?, old.model.services.get(before.index())?)));
@@ -217,6 +220,28 @@ impl Control {
         }
         if let Some(course) = self.courses.get_mut(id.index()) {
             course.eligible = eligible;
+        }
+    }
+
+    /// How many endpoints of each service are up, and what was up when it last had anything up.
+    fn count_up(&mut self) {
+        let model = Arc::clone(&self.model);
+        (self.ups, self.keeps_up) = (vec![0; model.services.len()], vec![false; model.services.len()]);
+        for (id, service) in model.services() {
+            let indices = || service.regions.iter().flat_map(ServiceRegion::endpoint_ids).map(EndpointId::index);
+            let is = |states: &[bool], index: usize| states.get(index).copied().unwrap_or(false);
+            let up = indices().filter(|&index| is(&self.states.up, index)).count();
+            // If nobody ever saw any of it up, all are as good.
+            let is_unknown = up == 0 && !indices().any(|index| is(&self.states.last_up, index));
+            if up > 0 || is_unknown {
+                for index in indices() {
+                    let value = is_unknown || is(&self.states.up, index);
+                    self.states.last_up.get_mut(index).into_iter().for_each(|last| *last = value);
+                }
+            }
+            if let (Some(count), Some(keeps)) = (self.ups.get_mut(id.index()), self.keeps_up.get_mut(id.index())) {
+                (*count, *keeps) = (u32::try_from(up).unwrap_or(u32::MAX), up > 0);
+            }
         }
     }
 

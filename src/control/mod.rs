@@ -23,6 +23,8 @@ mod words;
 
 mod course;
 
+mod agenda;
+
 mod hub;
 
 mod outcome;
@@ -39,6 +41,8 @@ mod adopt;
 
 mod saved;
 
+mod views;
+
 mod view;
 
 #[cfg(test)]
@@ -49,7 +53,7 @@ pub use event::{Changed, Effects, Event, EventKind, Severity};
 pub use hub::{Control, Settings};
 pub use saved::{Saved, SavedHeld, SavedRamp};
 pub use targets::ProbeTarget;
-pub use view::{
+pub use views::{
     ActiveView, EndpointView, GuardView, LastView, OverrideView, PhasesView, RampView, RegionView, ServiceView,
     TargetView, View,
 };

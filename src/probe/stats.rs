@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::outcome::ProbeResult;
+use crate::health::Verdict;
 
 /// Upper bounds of the buckets of [`ProbeStats::lateness`], in microseconds; one more bucket takes the rest.
 pub const LATENESS_BUCKETS_US: [u64; 14] =
@@ -52,11 +52,11 @@ impl ProbeStats {
     }
 
     /// Counts an outcome.
-    pub(super) fn ended(&self, result: ProbeResult) {
-        let counter = match result {
-            ProbeResult::Pass => &self.pass,
-            ProbeResult::Fail => &self.fail,
-            ProbeResult::Inconclusive => &self.inconclusive,
+    pub(super) fn ended(&self, verdict: Verdict) {
+        let counter = match verdict {
+            Verdict::Pass => &self.pass,
+            Verdict::Fail => &self.fail,
+            Verdict::Inconclusive => &self.inconclusive,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }

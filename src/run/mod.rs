@@ -1,14 +1,15 @@
 //! The wiring: files, threads and signals around the pure rooms.
 //!
 //! A load goes `loader` (files → zones) → `reloads` (the thread that does it when asked) → `publisher` (the one thread
-//! that stores snapshots). `server` binds, starts and ends everything; `signals` and `notify` talk to whoever started
-//! the process.
+//! that stores snapshots). `server` binds, starts and ends everything (`lanes` those who answer); `running` is what operators
+//! may ask of it; `signals` and `notify` talk to whoever started the process.
 
 pub mod ask;
 mod board;
 pub mod demo;
 mod files;
 mod folder;
+mod lanes;
 mod regions;
 mod loader;
 pub mod log;
@@ -20,8 +21,10 @@ mod publisher;
 mod random;
 mod recorder;
 mod reloads;
+mod running;
 mod server;
 mod settings;
+mod signals;
 mod sweep;
 
 pub use loader::{LoadSettings, Loaded, Loader};

@@ -4,6 +4,8 @@
 
 pub mod rings;
 pub mod steering;
+
+mod prepared;
 pub mod link;
 pub mod published;
 
@@ -15,6 +17,7 @@ use crate::base::limits::UDP_PAYLOAD_DEFAULT;
 use crate::zone::ZoneSet;
 
 pub use link::{Linked, link};
+pub use prepared::Prepared;
 pub use published::{Published, View};
 pub use steering::{Asker, Decision, Outcome, Steering};
 

@@ -68,6 +68,7 @@ fn validate(raw: Raw, report: &mut Report) -> Model {
     model.policies = checked.into_iter().map(policies::Checked::into_policy).collect();
     names::check(&model, report);
     warnings::check(&model, &ids, report);
+    model.order_endpoints();
     model
 }
 

@@ -6,15 +6,16 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::support::*;
+use crate::health::Observation;
 use crate::probe::execute::Execution;
 use crate::probe::lag::Lag;
 use crate::probe::schedule::Execute as _;
-use crate::probe::{Judge, Outcome, Prober, Roots, Settings};
+use crate::probe::{Judge, Prober, Roots, Settings};
 
 struct Forward(mpsc::UnboundedSender<(u64, String)>);
 
 impl Judge for Forward {
-    async fn judge(&self, target: u64, outcome: Outcome) -> Duration {
+    async fn judge(&self, target: u64, outcome: Observation) -> Duration {
         let _ = self.0.send((target, line(&outcome)));
         Duration::from_millis(100)
     }
