@@ -20,6 +20,7 @@ use crate::admin::{Token, looks, orders};
 use crate::base::moment::Moment;
 use crate::control::{Command, Control, Done, Refusal};
 use crate::journal::Entry;
+use crate::metrics::Rates;
 use crate::serve::Stop;
 use crate::snapshot::Snapshot;
 
@@ -30,6 +31,9 @@ pub trait Operations: Send + Sync + 'static {
 
     /// All metrics in the text format of Prometheus.
     fn metrics(&self) -> String;
+
+    /// What is answered at this time, a second.
+    fn traffic(&self) -> Rates;
 
     /// Reads what has changed and returns when queries are answered from it. `None`: too many wait already, or the
     /// server ends.

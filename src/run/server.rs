@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::mpsc::{Sender, SyncSender, TrySendError, channel, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::base::limits::{RELOADS_MAX, STATE_SAVE_MS, STREAM_DRAIN_MS, UDP_RECEI
 use crate::config::Config;
 use crate::control::{self, Command, Control};
 use crate::journal::Entry;
-use crate::metrics::{Metrics, ReloadResult};
+use crate::metrics::{Metrics, Rates, ReloadResult};
 use crate::probe::Prober;
 use crate::run::board::Board;
 use crate::run::loader::Loader;
@@ -263,6 +263,8 @@ impl Parts {
             udp: udp.collect(),
             tcp: (0..tcp_threads).map(|_| Arc::default()).collect(),
             caps: Arc::new(Caps::new(limits)),
+            answered: Mutex::default(),
+            clock: Clock::start(),
         });
         let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let stream_options = StreamOptions {
@@ -285,7 +287,7 @@ impl Parts {
         recorder: Recorder,
         first_round: oneshot::Sender<()>,
     ) -> publisher::Parts {
-        let clock = Clock::start();
+        let clock = self.sweep.clock;
         let mut control = Control::new(control::Settings::from(config));
         if let Some(saved) = recorder::saved_state(&config.state.folder) {
             control.restore(clock.now(), &saved);
@@ -441,6 +443,10 @@ impl Operations for Running {
 
     fn metrics(&self) -> String {
         self.sweep.render()
+    }
+
+    fn traffic(&self) -> Rates {
+        self.sweep.rates()
     }
 
     fn reload(&self, force: bool) -> Pin<Box<dyn Future<Output = Option<ReloadOutcome>> + Send>> {
