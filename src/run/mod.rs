@@ -24,6 +24,7 @@ mod reloads;
 mod server;
 mod settings;
 mod traffic;
+mod webhooks;
 mod sweep;
 
 pub use loader::{LoadSettings, Loaded, Loader};

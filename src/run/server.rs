@@ -34,6 +34,7 @@ use crate::run::recorder::{self, Recorder};
 use crate::run::reloads::{ReloadRequest, Reloads};
 use crate::run::settings::{Settings, options};
 use crate::run::sweep::Sweep;
+use crate::run::webhooks::{self, WebhookError};
 use crate::run::{historian, log, probing, publisher, random};
 use crate::serve::{
     BindError, Caps, ConnectionLimits, Listener, Stop, StreamOptions, StreamServer, UdpServer, bind, system,
@@ -85,6 +86,9 @@ pub enum RunError {
     /// The certificate of the admin listener, or its key, can't be used.
     #[error("the admin listener can't speak TLS")]
     Tls(#[from] TlsError),
+    /// The secret of a webhook can't be used.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     /// Threads, randomness, signals.
     #[error("cannot start")]
     System(#[from] io::Error),
@@ -111,7 +115,10 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let (events, incoming) = channel();
     let stream = Stream::default();
     let told = stream.clone();
-    let (recorder, recording) = Recorder::start(&config.state.folder, vec![Box::new(move |entry| told.event(entry))])?;
+    let admin_stop = Stop::default();
+    let hooks = webhooks::start(&config.admin.webhooks, &admin_stop)?;
+    let listeners: Vec<recorder::Listener> = vec![Box::new(move |entry| told.event(entry)), hooks];
+    let (recorder, recording) = Recorder::start(&config.state.folder, listeners)?;
     let clock = parts.sweep.clock;
     let operations = Arc::new(Running {
         sweep: Arc::clone(&parts.sweep),
@@ -120,7 +127,6 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
         recorder: recorder.clone(),
         clock,
     });
-    let admin_stop = Stop::default();
 
     let (first_round, round_done) = oneshot::channel();
     let (prober, probing) = probing::start(events.clone(), random::word()?)?;
@@ -347,8 +353,12 @@ fn bind_admin(config: &Config) -> Result<(std::net::TcpListener, Doors), RunErro
         }
         Err(error) => return Err(RunError::Token { address, error }),
     };
-    let doors = Doors::open(path.clone(), tokens, None)?;
-    tracing::info!(transport = "http", %address, "listening");
+    let files = config.admin.tls.as_ref().map(|files| (files.certificate.clone(), files.key.clone()));
+    let doors = Doors::open(path.clone(), tokens, files)?;
+    if doors.tls().is_none() && !address.ip().is_loopback() {
+        tracing::warn!(%address, "tokens go over the network in clear: set `admin.tls`, or put a proxy with TLS before it");
+    }
+    tracing::info!(transport = "http", %address, tls = doors.tls().is_some(), "listening");
     Ok((listener, doors))
 }
 
