@@ -328,7 +328,9 @@ mod tests {
             (&[""], Condition::Unchanged(vec![])),
         ] {
             let mut headers = HeaderMap::new();
-            lines.iter().for_each(|line| drop(headers.append(header::IF_MATCH, line.parse().unwrap())));
+            for line in lines {
+                headers.append(header::IF_MATCH, line.parse().unwrap());
+            }
             assert_eq!(condition(&headers), expected, "{lines:?}");
         }
         assert_eq!(tag_header(255), "\"00000000000000ff\"");
