@@ -77,7 +77,10 @@ impl Series<'_> {
     fn labels(&self, values: &[&str]) -> LabelSet {
         debug_assert_eq!(self.metric.labels.len(), values.len(), "{}", self.metric.name);
         let labels = self.metric.labels.iter().zip(values).map(|(&name, &value)| Label::new(name, value.to_owned()));
-        LabelSet::from_key_and_global(&Key::from_parts(self.metric.name, labels.collect::<Vec<_>>()), &Default::default())
+        LabelSet::from_key_and_global(
+            &Key::from_parts(self.metric.name, labels.collect::<Vec<_>>()),
+            &Default::default(),
+        )
     }
 }
 

@@ -6,12 +6,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::metrics::{Buckets, DropReason, Gauges, Metrics, Rates, Traffic, TransportLabel};
-use crate::probe::{LATENESS_BUCKETS_S, ProbeStats};
+use crate::control::Figures;
+use crate::metrics::{Buckets, CheckFigures, DropReason, Gauges, Metrics, Rates, Traffic, TransportLabel};
+use crate::probe::{LATENCY_BUCKETS_S, LATENESS_BUCKETS_S, ProbeStats};
 use crate::run::board::Board;
 use crate::run::publisher::Clock;
 use crate::run::traffic::Answered;
-use crate::serve::{Caps, Tally, system};
+use crate::serve::{BATCH_BUCKETS_S, Caps, Tally, system};
 
 /// Everything that counts.
 pub(super) struct Sweep {
@@ -76,9 +77,9 @@ impl Sweep {
         self.answered.lock().unwrap_or_else(PoisonError::into_inner).rates(self.clock.now())
     }
 
-    /// Everything as text, as it is at this moment.
+    /// Everything as text, as it is at this moment, with what control says if it could be asked.
     #[must_use]
-    pub(super) fn render(&self) -> String {
+    pub(super) fn render(&self, figures: Option<Figures>) -> String {
         self.sweep();
         // Microseconds; the next look begins at nothing.
         let late_us = self.probes.get().map_or(0, |probes| probes.late_max.swap(0, Ordering::Relaxed));
@@ -94,10 +95,34 @@ impl Sweep {
                 let (counts, sum) = probes.lateness();
                 Buckets { bounds: &LATENESS_BUCKETS_S, counts, sum }
             }),
+            batches: Some(self.batches()),
+            checks: self.checks(),
+            figures,
             answers,
             ecs_scopes: Some(scopes),
             ..self.board.gauges()
         };
         self.metrics.render(&gauges)
+    }
+    /// How long batches of all UDP threads took.
+    fn batches(&self) -> Buckets {
+        let mut all = Buckets { bounds: &BATCH_BUCKETS_S, counts: vec![0; BATCH_BUCKETS_S.len() + 1], sum: 0.0 };
+        for (_, tally) in &self.udp {
+            let (counts, sum) = tally.batches();
+            all.counts.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
+            all.sum += sum;
+        }
+        all
+    }
+
+    /// The probes of each check.
+    fn checks(&self) -> Vec<CheckFigures> {
+        let checks = self.probes.get().map(|probes| probes.checks()).unwrap_or_default();
+        let figures = checks.into_iter().map(|(check, stats)| {
+            let (counts, sum) = stats.latency();
+            let latency = Buckets { bounds: &LATENCY_BUCKETS_S, counts, sum };
+            CheckFigures { check: check.to_string(), ended: stats.ended(), latency }
+        });
+        figures.collect()
     }
 }

@@ -65,7 +65,12 @@ impl Cells {
                 let regions = regions.map(|region| &region.key).chain([&none]);
                 rows.extend(regions.map(|region| Row { service: service.key.clone(), region: region.clone() }));
             }
-            return Self { rows: rows.into(), starts: starts.into(), is_by_service: true, regions: model.regions.len() };
+            return Self {
+                rows: rows.into(),
+                starts: starts.into(),
+                is_by_service: true,
+                regions: model.regions.len(),
+            };
         }
         let width = model.regions.len() + 1;
         let is_by_policy = model.policies.len() * width <= rows_max;
@@ -184,10 +189,9 @@ mod tests {
         let policies = 3 * model.policies.len();
         // With more services than this the finest layout would be the longest.
         assert!(policies > 5);
-        for (rows_max, len, expected) in [
-            (5, 5, ["a/iad", "a/", "b/fra", "b/iad", "b/"]),
-            (4, 3, ["all/iad", "all/", "all/fra", "all/iad", "all/"]),
-        ] {
+        for (rows_max, len, expected) in
+            [(5, 5, ["a/iad", "a/", "b/fra", "b/iad", "b/"]), (4, 3, ["all/iad", "all/", "all/fra", "all/iad", "all/"])]
+        {
             let cells = Cells::bounded(&model, rows_max);
             assert_eq!((cells.rows().len(), names(&cells, &model)), (len, expected.map(String::from).to_vec()));
         }

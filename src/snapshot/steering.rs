@@ -289,7 +289,8 @@ impl Steering {
         });
         let answers = same.map_or_else(
             || {
-                let maker = Maker { model: &self.model, table: &self.table, cursors: &self.cursors, cells: &self.cells };
+                let maker =
+                    Maker { model: &self.model, table: &self.table, cursors: &self.cursors, cells: &self.cells };
                 Arc::new(maker.answers(id, service, together, is_fallback))
             },
             |(_, served)| Arc::clone(&served.answers),
