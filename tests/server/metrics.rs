@@ -101,8 +101,9 @@ fn promtool_has_no_complaint() {
     let (status, text) = server.http("GET", "/metrics", None);
     assert_eq!(status, 200);
     assert!(text.contains("meridian_answers_total{"), "{text}");
-    let judge = Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped());
-    let Ok(mut judge) = judge.stdout(Stdio::piped()).spawn() else {
+    let mut judge = Command::new("promtool");
+    judge.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let Ok(mut judge) = judge.spawn() else {
         println!("promtool is not installed: the form of the metrics is not judged");
         return;
     };
