@@ -287,10 +287,9 @@ impl Parts {
         recorder: Recorder,
         first_round: oneshot::Sender<()>,
     ) -> publisher::Parts {
-        let clock = self.sweep.clock;
         let mut control = Control::new(control::Settings::from(config));
         if let Some(saved) = recorder::saved_state(&config.state.folder) {
-            control.restore(clock.now(), &saved);
+            control.restore(self.sweep.clock.now(), &saved);
         }
         publisher::Parts {
             published: Arc::clone(&self.published),
@@ -300,7 +299,7 @@ impl Parts {
             prober,
             recorder,
             metrics: Arc::clone(&self.sweep.metrics),
-            clock,
+            clock: self.sweep.clock,
             first_round,
         }
     }
