@@ -21,6 +21,7 @@ mod publisher;
 mod random;
 mod recorder;
 mod reloads;
+mod running;
 mod server;
 mod settings;
 mod traffic;
