@@ -265,6 +265,7 @@ pub(super) fn tag_header(tag: u64) -> HeaderValue {
 /// The status of a refusal.
 pub(super) const fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal {
+        Refusal::NotReady => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::UnknownTarget { .. } | Refusal::UnknownService { .. } => StatusCode::NOT_FOUND,
         Refusal::NeedsEnd | Refusal::TooLong => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::TooMany

@@ -2,37 +2,35 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{channel, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::admin::{self, Doors, ReloadOutcome, Stream, TlsError, TokenError, Tokens};
-use crate::answer::Lane;
 use crate::base::diagnostic::Report;
 use crate::base::hash::HashKey;
-use crate::base::limits::{ADMIN_CONNECTIONS_MAX, RELOADS_MAX, STATE_SAVE_MS, STREAM_DRAIN_MS, UDP_RECEIVE_BUFFER};
+use crate::base::limits::{ADMIN_CONNECTIONS_MAX, RELOADS_MAX, STATE_SAVE_MS, STREAM_DRAIN_MS};
 use crate::config::Config;
 use crate::control::{self, Control};
 use crate::metrics::{Metrics, ReloadResult};
 use crate::probe::Prober;
 use crate::run::board::Board;
+use crate::run::lanes::{Lanes, announce};
 use crate::run::loader::Loader;
 use crate::run::notify::{Notice, notify};
-use crate::run::publisher::{Clock, Event};
+use crate::run::publisher::Clock;
 use crate::run::recorder::{self, Recorder};
-use crate::run::reloads::{ReloadRequest, Reloads};
+use crate::run::reloads::Reloads;
 use crate::run::running::Running;
 use crate::run::settings::{Settings, options};
+use crate::run::signals::Signals;
 use crate::run::sweep::Sweep;
 use crate::run::webhooks::{self, WebhookError};
 use crate::run::{historian, log, probing, publisher, random};
-use crate::serve::{
-    BindError, Caps, ConnectionLimits, Listener, Stop, StreamOptions, StreamServer, UdpServer, bind, system,
-};
+use crate::serve::{BindError, Caps, ConnectionLimits, Stop, StreamOptions, bind, system};
 use crate::snapshot::{Published, Snapshot};
 use crate::zone::ZoneSet;
 
@@ -364,103 +362,4 @@ fn bind_admin(config: &Config) -> Result<(std::net::TcpListener, Doors), RunErro
     }
     tracing::info!(transport = "http", %address, tls = doors.tls().is_some(), "listening");
     Ok((listener, doors))
-}
-
-fn announce(listener: &Listener) {
-    for transport in ["udp", "tcp"] {
-        tracing::info!(transport, address = %listener.address, "listening");
-    }
-    if let Some(got) = listener.short_buffer {
-        tracing::warn!(
-            address = %listener.address,
-            bytes = got,
-            "the UDP receive buffer is small, bursts will be lost: sysctl -w net.core.rmem_max={UDP_RECEIVE_BUFFER}"
-        );
-    }
-}
-
-/// The sockets, and who will answer at them.
-struct Lanes {
-    listeners: Vec<Listener>,
-    stream_options: StreamOptions,
-}
-
-impl Lanes {
-    /// Starts all threads. The receiver ends when the last of them has ended.
-    fn start(self, published: &Arc<Published>, sweep: &Sweep, stop: &Stop) -> Result<mpsc::Receiver<()>, RunError> {
-        let (alive, ended) = mpsc::channel(1);
-        for (at, (socket, tally)) in sweep.udp.iter().enumerate() {
-            let seed = random::word()?;
-            let make_lane = Box::new(move || Lane::new(seed));
-            let (socket, tally) = (Arc::clone(socket), Arc::clone(tally));
-            let server = UdpServer::new(socket, published.view(), make_lane, tally, stop.clone())?;
-            let alive = alive.clone();
-            thread::Builder::new().name(format!("udp-{at}")).spawn(move || {
-                server.run();
-                drop(alive);
-            })?;
-        }
-        let mut shares: Vec<Vec<std::net::TcpListener>> = sweep.tcp.iter().map(|_| Vec::new()).collect();
-        for listener in self.listeners {
-            for (share, socket) in shares.iter_mut().zip(listener.tcp) {
-                share.push(socket);
-            }
-        }
-        for (at, (listeners, tally)) in shares.into_iter().zip(&sweep.tcp).enumerate() {
-            let seed = random::word()?;
-            let make_lane = Box::new(move || Lane::new(seed));
-            let (tally, caps) = (Arc::clone(tally), Arc::clone(&sweep.caps));
-            let view = published.view();
-            let (options, stop, alive) = (self.stream_options, stop.clone(), alive.clone());
-            thread::Builder::new().name(format!("tcp-{at}")).spawn(move || {
-                let server = StreamServer::new(listeners, view, make_lane, tally, caps, options, stop);
-                if let Err(error) = server.run() {
-                    tracing::error!(%error, "TCP is not served");
-                }
-                drop(alive);
-            })?;
-        }
-        Ok(ended)
-    }
-}
-
-/// The signals that matter.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for the word to end.
-    async fn end(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-
-    /// Sees to reloads and counters until the word to end.
-    async fn work(&mut self, requests: &SyncSender<ReloadRequest>, sweep: &Sweep) {
-        let mut every_second = tokio::time::interval(Duration::from_secs(1));
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => {
-                    // If the queue is full, a load that will see the same files is about to begin.
-                    let _ = requests.try_send(ReloadRequest { force: false, owner: "SIGHUP".into(), done: None });
-                }
-                _ = every_second.tick() => sweep.sweep(),
-            }
-        }
-    }
 }
