@@ -100,7 +100,7 @@ pub fn parse_subdivision(text: &str) -> Result<[u8; 2], Refusal> {
 }
 
 /// The codes of all countries, in order.
-fn codes() -> impl Iterator<Item = &'static str> {
+pub fn codes() -> impl Iterator<Item = &'static str> {
     COUNTRIES.iter().filter_map(|(code, ..)| std::str::from_utf8(*code).ok())
 }
 

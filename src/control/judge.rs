@@ -122,6 +122,7 @@ impl Control {
             step.stale.push(part);
         }
         if let Some(kind) = kind {
+            self.count_flap(id);
             if let Some(count) = self.ups.get_mut(service.index()) {
                 *count = if kind == EventKind::EndpointUp { count.saturating_add(1) } else { count.saturating_sub(1) };
             }
@@ -130,6 +131,11 @@ impl Control {
             }
             self.tell_endpoint(id, region, kind, step);
         }
+    }
+
+    /// An endpoint went up or down.
+    pub(super) fn count_flap(&mut self, id: EndpointId) {
+        self.flaps.get_mut(id.index()).into_iter().for_each(|flaps| *flaps = flaps.saturating_add(1));
     }
 
     pub(super) fn tell_endpoint(&self, id: EndpointId, region: RegionId, kind: EventKind, step: &mut Step) {

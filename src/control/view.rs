@@ -2,106 +2,150 @@
 
 use std::time::Duration;
 
-use crate::base::ids::{EndpointId, RegionId, ServiceId};
+use serde::Serialize;
+
+use crate::base::hash::{mix, steering_hash};
+use crate::base::ids::{EndpointId, RegionId};
 use crate::base::limits::EVENT_NAMES_MAX;
 use crate::base::moment::Moment;
-use crate::health::{Action, Observation, Phase};
-use crate::model::Failback;
-use crate::table::{STEADY, Standing, Word};
+use crate::health::{Action, Health, Observation, Override, Phase};
 
 use super::hub::Control;
+use super::region::RegionView;
+use super::service::ServiceView;
 use super::targets::Target;
-use super::views::{
-    ActiveView, EndpointView, GuardView, LastView, OverrideView, PhasesView, RampView, RegionView, ServiceView,
-    TargetView, View,
-};
 use super::words::Scope;
+
+/// Everything at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct View {
+    /// The moment.
+    pub at: Moment,
+    /// By id.
+    pub regions: Vec<RegionView>,
+    /// By id.
+    pub services: Vec<ServiceView>,
+    /// By number.
+    pub targets: Vec<TargetView>,
+    /// By target.
+    pub overrides: Vec<OverrideView>,
+    /// The guard.
+    pub guard: GuardView,
+}
+
+/// A target and its machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TargetView {
+    /// Its number.
+    pub id: u64,
+    /// `check@address`.
+    pub key: String,
+    /// The check's key.
+    pub check: String,
+    /// The address.
+    pub address: String,
+    /// What its machine says.
+    pub state: Health,
+    /// Passes in a row that count.
+    pub passes: u32,
+    /// Failures that are not forgotten.
+    pub failures: u32,
+    /// Inconclusive outcomes in a row.
+    pub inconclusive: u32,
+    /// Milliseconds to its next probe after the last one.
+    pub cadence_ms: u64,
+    /// Endpoints that need it, without those of `regions`.
+    pub endpoints: usize,
+    /// Regions whose own check it is.
+    pub regions: Vec<String>,
+    /// It is one of the guard's references.
+    pub reference: bool,
+    /// The last outcome.
+    pub last: Option<LastView>,
+}
+
+/// The last outcome of a target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LastView {
+    /// When.
+    pub at: Moment,
+    /// `pass`, `fail` or `inconclusive`.
+    pub verdict: &'static str,
+    /// Why.
+    pub reason: String,
+    /// What should be seen to.
+    pub warning: Option<String>,
+    /// Where its time went.
+    pub phases: PhasesView,
+}
+
+/// How long the parts of a probe took, microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct PhasesView {
+    /// Until the connection was open.
+    pub connect_us: Option<u64>,
+    /// From there until TLS was agreed on.
+    pub tls_us: Option<u64>,
+    /// From there until the first octet of an answer.
+    pub first_byte_us: Option<u64>,
+    /// All of it.
+    pub total_us: u64,
+}
+
+/// A word of an operator, beside what would be without it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OverrideView {
+    /// What it is about.
+    pub target: String,
+    /// What it says.
+    pub action: Action,
+    /// As a command says it.
+    pub command: &'static str,
+    /// Who said it.
+    pub owner: String,
+    /// And why.
+    pub reason: String,
+    /// When.
+    pub since: Moment,
+    /// When it ends.
+    pub expires: Option<Moment>,
+    /// The target is in the model; otherwise the word waits for it.
+    pub known: bool,
+    /// Endpoints that it covers.
+    pub covers: usize,
+    /// Those that are up by their checks.
+    pub up: usize,
+    /// When the last answer given before it has expired in every cache.
+    pub cached_until: Moment,
+}
+
+/// The guard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GuardView {
+    /// `quiet`, `suspects`, `holds` or `recovers`.
+    pub phase: &'static str,
+    /// Since when it suspects.
+    pub since: Option<Moment>,
+    /// When what is held is applied; `None`: not by the clock.
+    pub until: Option<Moment>,
+    /// Endpoints that it holds up.
+    pub held: usize,
+    /// Some of their keys.
+    pub some: Vec<String>,
+}
 
 impl Control {
     /// Everything: a pass over the whole model.
     #[must_use]
     pub fn view(&self, now: Moment) -> View {
-        let ids = |count: usize| (0..).take(count);
         View {
             at: now,
-            regions: ids(self.model.regions.len()).filter_map(|id| self.region_view(RegionId(id))).collect(),
+            regions: self.region_views(),
             services: self.model.services().filter_map(|(id, _)| self.service_view(id)).collect(),
             targets: self.target_views(),
             overrides: self.override_views(),
             guard: self.guard_view(),
         }
-    }
-
-    /// One region; a pass over its endpoints.
-    #[must_use]
-    pub fn region_view(&self, id: RegionId) -> Option<RegionView> {
-        let region = self.model.regions.get(id.index())?;
-        let parts = self.wiring.parts(id);
-        let eligible = |service: &ServiceId| {
-            self.courses.get(service.index()).is_some_and(|course| course.eligible >> id.index() & 1 == 1)
-        };
-        let up = |range: &std::ops::Range<u32>| {
-            let up = self.states.up.get(range.start as usize..range.end as usize).unwrap_or_default();
-            up.iter().filter(|up| **up).count()
-        };
-        let mut targets = self.targets.iter().filter(|(_, target)| target.regions.contains(&id));
-        Some(RegionView {
-            key: region.key.to_string(),
-            label: region.label.clone(),
-            enabled: region.enabled,
-            services: parts.len(),
-            eligible: parts.iter().filter(|(service, _)| eligible(service)).count(),
-            endpoints: parts.iter().map(|(_, range)| range.len()).sum(),
-            up: parts.iter().map(|(_, range)| up(range)).sum(),
-            check: targets.next().map(|(_, target)| target.key.to_string()),
-        })
-    }
-
-    /// One service.
-    #[must_use]
-    pub fn service_view(&self, id: ServiceId) -> Option<ServiceView> {
-        let service = self.model.services.get(id.index())?;
-        let course = self.courses.get(id.index())?;
-        let ramp = self.ramp_of(service).unwrap_or_default();
-        let ramps = course.ramps.iter().map(|&(region, begun)| RampView {
-            region: self.region_key(region),
-            percent: self.states.ramp.get(id, region).map_or(100, |part| (u32::from(part) * 100).div_ceil(256)),
-            until: begun.after(ramp.mul_f64(0.9)),
-        });
-        let why = service.regions.iter().zip(self.table.why(id));
-        Some(ServiceView {
-            key: service.key.to_string(),
-            names: service.names.iter().take(EVENT_NAMES_MAX).map(|name| name.name.to_string()).collect(),
-            name_count: service.names.len(),
-            standing: standing_word(course.standing),
-            change_s: self.states.change_s.get(id.index()).copied().filter(|seconds| *seconds != STEADY),
-            active: self.active_view(id),
-            ramps: ramps.collect(),
-            regions: why.map(|(part, why)| (self.region_key(part.region), why.as_str())).collect(),
-            endpoints: self.endpoints_of(id).filter_map(|id| self.endpoint_view(id)).collect(),
-        })
-    }
-
-    /// One endpoint.
-    #[must_use]
-    pub fn endpoint_view(&self, id: EndpointId) -> Option<EndpointView> {
-        let endpoint = self.model.endpoints.get(id.index())?;
-        let targets = self.wiring.needs(id).iter().filter_map(|&number| self.targets.get(number));
-        Some(EndpointView {
-            key: endpoint.key.to_string(),
-            up: self.states.up.get(id.index()).copied().unwrap_or(false),
-            real: self.real.get(id.index()).copied().unwrap_or_default(),
-            guarded: self.guarded.contains(&id),
-            forced: match self.states.word.get(id.index()).copied().unwrap_or(Word::Nothing) {
-                Word::Nothing => None,
-                Word::Up => Some(Action::Up),
-                Word::Drain => Some(Action::Drain),
-                Word::Down => Some(Action::Down),
-            },
-            why: self.why(id),
-            steady_s: self.states.steady_s.get(id.index()).copied().filter(|seconds| *seconds != STEADY),
-            targets: targets.map(|target| target.key.to_string()).collect(),
-        })
     }
 
     /// All targets, by number.
@@ -141,6 +185,24 @@ impl Control {
         shown.collect()
     }
 
+    /// A number that differs whenever operators have said something else: a word about a target, or a switch.
+    #[must_use]
+    pub fn words_tag(&self) -> u64 {
+        let word = |word: &Override| {
+            let Override { target, action, owner, reason, since, expires } = word;
+            let moments = [since.0, expires.map_or(u64::MAX, |at| at.0)].map(u64::to_be_bytes).concat();
+            let command = action.as_str();
+            steering_hash(&[target.as_bytes(), command.as_bytes(), owner.as_bytes(), reason.as_bytes(), &moments])
+        };
+        let switched = self.model.services().filter_map(|(id, service)| {
+            let is_pinned = self.courses.get(id.index()).is_some_and(|course| course.pinned);
+            let region = self.held(id).filter(|_| is_pinned)?;
+            Some(steering_hash(&[service.key.as_bytes(), self.region_key(region).as_bytes()]))
+        });
+        let all = self.overrides.iter().map(word).chain(switched);
+        all.fold(0, |tag, hash| mix(tag ^ hash))
+    }
+
     /// The guard.
     #[must_use]
     pub fn guard_view(&self) -> GuardView {
@@ -156,21 +218,6 @@ impl Control {
             held: self.guarded.len(),
             some: keys.take(EVENT_NAMES_MAX).map(|endpoint| endpoint.key.to_string()).collect(),
         }
-    }
-
-    fn active_view(&self, id: ServiceId) -> Option<ActiveView> {
-        let service = self.model.services.get(id.index())?;
-        let (failback, region) = (self.failback_of(service)?, self.held(id)?);
-        let course = self.courses.get(id.index())?;
-        let next = |(region, since): &(RegionId, Moment)| {
-            let due = match failback {
-                Failback::After(wait) => Some(since.after(wait)),
-                Failback::Automatic | Failback::Manual => None,
-            };
-            (self.region_key(*region), due)
-        };
-        let failback = course.better.first().map(next);
-        Some(ActiveView { region: self.region_key(region), switched: course.pinned, failback })
     }
 
     fn show_target(&self, number: u32, target: &Target) -> TargetView {
@@ -220,15 +267,5 @@ fn show_outcome(at: Moment, outcome: &Observation) -> LastView {
             first_byte_us: phases.first_byte.map(us),
             total_us: us(phases.total),
         },
-    }
-}
-
-const fn standing_word(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Eligible => "eligible",
-        Standing::Drained => "drained",
-        Standing::SomeUp => "some-up",
-        Standing::AllDown => "all-down",
-        Standing::Gone => "gone",
     }
 }

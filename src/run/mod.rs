@@ -9,6 +9,7 @@ mod board;
 pub mod demo;
 mod files;
 mod folder;
+mod historian;
 mod lanes;
 mod regions;
 mod loader;
@@ -25,6 +26,8 @@ mod running;
 mod server;
 mod settings;
 mod signals;
+mod traffic;
+mod webhooks;
 mod sweep;
 
 pub use loader::{LoadSettings, Loaded, Loader};

@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use crate::admin::{Look, ReloadOutcome};
+use crate::admin::{Doors, Look, ReloadOutcome};
 use crate::base::diagnostic::{Diagnostic, Report, Severity};
 use crate::base::limits::FINDINGS_SHOWN_MAX;
 use crate::config::Config;
+use crate::control::{self, Event, EventKind};
 use crate::metrics::{Metrics, ReloadResult, ZoneState};
 use crate::model::Model;
 use crate::policy::Atlases;
@@ -17,7 +18,8 @@ use crate::run::board::Board;
 use crate::run::loader::{Loaded, Loader};
 use crate::run::log;
 use crate::run::notify::{Notice, notify};
-use crate::run::publisher::{BACKGROUND_NICENESS, Event, Linked};
+use crate::run::publisher::{self, BACKGROUND_NICENESS, Clock, Linked};
+use crate::run::recorder::Recorder;
 use crate::run::settings::{Settings, SettingsError, load_settings, needs_restart, options};
 use crate::serve::system::{be_nice, return_freed_memory};
 use crate::snapshot::Prepared;
@@ -26,6 +28,8 @@ use crate::snapshot::Prepared;
 pub(super) struct ReloadRequest {
     /// Even if most zones go away by it.
     pub(super) force: bool,
+    /// Who wants it.
+    pub(super) owner: String,
     /// Told what it came to.
     pub(super) done: Option<oneshot::Sender<ReloadOutcome>>,
 }
@@ -39,11 +43,17 @@ pub(super) struct Reloads {
     /// What is loaded.
     pub(super) loader: Loader,
     /// Where loads go.
-    pub(super) events: Sender<Event>,
+    pub(super) events: Sender<publisher::Event>,
     /// Where they are counted.
     pub(super) metrics: Arc<Metrics>,
     /// Where the state of the zones is shown.
     pub(super) board: Arc<Board>,
+    /// The tokens and the certificate of the admin listener.
+    pub(super) doors: Arc<Doors>,
+    /// Told what became of it.
+    pub(super) recorder: Recorder,
+    /// What time it is for the journal.
+    pub(super) clock: Clock,
 }
 
 impl Reloads {
@@ -65,12 +75,36 @@ impl Reloads {
             notify(Notice::Reloading);
             let outcome = self.reload(waiting.iter().any(|request| request.force));
             notify(Notice::Ready);
+            self.doors.renew();
+            let mut owners: Vec<String> = waiting.iter().map(|request| request.owner.clone()).collect();
+            owners.sort();
+            owners.dedup();
+            self.tell(&outcome, owners.join(", "));
             for done in waiting.into_iter().filter_map(|request| request.done) {
                 // Whoever asked may have gone.
                 let _ = done.send(outcome.clone());
             }
             return_freed_memory();
         }
+    }
+
+    /// Puts a reload into the journal.
+    fn tell(&self, outcome: &ReloadOutcome, owner: String) {
+        let ReloadOutcome { result, added, changed, removed, errors, warnings, .. } = outcome;
+        let mut cause = format!("{result}: {added} zones added, {changed} changed, {removed} removed");
+        for (count, what) in [(errors, "errors"), (warnings, "warnings")] {
+            if *count > 0 {
+                cause.push_str(&format!(", {count} {what}"));
+            }
+        }
+        let mut event = Event::new(self.clock.now(), EventKind::Reloaded, cause);
+        event.owner = Some(owner);
+        event.severity = match *result {
+            "ok" => control::Severity::Info,
+            "partial" => control::Severity::Warning,
+            _ => control::Severity::Error,
+        };
+        self.recorder.event(event);
     }
 
     fn reload(&mut self, force: bool) -> ReloadOutcome {
@@ -109,7 +143,7 @@ impl Reloads {
             let prepared = self.prepare(&model, &atlases);
             let linked = Linked { zones, model, atlases, prepared, options: options(&self.config), published };
             // Both fail only when the publisher has ended, and with it the server.
-            if self.events.send(Event::Reload(Box::new(linked))).is_ok() {
+            if self.events.send(publisher::Event::Reload(Box::new(linked))).is_ok() {
                 let _ = generation.blocking_recv();
             }
             self.board.set_loaded(self.loader.gauges(), self.loader.has_stale_model());
@@ -151,7 +185,7 @@ impl Reloads {
                 let _ = answer.send(states);
             }
         });
-        self.events.send(Event::Look(look)).ok()?;
+        self.events.send(publisher::Event::Look(look)).ok()?;
         let (served, states) = asked.blocking_recv().ok().flatten()?;
         Some(Box::new(Prepared::new(model, atlases, (&served, &states))))
     }
@@ -160,6 +194,7 @@ impl Reloads {
     fn outcome(&self, result: ReloadResult, report: &Report, start: Instant) -> ReloadOutcome {
         let duration = start.elapsed();
         self.metrics.count_reload(result, duration.as_secs_f64());
+        self.board.reloaded(result);
         let count = |state| self.loader.count(state);
         let (failed, stale) = (count(ZoneState::Failed), count(ZoneState::Stale));
         ReloadOutcome {

@@ -2,17 +2,17 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::mpsc::{channel, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::admin::{self, ReloadOutcome, Token, TokenError};
+use crate::admin::{self, Doors, ReloadOutcome, Stream, TlsError, TokenError, Tokens};
 use crate::base::diagnostic::Report;
 use crate::base::hash::HashKey;
-use crate::base::limits::{RELOADS_MAX, STATE_SAVE_MS, STREAM_DRAIN_MS};
+use crate::base::limits::{ADMIN_CONNECTIONS_MAX, RELOADS_MAX, STATE_SAVE_MS, STREAM_DRAIN_MS};
 use crate::config::Config;
 use crate::control::{self, Control};
 use crate::metrics::{Metrics, ReloadResult};
@@ -21,14 +21,15 @@ use crate::run::board::Board;
 use crate::run::lanes::{Lanes, announce};
 use crate::run::loader::Loader;
 use crate::run::notify::{Notice, notify};
-use crate::run::publisher::Clock;
+use crate::run::publisher::{Clock, Event};
 use crate::run::recorder::{self, Recorder};
 use crate::run::reloads::Reloads;
 use crate::run::running::Running;
 use crate::run::settings::{Settings, options};
 use crate::run::signals::Signals;
 use crate::run::sweep::Sweep;
-use crate::run::{log, probing, publisher, random};
+use crate::run::webhooks::{self, WebhookError};
+use crate::run::{historian, log, probing, publisher, random};
 use crate::serve::{BindError, Caps, ConnectionLimits, Stop, StreamOptions, bind, system};
 use crate::snapshot::{Published, Snapshot};
 use crate::zone::ZoneSet;
@@ -37,7 +38,7 @@ use crate::zone::ZoneSet;
 const STREAM_THREADS_MAX: usize = 2;
 
 /// Files that are open beside connections: listeners, logs, a zone file on each core, the admin listener's clients.
-const FILES_BESIDE_CONNECTIONS: u64 = 200;
+const FILES_BESIDE_CONNECTIONS: u64 = 200 + ADMIN_CONNECTIONS_MAX as u64;
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +75,12 @@ pub enum RunError {
         #[source]
         error: TokenError,
     },
+    /// The certificate of the admin listener, or its key, can't be used.
+    #[error("the admin listener can't speak TLS")]
+    Tls(#[from] TlsError),
+    /// The secret of a webhook can't be used.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     /// Threads, randomness, signals.
     #[error("cannot start")]
     System(#[from] io::Error),
@@ -98,21 +105,25 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let parts = Parts::bind(&config)?;
     let (requests, requested) = sync_channel(RELOADS_MAX);
     let (events, incoming) = channel();
-    let (recorder, recording) = Recorder::start(&config.state.folder)?;
+    let (stream, admin_stop) = (Stream::default(), Stop::default());
+    let (recorder, recording) = start_recorder(&config, &stream, &admin_stop, &parts.sweep.metrics)?;
+    let clock = parts.sweep.clock;
     let operations = Arc::new(Running {
         sweep: Arc::clone(&parts.sweep),
         requests: requests.clone(),
         events: events.clone(),
         recorder: recorder.clone(),
+        clock,
     });
-    let admin_stop = Stop::default();
 
     let (first_round, round_done) = oneshot::channel();
     let (prober, probing) = probing::start(events.clone(), random::word()?)?;
     // Set once, here.
     let _ = parts.sweep.probes.set(prober.stats());
-    let publishing = publisher::start(parts.publisher(&config, prober, recorder, first_round), incoming)?;
-    tokio::spawn(admin::serve(parts.admin, parts.token, operations, admin_stop.clone()));
+    let publishing =
+        publisher::start(parts.publisher(&config, prober, recorder.clone(), clock, first_round), incoming)?;
+    watch(&stream, &parts.sweep, &admin_stop, events.clone(), recorder.clone());
+    tokio::spawn(admin::serve(parts.admin, Arc::clone(&parts.doors), stream, operations, admin_stop.clone()));
     let start_wait = config.start.wait;
     let mut reloads = Reloads {
         settings,
@@ -121,6 +132,9 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
         events,
         metrics: Arc::clone(&parts.sweep.metrics),
         board: Arc::clone(&parts.sweep.board),
+        doors: Arc::clone(&parts.doors),
+        recorder,
+        clock,
     };
     let (loaded, first_load) = oneshot::channel();
     thread::Builder::new().name("loader".into()).spawn(move || {
@@ -153,6 +167,26 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     finish(publishing, recording).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Starts the recorder, which tells the stream and the webhooks what it writes.
+fn start_recorder(
+    config: &Config,
+    stream: &Stream,
+    stop: &Stop,
+    metrics: &Arc<Metrics>,
+) -> Result<(Recorder, thread::JoinHandle<()>), RunError> {
+    let (hooks, stream) = (webhooks::start(&config.admin.webhooks, stop)?, stream.clone());
+    let listeners: Vec<recorder::Listener> = vec![Box::new(move |entry| stream.event(entry)), hooks];
+    Ok(Recorder::start(&config.state.folder, listeners, Arc::clone(metrics))?)
+}
+
+/// Starts the tasks that keep the history and tell those who follow; they end with the service.
+fn watch(stream: &Stream, sweep: &Arc<Sweep>, stop: &Stop, events: Sender<Event>, recorder: Recorder) {
+    let generations = sweep.board.generations();
+    tokio::spawn(historian::keep(events, generations.clone(), recorder, Arc::clone(sweep), stop.clone()));
+    tokio::spawn(historian::tell(stream.clone(), generations, sweep.clock));
+    tokio::spawn(historian::tell_traffic(stream.clone(), Arc::clone(sweep), stop.clone()));
 }
 
 /// Waits for the first outcome of every check, but not for ever.
@@ -223,7 +257,7 @@ struct Parts {
     key: HashKey,
     lanes: Lanes,
     admin: std::net::TcpListener,
-    token: Option<Token>,
+    doors: Arc<Doors>,
     published: Arc<Published>,
     sweep: Arc<Sweep>,
 }
@@ -237,7 +271,7 @@ impl Parts {
         for &address in &config.dns.listen {
             listeners.push(bind(address, udp_threads, tcp_threads)?);
         }
-        let (admin, token) = bind_admin(config)?;
+        let (admin, doors) = bind_admin(config)?;
         for listener in &listeners {
             announce(listener);
         }
@@ -259,6 +293,8 @@ impl Parts {
             udp: udp.collect(),
             tcp: (0..tcp_threads).map(|_| Arc::default()).collect(),
             caps: Arc::new(Caps::new(limits)),
+            answered: Mutex::default(),
+            clock: Clock::start(),
         });
         let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let stream_options = StreamOptions {
@@ -268,7 +304,7 @@ impl Parts {
             connections: config.dns.tcp.connections.div_ceil(tcp_threads),
         };
         let lanes = Lanes { listeners, stream_options };
-        Ok(Self { key, lanes, admin, token, published: Arc::new(Published::new(first)), sweep })
+        Ok(Self { key, lanes, admin, doors: Arc::new(doors), published: Arc::new(Published::new(first)), sweep })
     }
 }
 
@@ -279,9 +315,9 @@ impl Parts {
         config: &Config,
         prober: Prober,
         recorder: Recorder,
+        clock: Clock,
         first_round: oneshot::Sender<()>,
     ) -> publisher::Parts {
-        let clock = Clock::start();
         let mut control = Control::new(control::Settings::from(config));
         if let Some(saved) = recorder::saved_state(&config.state.folder) {
             control.restore(clock.now(), &saved);
@@ -299,18 +335,18 @@ impl Parts {
     }
 }
 
-fn bind_admin(config: &Config) -> Result<(std::net::TcpListener, Option<Token>), RunError> {
+fn bind_admin(config: &Config) -> Result<(std::net::TcpListener, Doors), RunError> {
     let wanted = config.admin.listen;
     let listener =
         std::net::TcpListener::bind(wanted).map_err(|error| RunError::AdminBind { address: wanted, error })?;
     let address = listener.local_addr()?;
     let path = &config.admin.token_file;
-    let token = match Token::read_or_make(path, random::bytes) {
-        Ok((token, made)) => {
+    let tokens = match Tokens::read_or_make(path, random::bytes) {
+        Ok((tokens, made)) => {
             if made {
                 tracing::info!(path = %path.display(), "made a token for the admin listener");
             }
-            Some(token)
+            Some(tokens)
         }
         Err(error) if address.ip().is_loopback() => {
             let reason = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
@@ -319,6 +355,11 @@ fn bind_admin(config: &Config) -> Result<(std::net::TcpListener, Option<Token>),
         }
         Err(error) => return Err(RunError::Token { address, error }),
     };
-    tracing::info!(transport = "http", %address, "listening");
-    Ok((listener, token))
+    let files = config.admin.tls.as_ref().map(|files| (files.certificate.clone(), files.key.clone()));
+    let doors = Doors::open(path.clone(), tokens, files)?;
+    if doors.tls().is_none() && !address.ip().is_loopback() {
+        tracing::warn!(%address, "tokens go over the network in clear: set `admin.tls`, or put a proxy with TLS before it");
+    }
+    tracing::info!(transport = "http", %address, tls = doors.tls().is_some(), "listening");
+    Ok((listener, doors))
 }

@@ -42,7 +42,7 @@ impl Signals {
                 _ = self.interrupt.recv() => return,
                 _ = self.hangup.recv() => {
                     // If the queue is full, a load that will see the same files is about to begin.
-                    let _ = requests.try_send(ReloadRequest { force: false, done: None });
+                    let _ = requests.try_send(ReloadRequest { force: false, owner: "SIGHUP".into(), done: None });
                 }
                 _ = every_second.tick() => sweep.sweep(),
             }

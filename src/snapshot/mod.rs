@@ -2,10 +2,12 @@
 //!
 //! A query reads one [`Snapshot`], loaded once. Only the publisher stores one; publishing never blocks a query.
 
+pub mod cells;
 pub mod rings;
 pub mod steering;
 
 mod prepared;
+pub mod shares;
 pub mod link;
 pub mod published;
 
@@ -16,9 +18,11 @@ use crate::base::hash::HashKey;
 use crate::base::limits::UDP_PAYLOAD_DEFAULT;
 use crate::zone::ZoneSet;
 
+pub use cells::{Cells, Row};
 pub use link::{Linked, link};
 pub use prepared::Prepared;
 pub use published::{Published, View};
+pub use shares::Shares;
 pub use steering::{Asker, Decision, Outcome, Steering};
 
 /// Everything one answer is computed from.

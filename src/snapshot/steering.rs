@@ -16,6 +16,7 @@ use crate::policy::{
 };
 use crate::table::{PartState, RegionTable, STEADY, States};
 
+use super::cells::Cells;
 use super::rings::{Answers, Cursors, Maker, Ring, Together};
 
 /// The model, the state of its regions, and the answers that follow.
@@ -34,6 +35,7 @@ pub struct Steering {
     /// By [`ServiceId`].
     lifetimes: Chunks<Lifetime>,
     cursors: Arc<Cursors>,
+    cells: Arc<Cells>,
 }
 
 /// A service, ready to be answered.
@@ -122,6 +124,13 @@ impl<'s> Decision<'s> {
         }
     }
 
+    /// Where it is counted if there are no records of a type: the first cell of a row.
+    #[cold]
+    #[must_use]
+    pub fn cell(&self) -> u32 {
+        self.answers.cell(if let Outcome::Region(region) = self.outcome { Some(region) } else { None })
+    }
+
     /// How many leading bits of the client subnet decide which records of a ring it gets.
     #[inline]
     #[must_use]
@@ -144,7 +153,7 @@ impl Steering {
     pub fn with_atlases(model: Arc<Model>, atlases: Arc<Atlases>, states: &States, generation: u64) -> Self {
         let table = RegionTable::build(&model, states, generation);
         let placements = Placements::solve(Inputs { model: &model, table: &table, states, atlases: &atlases });
-        let cursors = Arc::new(Cursors::new(&model));
+        let (cursors, cells) = (Arc::new(Cursors::new(&model)), Arc::new(Cells::new(&model)));
         let mut steering = Self {
             served: Chunks::default(),
             lifetimes: Chunks::default(),
@@ -153,6 +162,7 @@ impl Steering {
             model: Arc::clone(&model),
             atlases,
             cursors,
+            cells,
         };
         steering.served = model.services().map(|(id, service)| steering.serve(id, service)).collect();
         steering.lifetimes = model.services().map(|(id, _)| steering.lifetime(id, states)).collect();
@@ -224,6 +234,13 @@ impl Steering {
         self.cursors.count()
     }
 
+    /// Where answers are counted.
+    #[inline]
+    #[must_use]
+    pub const fn cells(&self) -> &Arc<Cells> {
+        &self.cells
+    }
+
     /// The placement of a service; `None` for an id of another model.
     #[inline]
     #[must_use]
@@ -285,6 +302,13 @@ impl Steering {
         })
     }
 
+    /// Seconds that answers of a service may be kept as far as these regions are concerned.
+    pub(super) fn ttl_while(&self, service: ServiceId, watched: u128) -> Option<u32> {
+        let (placement, index) = (self.placement(service)?, service.index());
+        let (served, lifetime) = (self.served.get(index)?, self.lifetimes.get(index)?);
+        Some(self.ttl(served, lifetime.due_s, placement.verdict.reason, watched))
+    }
+
     /// Seconds until what is answered could change: the least over the regions watched, within the service's bounds.
     #[inline]
     fn ttl(&self, served: &Served, due_s: u32, reason: Reason, watched: u128) -> u32 {
@@ -321,7 +345,7 @@ impl Steering {
 
     fn answers(&self, id: ServiceId, service: &Service) -> Answers {
         let together = self.placement(id).map(|placement| Together::from(&placement.verdict.choice));
-        let maker = Maker { model: &self.model, table: &self.table, cursors: &self.cursors };
+        let maker = Maker { model: &self.model, table: &self.table, cursors: &self.cursors, cells: &self.cells };
         maker.answers(id, service, together.unwrap_or_default())
     }
 
