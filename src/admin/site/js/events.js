@@ -1,0 +1,83 @@
+// Events of the journal as sentences.
+
+import { h } from './dom.js';
+import { age, badge, clock, count, list, moment } from './words.js';
+
+/** Kinds of events: what it says of its subject, the group it is filtered by, its shape. */
+export const KINDS = {
+  check_down: ['fails', 'checks', 'down'],
+  check_up: ['passes', 'checks', 'ok'],
+  endpoint_down: ['is down', 'endpoints', 'down'],
+  endpoint_up: ['is up', 'endpoints', 'ok'],
+  region_lost: ['is no longer eligible', 'failover', 'down'],
+  region_back: ['is eligible again', 'failover', 'ok'],
+  service_all_down: ['has nothing up', 'failover', 'down'],
+  service_recovered: ['has something up again', 'failover', 'ok'],
+  active_moved: ['is active now', 'failover', 'degraded'],
+  failback_scheduled: ['waits for its work', 'failover', 'degraded'],
+  failed_back: ['has its work back', 'failover', 'ok'],
+  ramp_begun: ['gets its share back step by step', 'failover', 'degraded'],
+  ramp_ended: ['has its whole share', 'failover', 'ok'],
+  override_set: ['has a word of an operator', 'operators', 'drained'],
+  override_cleared: ['has one word of an operator less', 'operators', 'ok'],
+  override_expired: ['has a word of an operator that ended', 'operators', 'ok'],
+  guard_suspects: ['The guard suspects our own uplink', 'guard', 'degraded'],
+  guard_holds: ['The guard holds what was up', 'guard', 'degraded'],
+  guard_released: ['The guard lets go', 'guard', 'ok'],
+  guard_applied: ['The guard believes the failures', 'guard', 'down'],
+  probe_inconclusive: ['cannot be probed', 'checks', 'unknown'],
+  certificate_warning: ['has a certificate to see to', 'checks', 'degraded'],
+  model_adopted: ['Region files are in force', 'files', 'ok'],
+};
+
+export const GROUPS = [
+  ['', 'Everything'], ['failover', 'Failovers'], ['endpoints', 'Endpoints'], ['checks', 'Health checks'],
+  ['operators', 'Operators'], ['guard', 'Guard'], ['files', 'Files'],
+];
+
+export const groupOf = (event) => KINDS[event.kind]?.[1] ?? 'files';
+
+export const shapeOf = (event) => KINDS[event.kind]?.[2] ?? 'unknown';
+
+/** What it is about. */
+function subject(event) {
+  if (event.kind === 'active_moved' && event.region && event.service) return `${event.region} for ${event.service}`;
+  if (event.target) return event.target;
+  if (event.endpoint) return event.endpoint;
+  if (event.service && event.region) return `${event.region} for ${event.service}`;
+  return event.service ?? event.region ?? '';
+}
+
+/** Subject and what happened, without the cause. */
+export function happened(event) {
+  const [words = event.kind.replaceAll('_', ' ')] = KINDS[event.kind] ?? [];
+  const many = event.count > 1 ? ` (${event.count} of them)` : '';
+  return `${subject(event)} ${words}`.trim() + many;
+}
+
+/** The rest: cause, who wanted it, until when, names. */
+export function why(event) {
+  const names = event.names ?? [];
+  const more = event.name_count > names.length ? event.name_count - names.length : 0;
+  return [
+    event.cause,
+    event.owner && `by ${event.owner}`,
+    event.until && `until ${clock(event.until)}`,
+    names.length > 0 && list([...names.map((name) => name.replace(/\.$/, '')), ...(more ? [`${more} more`] : [])], 3),
+  ].filter(Boolean).join(' · ');
+}
+
+const SEVERITIES = { warning: 'warning', error: 'urgent' };
+
+/** One event as a line of a list. */
+export function line(event, isShort = false) {
+  return h('li', { class: `event ${event.severity}`, 'data-key': `event${event.seq}` },
+    h('span', { class: 'when' }, isShort ? age(event.at) : moment(event.at)),
+    badge(shapeOf(event), ''),
+    h('span', { class: 'what' }, h('b', {}, happened(event)),
+      SEVERITIES[event.severity] && h('span', { class: 'severity' }, SEVERITIES[event.severity]),
+      h('span', { class: 'why' }, why(event))));
+}
+
+/** How many things happened, for people who cannot see the list. */
+export const total = (events) => count(events.length, 'event');
