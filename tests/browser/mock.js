@@ -84,7 +84,7 @@ function world(key, without = []) {
   if (!service) return null;
   const countries = centroids.map((place, index) => {
     const { regions: shares, reason } = decide(service, place, without);
-    return { country: place.code, sample: index % 29 === 28 ? null : `network ${sample(index)}`, regions: shares, reason };
+    return { country: place.code, sample: index % 29 === 27 ? null : `network ${sample(index)}`, regions: shares, reason };
   });
   const { regions: shares, reason } = decide(service, null, without);
   return { generation, service: service.key, countries, unknown: { regions: shares, reason } };
@@ -139,7 +139,7 @@ function targets() {
 }
 
 function overrideViews() {
-  return overrides.map((one) => ({ ...one, command: one.action, known: true, covers: 4, up: failed.has(one.target) ? 0 : 4, cached_until: one.since + 30_000 }));
+  return overrides.map((one) => ({ ...one, command: one.action === 'drain' ? 'drain' : `force ${one.action}`, known: true, covers: 4, up: failed.has(one.target) ? 0 : 4, cached_until: one.since + 30_000 }));
 }
 const status = () => ({ version: '0.3.0', ready: true, generation, at: Date.now(), regions: regions.map(regionView), services: services.map(serviceView), targets: targets(), overrides: overrideViews(), guard });
 
@@ -184,8 +184,8 @@ function fail(key, at = Date.now(), isPast = false) {
     const host = service.hosts[0];
     tell('check_down', { target: `${service.check}@${addresses[key]}.${host}`, cause: 'connection refused (3 failures)' }, at);
     tell('endpoint_down', { endpoint: endpointKey(service, key, host), region: key, service: service.key, cause: 'connection refused', count: service.hosts.length }, at);
-    tell('region_lost', { region: key, service: service.key, cause: 'all its endpoints are down', names: service.names, name_count: service.names.length }, at);
-    if (service.order?.[0] === key) tell('active_moved', { region: service.order[1], service: service.key, cause: `${key} is not eligible` }, at);
+    tell('region_lost', { region: key, service: service.key, cause: 'down', names: service.names, name_count: service.names.length }, at);
+    if (service.order?.[0] === key) tell('active_moved', { region: service.order[1], service: service.key, cause: `from ${key}: down` }, at);
   }
   failed.set(key, at);
   if (!isPast) publish();
@@ -209,8 +209,8 @@ for (let at = START - 6 * 3_600_000; at < START; at += 60_000) {
   const minute = Math.round((at - START) / 60_000);
   if (minute === -200) fail('sin', at, true);
   if (minute === -189) recover('sin', at, true);
-  if (minute === -95) { overrides.push({ target: 'ams', action: 'drain', owner: 'kim', reason: 'switch firmware', since: at, expires: at + 1_800_000 }); tell('override_set', { target: 'ams', owner: 'kim', cause: 'drain: switch firmware', until: at + 1_800_000 }, at); }
-  if (minute === -65) { overrides.pop(); tell('override_expired', { target: 'ams', owner: 'kim', cause: 'drain: switch firmware' }, at); }
+  if (minute === -95) { overrides.push({ target: 'ams', action: 'drain', owner: 'kim', reason: 'switch firmware', since: at, expires: at + 1_800_000 }); tell('override_set', { target: 'ams', owner: 'kim', cause: 'drain (switch firmware)', until: at + 1_800_000 }, at); }
+  if (minute === -65) { overrides.pop(); tell('override_expired', { target: 'ams', owner: 'kim', cause: 'drain (switch firmware)' }, at); }
   history.push(sampleNow(at));
 }
 
@@ -273,7 +273,7 @@ function command(path, body) {
     const at = overrides.findIndex((one) => one.target === body.target);
     if (at >= 0) overrides.splice(at, 1);
     overrides.push({ target: body.target, action: body.action, owner, reason: body.reason ?? '', since: Date.now(), expires: until });
-    tell('override_set', { target: body.target, owner, cause: `${body.action}: ${body.reason ?? ''}`, ...(until && { until }) });
+    tell('override_set', { target: body.target, owner, cause: `${body.action}${body.reason ? ` (${body.reason})` : ''}`, ...(until && { until }) });
     publish();
     return { body: { done: `${body.action} ${body.target}`, ...(until && { until: new Date(until).toISOString() }), cached_until: new Date(Date.now() + 30_000).toISOString(), still: [] } };
   }
@@ -281,7 +281,7 @@ function command(path, body) {
     const at = overrides.findIndex((one) => one.target === body.target);
     if (at < 0) return { status: 409, detail: `there is no word about ${body.target}` };
     overrides.splice(at, 1);
-    tell('override_cleared', { target: body.target, owner });
+    tell('override_cleared', { target: body.target, owner, cause: 'drain' });
     publish();
     return { body: { done: `enabled ${body.target}`, still: [] } };
   }

@@ -1,6 +1,6 @@
 // The dashboard: which page is shown, the sentence at the top, how the connection stands, light or dark.
 
-import { h, render } from './js/dom.js';
+import { h, markScrolling, render } from './js/dom.js';
 import { headline } from './js/headline.js';
 import { listen, retry, start, store } from './js/store.js';
 import { badge, setUtc, span, tick, utc } from './js/words.js';
@@ -109,6 +109,7 @@ listen((what) => {
   showConnection();
   showProblem();
   page?.update(what);
+  markScrolling();
 });
 
 document.getElementById('theme').onclick = () => {
@@ -120,6 +121,7 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => page
 window.addEventListener('hashchange', open);
 setInterval(() => {
   tick();
+  markScrolling();
   showConnection();
   showProblem();
 }, 1_000);

@@ -64,7 +64,8 @@ function morph(old, next) {
   }
   // Whoever owns the inside of an element renders it.
   if (next.hasAttribute('data-own')) return;
-  const kept = (name) => (name === 'open' && old.nodeName === 'DETAILS') || (name === 'value' && old.nodeName === 'INPUT');
+  const scrolls = old.hasAttribute('data-scrolls') && ['data-scrolls', 'tabindex', 'role', 'aria-label'];
+  const kept = (name) => (scrolls && scrolls.includes(name)) || (name === 'open' && old.nodeName === 'DETAILS') || (name === 'value' && old.nodeName === 'INPUT');
   for (const { name } of [...old.attributes]) if (!next.hasAttribute(name) && !kept(name)) old.removeAttribute(name);
   for (const { name, value } of next.attributes) if (old.getAttribute(name) !== value && !kept(name)) old.setAttribute(name, value);
   for (const name of HANDLERS) if (old[name] !== next[name]) old[name] = next[name];
@@ -78,9 +79,19 @@ function morph(old, next) {
 export function table(caption, columns, rows, properties = {}) {
   const heads = columns.map(([text, kind]) => h('th', { scope: 'col', class: kind }, text));
   const body = rows.length > 0 ? rows : [h('tr', {}, h('td', { colspan: columns.length, class: 'none' }, properties.none ?? 'none'))];
-  return h('div', { class: 'scroll', role: 'region', tabindex: 0, 'aria-label': caption },
+  return h('div', { class: 'scroll', 'data-label': caption },
     h('table', {}, h('caption', { class: properties.shown ? undefined : 'unseen' }, caption),
       h('thead', {}, h('tr', {}, heads)), h('tbody', {}, body)));
+}
+
+/** Boxes that scroll can be reached by keyboard; those that do not are no stop on the way. */
+export function markScrolling() {
+  for (const box of document.querySelectorAll('.scroll, .tall, pre')) {
+    const scrolls = box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1;
+    if (scrolls === box.hasAttribute('data-scrolls')) continue;
+    const marks = { 'data-scrolls': '', tabindex: '0', role: 'region', 'aria-label': box.dataset.label ?? 'More' };
+    for (const [name, value] of Object.entries(marks)) scrolls ? box.setAttribute(name, value) : box.removeAttribute(name);
+  }
 }
 
 /** A label with its control. */

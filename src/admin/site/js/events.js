@@ -3,6 +3,9 @@
 import { h } from './dom.js';
 import { age, badge, clock, count, list, moment } from './words.js';
 
+// Events so close to one another have one cause.
+const TOGETHER_MS = 3_000;
+
 /** Kinds of events: what it says of its subject, the group it is filtered by, its shape. */
 export const KINDS = {
   check_down: ['fails', 'checks', 'down'],
@@ -41,6 +44,7 @@ export const shapeOf = (event) => KINDS[event.kind]?.[2] ?? 'unknown';
 
 /** What it is about. */
 function subject(event) {
+  if (event.services) return `${event.region} for ${list(event.services, 3)}`;
   if (event.kind === 'active_moved' && event.region && event.service) return `${event.region} for ${event.service}`;
   if (event.target) return event.target;
   if (event.endpoint) return event.endpoint;
@@ -48,8 +52,14 @@ function subject(event) {
   return event.service ?? event.region ?? '';
 }
 
+const DONE = { override_set: '', override_cleared: ' taken back', override_expired: ' ended' };
+
+/** The word of an operator and the reason given for it, of `drain (new switches)`. */
+const said = (event) => /^([^(]*?)(?: \((.*)\))?$/s.exec(event.cause) ?? [];
+
 /** Subject and what happened, without the cause. */
 export function happened(event) {
+  if (event.kind in DONE) return `${said(event)[1] ?? event.cause} ${event.target}${DONE[event.kind]}`;
   const [words = event.kind.replaceAll('_', ' ')] = KINDS[event.kind] ?? [];
   const many = event.count > 1 ? ` (${event.count} of them)` : '';
   return `${subject(event)} ${words}`.trim() + many;
@@ -60,7 +70,7 @@ export function why(event) {
   const names = event.names ?? [];
   const more = event.name_count > names.length ? event.name_count - names.length : 0;
   return [
-    event.cause,
+    event.kind in DONE ? said(event)[2] : event.cause,
     event.owner && `by ${event.owner}`,
     event.until && `until ${clock(event.until)}`,
     names.length > 0 && list([...names.map((name) => name.replace(/\.$/, '')), ...(more ? [`${more} more`] : [])], 3),
@@ -69,13 +79,32 @@ export function why(event) {
 
 const SEVERITIES = { warning: 'warning', error: 'urgent' };
 
+/** Events that say the same of several services at once, as one. `events`: the latest first. */
+export function merged(events) {
+  const found = [];
+  for (const event of events) {
+    const same = found.find((other) => isAlike(other, event));
+    if (same) {
+      same.services.add(event.service);
+      same.count += event.count;
+      same.names = [...same.names, ...(event.names ?? [])];
+      same.name_count += event.name_count;
+    } else {
+      found.push({ ...event, names: event.names ?? [], services: new Set([event.service]) });
+    }
+  }
+  return found.map(({ services, ...event }) => (services.size > 1 ? { ...event, services: [...services], count: 1 } : event));
+}
+
+const isAlike = (a, b) => a.kind === b.kind && a.region === b.region && a.region !== undefined && a.cause === b.cause && a.owner === b.owner && Math.abs(a.at - b.at) < TOGETHER_MS;
+
 /** One event as a line of a list. */
 export function line(event, isShort = false) {
   return h('li', { class: `event ${event.severity}`, 'data-key': `event${event.seq}` },
-    h('span', { class: 'when' }, isShort ? age(event.at) : moment(event.at)),
+    h('span', { class: 'when' }, isShort ? age(event.at, true) : moment(event.at)),
     badge(shapeOf(event), ''),
     h('span', { class: 'what' }, h('b', {}, happened(event)),
-      SEVERITIES[event.severity] && h('span', { class: 'severity' }, SEVERITIES[event.severity]),
+      !isShort && SEVERITIES[event.severity] && h('span', { class: 'severity' }, SEVERITIES[event.severity]),
       h('span', { class: 'why' }, why(event))));
 }
 

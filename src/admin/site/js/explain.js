@@ -94,7 +94,7 @@ function pickCountry(code) {
   const entry = store.world?.countries.find((one) => one.country === code);
   const [, address, bits] = /([0-9a-f.:]+)\/(\d+)/i.exec(entry?.sample ?? '') ?? [];
   if (!address) {
-    parts.tip.textContent = `${country(code)}: no network of it is known; type an address`;
+    render(parts.result, h('section', { class: 'card' }, h('p', { class: 'problem', role: 'alert' }, `${country(code)}: no network of it is known; type an address.`)));
     return;
   }
   parts.country.value = code;
@@ -127,7 +127,7 @@ function answer(explanation, title) {
       h('li', {}, h('h3', {}, 'The question'), h('p', {}, h('code', {}, explanation.question), ' from ', h('code', {}, explanation.client), explanation.resolver !== explanation.client.split('/')[0] && [' through ', h('code', {}, explanation.resolver)])),
       steps.map(step),
       h('li', {}, h('h3', {}, 'The answer'), h('p', {}, `${rcode}, scope ${explanation.scope}, generation ${explanation.generation}`),
-        answers.length > 0 ? h('pre', { tabindex: 0 }, answers.join('\n')) : h('p', { class: 'dim' }, 'no records'))));
+        answers.length > 0 ? h('pre', { 'data-label': 'Records' }, answers.join('\n')) : h('p', { class: 'dim' }, 'no records'))));
 }
 
 const swatchOf = (key) => {

@@ -72,7 +72,7 @@ export function takersOf(store, lost) {
 /** When the first of these regions was lost, as far as the journal remembers. */
 function begun(store, keys) {
   const first = keys.map((key) => {
-    const word = store.overrides.find((override) => override.target === key && override.command !== 'up');
+    const word = store.overrides.find((override) => override.target === key && override.action !== 'up');
     const event = store.events.find((entry) => entry.region === key && entry.kind === 'region_lost');
     return word?.since ?? event?.at;
   });

@@ -5,6 +5,9 @@ import { h, render, s } from './dom.js';
 import { project } from './project.js';
 import { country, isUsual, percent, shape, stateOf } from './words.js';
 
+// More arcs than these are drawn fainter.
+const ARCS_CLEAR = 30;
+
 let world = null;
 
 /** Reads the map, once. */
@@ -93,6 +96,7 @@ function drawMoved(map, layers, known) {
     const [from, to] = [map.points[code], at.get(most(regions))];
     return from && to ? [s('path', { class: 'arc', d: arc(from, to), 'data-key': `arc${code}${most(regions)}` })] : [];
   });
+  layers.arcs.classList.toggle('many', arcs.length > ARCS_CLEAR);
   render(layers.arcs, arcs);
 }
 
@@ -102,6 +106,7 @@ function arc([x1, y1], [x2, y2]) {
 }
 
 const NARROW_PX = 560;
+
 const MARKER_HEIGHT = 24;
 const ruler = document.createElement('canvas').getContext('2d');
 ruler.font = '600 13px system-ui, "DejaVu Sans", sans-serif';

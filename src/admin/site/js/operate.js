@@ -2,7 +2,7 @@
 
 import { Problem, post, token } from './api.js';
 import { field, h, render, select, table } from './dom.js';
-import { store, refreshSoon, retry } from './store.js';
+import { refresh, retry, store } from './store.js';
 import { age, badge, bar, clock, count, countdown, country, list, moment, percent, span } from './words.js';
 
 const PREVIEW_MS = 250;
@@ -77,7 +77,7 @@ function showToken(refusal) {
 
 const change = (name) => (event) => {
   wish[name] = event.target.type === 'checkbox' ? event.target.checked : event.target.value;
-  if (name === 'region' || name === 'action') Object.assign(wish, { endpoint: '', confirm: false, ...(ACTIONS[wish.action].about === 'target' && { service: '' }) });
+  if (name === 'region' || name === 'action') Object.assign(wish, { endpoint: '', confirm: false, ...(wish.action === 'up' && wish.lasting === 0 && { lasting: HOUR }), ...(ACTIONS[wish.action].about === 'target' && { service: '' }) });
   if (name === 'service') wish.endpoint = '';
   if (name === 'lasting' || name === 'minutes') wish[name] = Number(wish[name]);
   showForm();
@@ -92,7 +92,7 @@ function showForm() {
     h('fieldset', { class: 'actions' }, h('legend', {}, 'Action'), radios),
     h('div', { class: 'fields' }, subject(about)),
     about === 'target' && wish.action !== 'enable' && h('div', { class: 'fields' },
-      field('For', select('lasting', LASTING.map(([value, text]) => [String(value), text]), String(wish.lasting), change('lasting'))),
+      field('For', select('lasting', LASTING.filter(([value]) => value !== 0 || wish.action !== 'up').map(([value, text]) => [String(value), text]), String(wish.lasting), change('lasting'))),
       wish.lasting === -1 && field('Minutes', h('input', { type: 'number', name: 'minutes', min: 1, max: 43_200, value: wish.minutes, oninput: change('minutes') })),
       field('Why', h('input', { name: 'reason', maxlength: 200, placeholder: 'for whoever reads it at night', oninput: change('reason') }))),
     h('fieldset', { disabled: true, class: 'later' }, h('legend', {}, 'Shift load'), h('p', { class: 'dim' }, 'Comes with capacity.'))));
@@ -178,7 +178,7 @@ function showPreview() {
   const refused = !view.allowed && !view.needs_confirm;
   return render(parts.preview,
     view.refusal && h('p', { class: view.needs_confirm ? 'caution' : 'problem' }, badge(view.needs_confirm ? 'degraded' : 'down', ''), view.refusal),
-    view.services.length > 0 ? view.services.map(effect) : h('p', { class: 'none' }, 'Changes no answer.'),
+    effects(view.services),
     view.ttl_max_s > 0 && h('p', { class: 'dim' }, `Clients follow as their caches forget: all of them within ${span(view.ttl_max_s * 1_000)}.`),
     view.needs_confirm && h('label', { class: 'confirm' }, h('input', { type: 'checkbox', name: 'confirm', onchange: (event) => { wish.confirm = event.target.checked; showPreview(); } }), ' I have read it: do it all the same'),
     h('button', { type: 'button', class: 'main act', disabled: refused || (view.needs_confirm && !wish.confirm), onclick: act }, sentence()));
@@ -195,13 +195,27 @@ function sentence() {
 
 const forSeconds = () => (wish.lasting === -1 ? wish.minutes * 60 : wish.lasting);
 
-/** What a service's answers are now and would be. */
-function effect(view) {
+/** What changes for each service; those that do not change in one line. */
+function effects(services) {
+  const changes = services.filter((view) => view.all_down || view.countries_moved.length > 0 || sharesOf(view).some(([, before, after]) => Math.abs(after - before) >= LITTLE));
+  const same = services.filter((view) => !changes.includes(view)).map((view) => view.service);
+  return [changes.map(effect), same.length > 0 && h('p', { class: 'dim' }, `No answer of ${list(same)} changes.`), services.length === 0 && h('p', { class: 'none' }, 'No answer changes.')];
+}
+
+/** Shares that differ by less are the same for people. */
+const LITTLE = 0.005;
+
+/** `[region, before, after]` */
+function sharesOf(view) {
   const keys = [...new Set([...view.before, ...view.after].map(([key]) => key))];
   const of = (shares, key) => shares.find(([one]) => one === key)?.[1] ?? 0;
-  const rows = keys.map((key) => {
-    const [before, after] = [of(view.before, key), of(view.after, key)];
-    const arrow = Math.abs(after - before) < 0.005 ? '' : after > before ? '▲ more' : '▼ less';
+  return keys.map((key) => [key, of(view.before, key), of(view.after, key)]);
+}
+
+/** What a service's answers are now and would be. */
+function effect(view) {
+  const rows = sharesOf(view).map(([key, before, after]) => {
+    const arrow = Math.abs(after - before) < LITTLE ? '' : after > before ? '▲ more' : '▼ less';
     return h('tr', { 'data-key': key }, h('th', { scope: 'row' }, key), h('td', { class: 'bars' }, bar(before), percent(before)), h('td', { class: 'bars' }, bar(after), percent(after)), h('td', {}, arrow));
   });
   const moved = view.countries_moved;
@@ -216,7 +230,7 @@ async function act() {
   const asked = question();
   if (!asked || !seen?.view || JSON.stringify(seen.asked) !== JSON.stringify(asked)) return;
   const { action } = wish;
-  const before = store.overrides.find((word) => word.target === asked.target);
+  const before = store.overrides.filter((word) => word.target === asked.target);
   const activeBefore = store.services.find(({ key }) => key === asked.service)?.active?.region;
   const lasting = forSeconds();
   const orders = {
@@ -225,33 +239,40 @@ async function act() {
   };
   const word = { target: asked.target, action, reason: wish.reason, confirm: wish.confirm, ...(lasting > 0 && { for_s: lasting }) };
   const said = sentence();
-  await say(...(orders[action] ?? ['overrides', word]), said, undoOf(action, asked, before, activeBefore));
+  await say([orders[action] ?? ['overrides', word]], said, undoOf(action, asked, before, activeBefore));
 }
 
-/** What takes it back: `[route, body]`, or null. */
+/** What takes it back: orders `[route, body]` in a row, or null. */
 function undoOf(action, asked, before, activeBefore) {
   if (action === 'guard-release') return null;
-  if (action === 'switch' || action === 'failback') return activeBefore ? ['switch', { service: asked.service, region: activeBefore }] : null;
+  if (action === 'switch' || action === 'failback') return activeBefore ? [['switch', { service: asked.service, region: activeBefore }]] : null;
   // What was said about the target before counts again, for as long as it had to go.
-  if (before) return ['overrides', wordOf(before)];
-  return action === 'enable' ? null : ['enable', { target: asked.target }];
+  const again = before.map((word) => ['overrides', wordOf(word)]);
+  return action === 'enable' ? again : [['enable', { target: asked.target }], ...again];
 }
 
 function wordOf({ target: about, action, reason, owner, expires }) {
   return { target: about, action, reason, owner, confirm: true, ...(expires && { for_s: Math.max(1, Math.round((expires - Date.now()) / 1_000)) }) };
 }
 
-async function say(route, body, said, undo) {
+async function say(orders, said, undo) {
   try {
-    const answer = await post(route, body, store.overridesVersion);
-    done = { said, undo, answer, at: Date.now() };
+    let answer;
+    let version = store.overridesVersion;
+    for (const [route, body] of orders) {
+      answer = await post(route, body, version);
+      // Only the first follows what this page has seen; what comes after follows the first.
+      version = null;
+    }
+    done = { said, undo, answer };
     wish.confirm = false;
   } catch (problem) {
     if (problem.status === 401 || problem.status === 403) refuse(problem);
     done = { said, problem };
   }
   seen = null;
-  refreshSoon(0);
+  // The next word is about what is in force then.
+  await refresh();
   showDone();
 }
 
@@ -263,23 +284,23 @@ function showDone() {
     const more = problem instanceof Problem && problem.status === 412 ? ' Somebody else was faster: look at what is in force now, and say it again if it is still right.' : '';
     return render(parts.done, h('section', { class: 'card notice bad', role: 'alert' }, badge('down', ''), h('b', {}, `Not done: ${said}.`), ` ${problem.message}.${more}`));
   }
-  const takeBack = () => say(...undo, `Undo: ${said}`, null);
+  const takeBack = () => say(undo, `Undo: ${said}`, null);
   return render(parts.done, h('section', { class: 'card notice good' }, badge('ok', ''), h('b', {}, `Done: ${said}.`), ` ${answer.done}`,
     answer.cached_until && ` · caches forget the old answers until ${clock(Date.parse(answer.cached_until))}`,
     answer.still?.length > 0 && ` · still in force: ${answer.still.join(', ')}`, ' ',
-    undo ? h('button', { type: 'button', class: 'undo', onclick: takeBack }, 'Undo') : h('span', { class: 'dim' }, wish.action === 'guard-release' ? 'This cannot be undone.' : '')));
+    undo?.length > 0 ? h('button', { type: 'button', class: 'undo', onclick: takeBack }, 'Undo') : h('span', { class: 'dim' }, wish.action === 'guard-release' ? 'This cannot be undone.' : '')));
 }
 
 const SHAPES = { drain: 'drained', down: 'forced-down', up: 'ok' };
 
 function showWords() {
-  const rows = store.overrides.map((word) => h('tr', { 'data-key': word.target },
+  const rows = store.overrides.map((word) => h('tr', { 'data-key': `${word.action} ${word.target}` },
     h('th', { scope: 'row' }, word.target, !word.known && h('span', { class: 'severity' }, 'not in the region files')),
-    h('td', {}, badge(SHAPES[word.command] ?? 'unknown', ACTIONS[word.command]?.name.toLowerCase() ?? word.command)),
+    h('td', {}, badge(SHAPES[word.action] ?? 'unknown', ACTIONS[word.action]?.name.toLowerCase() ?? word.action)),
     h('td', {}, word.owner), h('td', { class: 'why' }, word.reason || '–'), h('td', {}, age(word.since)),
     h('td', {}, word.expires ? countdown(word.expires) : 'open'),
     h('td', { class: 'n' }, `${word.up} of ${word.covers}`),
-    h('td', {}, h('button', { type: 'button', disabled: token.get() === '', title: token.get() === '' ? 'Needs the token' : null, onclick: () => say('enable', { target: word.target }, `Enable ${word.target}`, ['overrides', wordOf(word)]) }, 'Take back', h('span', { class: 'unseen' }, ` ${word.target}`)))));
+    h('td', {}, h('button', { type: 'button', disabled: token.get() === '', title: token.get() === '' ? 'Needs the token' : null, onclick: () => say([['enable', { target: word.target }]], `Enable ${word.target}`, store.overrides.filter((other) => other.target === word.target).map((other) => ['overrides', wordOf(other)])) }, 'Take back', h('span', { class: 'unseen' }, ` ${word.target}`)))));
   const { guard } = store;
   render(parts.words,
     guard && guard.phase !== 'quiet' && h('p', { class: 'caution' }, badge('degraded', ''), `The guard ${guard.phase} ${count(guard.held, 'endpoint')}`, guard.until && [', decides ', countdown(guard.until)], '.'),

@@ -61,7 +61,7 @@ function showAll() {
       h('td', { class: 'names' }, namesOf(service, 2)));
   });
   const columns = [['Service'], ['Standing'], ['Eligible regions', 'n'], ['Endpoints up', 'n'], ['Policy'], ['Answers/s', 'n'], ['Names']];
-  render(parts.all, h('div', { class: 'tall' }, table('Services', columns, rows, { none: 'no service fits' })));
+  render(parts.all, h('div', { class: 'tall', 'data-label': 'Services' }, table('Services', columns, rows, { none: 'no service fits' })));
 }
 
 const namesOf = ({ names, name_count: all }, most) => list([...names.slice(0, most).map((name) => name.replace(/\.$/, '')), ...(all > most ? [`${all - Math.min(most, names.length)} more`] : [])], most + 1);
@@ -120,7 +120,7 @@ function endpointTable(service) {
   });
   const only = region && h('p', { class: 'foot' }, `Only those in ${region}. `, h('a', { href: `#/services?service=${encodeURIComponent(service.key)}` }, 'Show all'));
   return [h('h3', {}, 'Endpoints'), only,
-    h('div', { class: 'tall' }, table(`Endpoints of ${service.key}`, [['Endpoint'], ['Data centre'], ['State'], ['Last outcome'], ['Time of the probe'], ['May flip after', 'n'], ['Why']], rows, { none: 'none here' })),
+    h('div', { class: 'tall', 'data-label': `Endpoints of ${service.key}` }, table(`Endpoints of ${service.key}`, [['Endpoint'], ['Data centre'], ['State'], ['Last outcome'], ['Time of the probe'], ['May flip after', 'n'], ['Why']], rows, { none: 'none here' })),
     h('p', { class: 'foot dim' }, h('span', { class: 'key' }, s('svg', { width: 10, height: 10, 'aria-hidden': 'true' }, s('rect', { class: 'phase0', width: 10, height: 10 })), 'connect'), h('span', { class: 'key' }, s('svg', { width: 10, height: 10, 'aria-hidden': 'true' }, s('rect', { class: 'phase1', width: 10, height: 10 })), 'TLS'), h('span', { class: 'key' }, s('svg', { width: 10, height: 10, 'aria-hidden': 'true' }, s('rect', { class: 'phase2', width: 10, height: 10 })), 'first byte'), h('span', { class: 'key' }, s('svg', { width: 10, height: 10, 'aria-hidden': 'true' }, s('rect', { class: 'phase3', width: 10, height: 10 })), 'rest'))];
 }
 

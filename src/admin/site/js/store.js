@@ -100,7 +100,9 @@ export function refreshSoon(wait = SETTLE_MS) {
   due = setTimeout(refresh, wait);
 }
 
-async function refresh() {
+/** Reads everything again; done when it is read. */
+export async function refresh() {
+  clearTimeout(due);
   if (running) return refreshSoon();
   running = true;
   const begun = performance.now();

@@ -39,7 +39,7 @@ export function open(main, parameters, isOther) {
     spans: h('div', { class: 'choice', role: 'group', 'aria-label': 'How far back' }),
     legend: h('div', {}), chart: h('div', { class: 'chart', 'aria-hidden': 'true' }),
     lanes: h('div', { class: 'lanes' }),
-    slider: h('input', { type: 'range', class: 'slider', min: 0, max: 1, step: 1, 'aria-label': 'Moment', oninput: (event) => pick(view.samples[Number(event.target.value)]?.at) }),
+    slider: h('input', { type: 'range', class: 'slider', step: 'any', 'aria-label': 'Moment', oninput: (event) => pick(Number(event.target.value)), onkeydown: step }),
     then: h('section', { class: 'card', 'aria-live': 'polite' }), filters: h('div', { class: 'filters' }), list: h('div', {}),
     problem: h('p', { class: 'problem', role: 'alert' }),
   };
@@ -191,11 +191,10 @@ function drawLanes() {
   const pickedAt = view.picked === null ? null : at(view.picked).toFixed(1);
   render(parts.lanes, s('svg', { width: Math.max(280, width), height, role: 'img', 'aria-label': 'State of each data centre over time. The slider below reads it moment by moment.' },
     lanes, pickedAt && s('path', { class: 'pick', d: `M${pickedAt} 0V${height}` })));
-  parts.slider.max = Math.max(0, view.samples.length - 1);
+  [parts.slider.min, parts.slider.max] = [view.from, view.to];
   parts.slider.style.marginLeft = `${left}px`;
   parts.slider.style.width = `${right - left}px`;
-  const index = view.picked === null ? view.samples.length - 1 : view.samples.findLastIndex((sample) => sample.at <= view.picked);
-  parts.slider.value = Math.max(0, index);
+  parts.slider.value = view.picked ?? view.to;
   const sample = sampleAt();
   parts.slider.setAttribute('aria-valuetext', sample ? `${clock(sample.at)}: ${sample.regions.map((region) => `${region.key} ${stateOf(region.state).word}`).join(', ')}` : 'no history yet');
 }
@@ -220,6 +219,18 @@ function pick(at) {
   chart?.redraw(false);
   drawLanes();
   showThen();
+}
+
+const STEPS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -Infinity, End: Infinity };
+
+/** Keys go from sample to sample. */
+function step(event) {
+  const by = STEPS[event.key];
+  if (by === undefined || view.samples.length === 0) return;
+  event.preventDefault();
+  const last = view.samples.length - 1;
+  const from = view.picked === null ? last : view.samples.indexOf(sampleAt());
+  pick(view.samples[Math.min(last, Math.max(0, from + by))].at);
 }
 
 const sampleAt = () => (view.picked === null ? view.samples.at(-1) : view.samples.findLast((sample) => sample.at <= view.picked) ?? view.samples[0]);
@@ -264,5 +275,5 @@ function showEvents() {
   const capped = view.events.length >= EVENTS_MAX ? ', the latest of more' : '';
   render(parts.list,
     h('p', { class: 'foot dim', role: 'status' }, `${total(shown)} in the last ${span(view.span)}${capped}`, shown[0] && [', the latest ', age(shown[0].at)]),
-    h('ul', { class: 'events tall' }, shown.map((event) => line(event))));
+    h('div', { class: 'tall', 'data-label': 'Events' }, h('ul', { class: 'events' }, shown.map((event) => line(event)))));
 }

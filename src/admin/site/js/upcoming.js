@@ -27,11 +27,11 @@ function guard(guard) {
 const SAID = { drain: 'The drain of', down: 'Force down of', up: 'Force up of' };
 
 function override(word) {
-  const said = `${SAID[word.command] ?? word.command} ${word.target}`;
+  const said = `${SAID[word.action] ?? word.action} ${word.target}`;
   const more = [`by ${word.owner}`, word.reason].filter(Boolean).join(': ');
   const found = [];
   if (word.expires) found.push({ key: `end ${word.target}`, at: word.expires, shape: 'drained', text: `${said} ends`, more });
-  if (word.cached_until > now() && word.command !== 'up') {
+  if (word.cached_until > now() && word.action !== 'up') {
     const text = `Caches forget answers from before ${said[0].toLowerCase()}${said.slice(1)}`;
     found.push({ key: `cache ${word.target}`, at: word.cached_until, shape: 'drained', text });
   }

@@ -37,13 +37,13 @@ export function moment(at, seconds = true) {
   return h('time', { datetime: new Date(at).toISOString(), title: new Date(at).toISOString() }, clock(at, seconds));
 }
 
-/** `1 h 5 min` of milliseconds, in at most two units. */
-export function span(ms) {
+/** `1 h 5 min` of milliseconds, in at most two units; `isShort`: in one. */
+export function span(ms, isShort = false) {
   const seconds = Math.max(0, Math.round(ms / 1_000));
   const [minutes, hours, days] = [60, 3_600, 86_400];
   const two = (big, unit, small, smallUnit, ratio) => {
     const rest = Math.floor((seconds % big) / small);
-    return `${Math.floor(seconds / big)} ${unit}${rest > 0 && seconds / big < ratio ? ` ${rest} ${smallUnit}` : ''}`;
+    return `${Math.floor(seconds / big)} ${unit}${!isShort && rest > 0 && seconds / big < ratio ? ` ${rest} ${smallUnit}` : ''}`;
   };
   if (seconds < minutes) return `${seconds} s`;
   if (seconds < hours) return two(minutes, 'min', 1, 's', 10);
@@ -57,18 +57,18 @@ export function countdown(at) {
 }
 
 /** An age that goes on by itself: `2 min ago`. */
-export function age(at) {
-  return h('time', { datetime: new Date(at).toISOString(), title: clock(at), 'data-since': at }, since(at));
+export function age(at, isShort = false) {
+  return h('time', { datetime: new Date(at).toISOString(), title: clock(at), 'data-since': at, 'data-short': isShort }, since(at, isShort));
 }
 
 const until = (at) => (at <= now() ? 'now' : `in ${span(at - now())}`);
-const since = (at) => (now() - at < 1_000 ? 'just now' : `${span(now() - at)} ago`);
+const since = (at, isShort) => (now() - at < 1_000 ? 'just now' : `${span(now() - at, isShort)} ago`);
 
 /** Brings all countdowns and ages up to date. */
 export function tick() {
   const set = (element, text) => element.textContent !== text && (element.textContent = text);
   for (const element of document.querySelectorAll('[data-until]')) set(element, until(Number(element.dataset.until)));
-  for (const element of document.querySelectorAll('[data-since]')) set(element, since(Number(element.dataset.since)));
+  for (const element of document.querySelectorAll('[data-since]')) set(element, since(Number(element.dataset.since), 'short' in element.dataset));
 }
 
 /** `1 endpoint`, `2 endpoints`. */

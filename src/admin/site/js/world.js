@@ -1,13 +1,14 @@
 // World: the map, its twin as tables, what is about to change and what has changed.
 
 import { h, render, select, table } from './dom.js';
-import { line } from './events.js';
+import { line, merged } from './events.js';
 import { loadMap, legend, makeMap, regionWords } from './map.js';
 import { choose, store } from './store.js';
 import { upcomingList } from './upcoming.js';
 import { badge, bar, country, isUsual, number, percent, swatch } from './words.js';
 
-const CHANGES_SHOWN = 8;
+const CHANGES_SHOWN = 7;
+const CHANGES_READ = 60;
 
 let parts = null;
 let map = null;
@@ -65,7 +66,7 @@ export function update(what) {
   if (what !== 'event') showRegions();
   if (what === 'traffic') return;
   render(parts.next, upcomingList(store));
-  const latest = store.events.slice(0, CHANGES_SHOWN);
+  const latest = merged(store.events.slice(0, CHANGES_READ)).slice(0, CHANGES_SHOWN);
   render(parts.changed, latest.length > 0 ? h('ul', { class: 'events' }, latest.map((event) => line(event, true))) : h('p', { class: 'none' }, 'Nothing yet.'),
     h('p', { class: 'foot' }, h('a', { href: '#/timeline' }, 'All events')));
   if (what === 'event') return;
@@ -108,21 +109,21 @@ function showRegions() {
   const rows = store.regions.map((region, index) => h('tr', { 'data-key': region.key },
     h('th', { scope: 'row' }, swatch(index), ' ', h('a', { href: `#/services?region=${encodeURIComponent(region.key)}` }, region.key), region.label && region.label !== region.key && h('span', { class: 'dim' }, ` ${region.label}`)),
     h('td', {}, badge(region.state)),
-    h('td', { class: 'n' }, `${region.eligible} of ${region.services}`),
-    h('td', { class: 'n' }, `${region.up} of ${region.endpoints}`),
     h('td', { class: 'bars' }, bar(share.get(region.key)), percent(share.get(region.key))),
     h('td', { class: 'n' }, number(by.get(region.key) ?? 0)),
+    h('td', { class: 'n' }, `${region.up} of ${region.endpoints}`),
+    h('td', { class: 'n' }, `${region.eligible} of ${region.services}`),
     h('td', { class: 'n' }, String(got.get(region.key) ?? 0)),
-    h('td', { class: 'dim' }, load(region))));
+    h('td', { class: 'why' }, load(region))));
   render(parts.regions, table('Data centres', [
-    ['Data centre'], ['State'], ['Eligible for services', 'n'], ['Endpoints up', 'n'], ['Share of answers', 'bars'], ['Answers/s', 'n'], ['Countries', 'n'], ['Load'],
+    ['Data centre'], ['State'], ['Share of answers', 'bars'], ['Answers/s', 'n'], ['Endpoints up', 'n'], ['Eligible', 'n'], ['Countries', 'n'], ['Load'],
   ], rows, { none: 'none is configured' }));
 }
 
 function load({ capacity, load: measured }) {
   if (!capacity) return 'no capacity set';
   const unit = capacity.unit ? ` ${capacity.unit}` : '';
-  return `${measured === null || measured === undefined ? 'not measured yet' : number(measured)} · target ${number(capacity.target)}, max ${number(capacity.max)}${unit}`;
+  return `${measured === null || measured === undefined ? 'not measured' : number(measured)}; target ${number(capacity.target)}, max ${number(capacity.max)}${unit}`;
 }
 
 function showCountries() {
@@ -139,5 +140,5 @@ function showCountries() {
   if (unknown && filter === '') {
     rows.unshift(h('tr', { 'data-key': 'unknown' }, h('th', { scope: 'row' }, 'Clients nobody can locate'), h('td', {}, regionWords(unknown.regions)), h('td', {}, unknown.reason), h('td', {})));
   }
-  render(parts.countries, h('div', { class: 'tall' }, table('Who answers each country', [['Country'], ['Answered by'], ['Reason'], ['']], rows, { none: 'no country fits' })));
+  render(parts.countries, h('div', { class: 'tall', 'data-label': 'Countries' }, table('Who answers each country', [['Country'], ['Answered by'], ['Reason'], ['']], rows, { none: 'no country fits' })));
 }
