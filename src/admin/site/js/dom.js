@@ -89,7 +89,7 @@ export function markScrolling() {
   for (const box of document.querySelectorAll('.scroll, .tall, pre')) {
     const scrolls = box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1;
     if (scrolls === box.hasAttribute('data-scrolls')) continue;
-    const marks = { 'data-scrolls': '', tabindex: '0', role: 'region', 'aria-label': box.dataset.label ?? 'More' };
+    const marks = { 'data-scrolls': '', tabindex: '0', role: 'group', 'aria-label': box.dataset.label ?? 'More' };
     for (const [name, value] of Object.entries(marks)) scrolls ? box.setAttribute(name, value) : box.removeAttribute(name);
   }
 }

@@ -108,11 +108,14 @@ function arc([x1, y1], [x2, y2]) {
 const NARROW_PX = 560;
 
 const MARKER_HEIGHT = 24;
+const TEXT_PX = 14;
 const ruler = document.createElement('canvas').getContext('2d');
 ruler.font = '600 13px system-ui, "DejaVu Sans", sans-serif';
 
 function drawMarkers(map, layers, width, view, highlight, point) {
-  const unit = map.width / (width || 1_000);
+  // Markers grow with the text of the page.
+  const zoom = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / TEXT_PX;
+  const unit = (map.width / (width || 1_000)) * zoom;
   const isNarrow = width < NARROW_PX;
   const placed = place(view.regions.filter((region) => region.location), isNarrow, unit, map, view.shares);
   render(layers.leaders, placed.map(({ anchor: [x, y], center: [cx, cy], region }) => [

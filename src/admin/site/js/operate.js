@@ -221,7 +221,7 @@ function effect(view) {
   const moved = view.countries_moved;
   return h('div', { class: 'effect', 'data-key': view.service },
     h('h3', {}, view.service, view.all_down && badge('down', 'nothing would be left')),
-    table(`Answers of ${view.service} before and after`, [['Data centre'], ['Share now', 'bars'], ['Then', 'bars'], ['']], rows, { none: 'no answers' }),
+    table(`Answers of ${view.service} before and after`, [['Data centre'], ['Share now', 'bars'], ['Then', 'bars'], ['Change']], rows, { none: 'no answers' }),
     h('p', {}, moved.length === 0 ? 'No country moves.' : `${count(moved.length, 'country moves', 'countries move')}: ${list(moved.map(country), 5)}.`),
     view.cached_until && h('p', { class: 'dim' }, 'Old answers stay in caches until ', moment(view.cached_until), '.'));
 }
@@ -304,5 +304,5 @@ function showWords() {
   const { guard } = store;
   render(parts.words,
     guard && guard.phase !== 'quiet' && h('p', { class: 'caution' }, badge('degraded', ''), `The guard ${guard.phase} ${count(guard.held, 'endpoint')}`, guard.until && [', decides ', countdown(guard.until)], '.'),
-    table('Words of operators in force', [['Target'], ['Word'], ['By'], ['Why'], ['Since'], ['Ends'], ['Up by checks', 'n'], ['']], rows, { none: 'No operator has said anything.' }));
+    table('Words of operators in force', [['Target'], ['Word'], ['By'], ['Why'], ['Since'], ['Ends'], ['Up by checks', 'n'], ['Undo']], rows, { none: 'No operator has said anything.' }));
 }

@@ -114,7 +114,7 @@ function showRegions() {
     h('td', { class: 'n' }, `${region.up} of ${region.endpoints}`),
     h('td', { class: 'n' }, `${region.eligible} of ${region.services}`),
     h('td', { class: 'n' }, String(got.get(region.key) ?? 0)),
-    h('td', { class: 'why' }, load(region))));
+    h('td', { class: 'dim' }, load(region))));
   render(parts.regions, table('Data centres', [
     ['Data centre'], ['State'], ['Share of answers', 'bars'], ['Answers/s', 'n'], ['Endpoints up', 'n'], ['Eligible', 'n'], ['Countries', 'n'], ['Load'],
   ], rows, { none: 'none is configured' }));
@@ -140,5 +140,5 @@ function showCountries() {
   if (unknown && filter === '') {
     rows.unshift(h('tr', { 'data-key': 'unknown' }, h('th', { scope: 'row' }, 'Clients nobody can locate'), h('td', {}, regionWords(unknown.regions)), h('td', {}, unknown.reason), h('td', {})));
   }
-  render(parts.countries, h('div', { class: 'tall', 'data-label': 'Countries' }, table('Who answers each country', [['Country'], ['Answered by'], ['Reason'], ['']], rows, { none: 'no country fits' })));
+  render(parts.countries, h('div', { class: 'tall', 'data-label': 'Countries' }, table('Who answers each country', [['Country'], ['Answered by'], ['Reason'], ['Why']], rows, { none: 'no country fits' })));
 }
