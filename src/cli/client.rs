@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use hyper::Method;
 use serde_json::Value;
 
+use crate::admin::Tokens;
 use crate::cli::{ConfigArgument, Exit};
 use crate::config::Config;
 use crate::run::ask::{Answer, AskError, ask};
@@ -44,9 +45,8 @@ impl Server {
 
     fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, AskError> {
         // Whoever can't read the token may still look.
-        let text = std::fs::read_to_string(&self.token_file).ok();
-        let token = text.as_ref().and_then(|text| text.lines().next()).map(str::trim);
-        ask(self.address, method, path, token, body)
+        let tokens = Tokens::read(&self.token_file).ok();
+        ask(self.address, method, path, tokens.as_ref().and_then(Tokens::for_commands), body)
     }
 }
 

@@ -9,6 +9,7 @@ mod board;
 pub mod demo;
 mod files;
 mod folder;
+mod historian;
 mod regions;
 mod loader;
 pub mod log;

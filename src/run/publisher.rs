@@ -11,12 +11,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
 
-use crate::admin::Look;
+use crate::admin::{Commanded, Condition, Look};
 use crate::base::hash::HashKey;
 use crate::base::ids::ServiceId;
 use crate::base::limits::{EVENTS_MAX, PUBLISH_INTERVAL_MS, RETIRED_POLL_MS, STATE_INTERVAL_MS};
 use crate::base::moment::Moment;
-use crate::control::{Changed, Command, Control, Done, Effects, Event as Happened, Refusal, Severity};
+use crate::control::{Changed, Command, Control, Effects, Event as Happened, Severity};
 use crate::health::{Observation, Phases, Verdict};
 use crate::model::Model;
 use crate::policy::Atlases;
@@ -34,7 +34,7 @@ pub(super) enum Event {
     /// A probe has ended; `reply` is told when the next one is to start.
     Outcome { target: u64, outcome: probe::Outcome, reply: oneshot::Sender<Duration> },
     /// An operator has spoken.
-    Command { command: Box<Command>, reply: oneshot::Sender<Result<Done, Refusal>> },
+    Command { command: Box<Command>, condition: Condition, reply: oneshot::Sender<Commanded> },
     /// Somebody looks.
     Look(Look),
 }
@@ -226,12 +226,8 @@ impl Publisher {
                 let _ = reply.send(cadence);
                 self.follow(effects);
             }
-            Event::Command { command, reply } => {
-                let result = self.control.command(now, *command);
-                let result = result.map(|(done, effects)| {
-                    self.follow(effects);
-                    done
-                });
+            Event::Command { command, condition, reply } => {
+                let result = self.command(now, *command, &condition);
                 // What was said is in force before it is answered.
                 if self.pending.is_something() {
                     self.publish();
@@ -245,6 +241,19 @@ impl Publisher {
                 }
                 look(&self.control, &self.current, now);
             }
+        }
+    }
+
+    fn command(&mut self, now: Moment, command: Command, condition: &Condition) -> Commanded {
+        if !condition.holds(&self.control) {
+            return Commanded::Overtaken;
+        }
+        match self.control.command(now, command) {
+            Ok((done, effects)) => {
+                self.follow(effects);
+                Commanded::Done { done, tag: self.control.words_tag() }
+            }
+            Err(refusal) => Commanded::Refused(refusal),
         }
     }
 

@@ -12,14 +12,18 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::admin::{self, Commanded, Look, Operations, Readiness, ReloadOutcome, Token, TokenError};
+use crate::admin::{
+    self, Commanded, Condition, Doors, Facts, Look, Operations, Readiness, ReloadOutcome, Stream, TlsError, TokenError,
+    Tokens,
+};
 use crate::answer::Lane;
 use crate::base::diagnostic::Report;
 use crate::base::hash::HashKey;
-use crate::base::limits::{RELOADS_MAX, STATE_SAVE_MS, STREAM_DRAIN_MS, UDP_RECEIVE_BUFFER};
+use crate::base::limits::{ADMIN_CONNECTIONS_MAX, RELOADS_MAX, STATE_SAVE_MS, STREAM_DRAIN_MS, UDP_RECEIVE_BUFFER};
+use crate::base::moment::Moment;
 use crate::config::Config;
 use crate::control::{self, Command, Control};
-use crate::journal::Entry;
+use crate::journal::{Entry, Sample, Wanted};
 use crate::metrics::{Metrics, ReloadResult};
 use crate::probe::Prober;
 use crate::run::board::Board;
@@ -30,7 +34,7 @@ use crate::run::recorder::{self, Recorder};
 use crate::run::reloads::{ReloadRequest, Reloads};
 use crate::run::settings::{Settings, options};
 use crate::run::sweep::Sweep;
-use crate::run::{log, probing, publisher, random};
+use crate::run::{historian, log, probing, publisher, random};
 use crate::serve::{
     BindError, Caps, ConnectionLimits, Listener, Stop, StreamOptions, StreamServer, UdpServer, bind, system,
 };
@@ -41,7 +45,7 @@ use crate::zone::ZoneSet;
 const STREAM_THREADS_MAX: usize = 2;
 
 /// Files that are open beside connections: listeners, logs, a zone file on each core, the admin listener's clients.
-const FILES_BESIDE_CONNECTIONS: u64 = 200;
+const FILES_BESIDE_CONNECTIONS: u64 = 200 + ADMIN_CONNECTIONS_MAX as u64;
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +82,9 @@ pub enum RunError {
         #[source]
         error: TokenError,
     },
+    /// The certificate of the admin listener, or its key, can't be used.
+    #[error("the admin listener can't speak TLS")]
+    Tls(#[from] TlsError),
     /// Threads, randomness, signals.
     #[error("cannot start")]
     System(#[from] io::Error),
@@ -102,12 +109,16 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let parts = Parts::bind(&config)?;
     let (requests, requested) = sync_channel(RELOADS_MAX);
     let (events, incoming) = channel();
-    let (recorder, recording) = Recorder::start(&config.state.folder)?;
+    let stream = Stream::default();
+    let told = stream.clone();
+    let (recorder, recording) = Recorder::start(&config.state.folder, vec![Box::new(move |entry| told.event(entry))])?;
+    let clock = Clock::start();
     let operations = Arc::new(Running {
         sweep: Arc::clone(&parts.sweep),
         requests: requests.clone(),
         events: events.clone(),
         recorder: recorder.clone(),
+        clock,
     });
     let admin_stop = Stop::default();
 
@@ -115,8 +126,12 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let (prober, probing) = probing::start(events.clone(), random::word()?)?;
     // Set once, here.
     let _ = parts.sweep.probes.set(prober.stats());
-    let publishing = publisher::start(parts.publisher(&config, prober, recorder, first_round), incoming)?;
-    tokio::spawn(admin::serve(parts.admin, parts.token, operations, admin_stop.clone()));
+    let publishing =
+        publisher::start(parts.publisher(&config, prober, recorder.clone(), clock, first_round), incoming)?;
+    let watched = parts.sweep.board.generations();
+    tokio::spawn(historian::keep(events.clone(), watched.clone(), recorder.clone(), clock, admin_stop.clone()));
+    tokio::spawn(historian::tell(stream.clone(), watched, clock));
+    tokio::spawn(admin::serve(parts.admin, Arc::clone(&parts.doors), stream, operations, admin_stop.clone()));
     let start_wait = config.start.wait;
     let mut reloads = Reloads {
         settings,
@@ -125,6 +140,9 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
         events,
         metrics: Arc::clone(&parts.sweep.metrics),
         board: Arc::clone(&parts.sweep.board),
+        doors: Arc::clone(&parts.doors),
+        recorder,
+        clock,
     };
     let (loaded, first_load) = oneshot::channel();
     thread::Builder::new().name("loader".into()).spawn(move || {
@@ -227,7 +245,7 @@ struct Parts {
     key: HashKey,
     lanes: Lanes,
     admin: std::net::TcpListener,
-    token: Option<Token>,
+    doors: Arc<Doors>,
     published: Arc<Published>,
     sweep: Arc<Sweep>,
 }
@@ -241,7 +259,7 @@ impl Parts {
         for &address in &config.dns.listen {
             listeners.push(bind(address, udp_threads, tcp_threads)?);
         }
-        let (admin, token) = bind_admin(config)?;
+        let (admin, doors) = bind_admin(config)?;
         for listener in &listeners {
             announce(listener);
         }
@@ -272,7 +290,7 @@ impl Parts {
             connections: config.dns.tcp.connections.div_ceil(tcp_threads),
         };
         let lanes = Lanes { listeners, stream_options };
-        Ok(Self { key, lanes, admin, token, published: Arc::new(Published::new(first)), sweep })
+        Ok(Self { key, lanes, admin, doors: Arc::new(doors), published: Arc::new(Published::new(first)), sweep })
     }
 }
 
@@ -283,9 +301,9 @@ impl Parts {
         config: &Config,
         prober: Prober,
         recorder: Recorder,
+        clock: Clock,
         first_round: oneshot::Sender<()>,
     ) -> publisher::Parts {
-        let clock = Clock::start();
         let mut control = Control::new(control::Settings::from(config));
         if let Some(saved) = recorder::saved_state(&config.state.folder) {
             control.restore(clock.now(), &saved);
@@ -303,18 +321,18 @@ impl Parts {
     }
 }
 
-fn bind_admin(config: &Config) -> Result<(std::net::TcpListener, Option<Token>), RunError> {
+fn bind_admin(config: &Config) -> Result<(std::net::TcpListener, Doors), RunError> {
     let wanted = config.admin.listen;
     let listener =
         std::net::TcpListener::bind(wanted).map_err(|error| RunError::AdminBind { address: wanted, error })?;
     let address = listener.local_addr()?;
     let path = &config.admin.token_file;
-    let token = match Token::read_or_make(path, random::bytes) {
-        Ok((token, made)) => {
+    let tokens = match Tokens::read_or_make(path, random::bytes) {
+        Ok((tokens, made)) => {
             if made {
                 tracing::info!(path = %path.display(), "made a token for the admin listener");
             }
-            Some(token)
+            Some(tokens)
         }
         Err(error) if address.ip().is_loopback() => {
             let reason = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
@@ -323,8 +341,9 @@ fn bind_admin(config: &Config) -> Result<(std::net::TcpListener, Option<Token>),
         }
         Err(error) => return Err(RunError::Token { address, error }),
     };
+    let doors = Doors::open(path.clone(), tokens, None)?;
     tracing::info!(transport = "http", %address, "listening");
-    Ok((listener, token))
+    Ok((listener, doors))
 }
 
 fn announce(listener: &Listener) {
@@ -418,7 +437,7 @@ impl Signals {
                 _ = self.interrupt.recv() => return,
                 _ = self.hangup.recv() => {
                     // If the queue is full, a load that will see the same files is about to begin.
-                    let _ = requests.try_send(ReloadRequest { force: false, done: None });
+                    let _ = requests.try_send(ReloadRequest { force: false, owner: "SIGHUP".into(), done: None });
                 }
                 _ = every_second.tick() => sweep.sweep(),
             }
@@ -432,6 +451,7 @@ struct Running {
     requests: SyncSender<ReloadRequest>,
     events: Sender<Event>,
     recorder: Recorder,
+    clock: Clock,
 }
 
 impl Operations for Running {
@@ -443,9 +463,13 @@ impl Operations for Running {
         self.sweep.render()
     }
 
-    fn reload(&self, force: bool) -> Pin<Box<dyn Future<Output = Option<ReloadOutcome>> + Send>> {
+    fn facts(&self) -> Facts {
+        self.sweep.facts()
+    }
+
+    fn reload(&self, force: bool, owner: String) -> Pin<Box<dyn Future<Output = Option<ReloadOutcome>> + Send>> {
         let (done, outcome) = oneshot::channel();
-        match self.requests.try_send(ReloadRequest { force, done: Some(done) }) {
+        match self.requests.try_send(ReloadRequest { force, owner, done: Some(done) }) {
             Ok(()) => Box::pin(async { outcome.await.ok() }),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Box::pin(async { None }),
         }
@@ -455,16 +479,30 @@ impl Operations for Running {
         self.events.send(Event::Look(look)).is_ok()
     }
 
-    fn command(&self, command: Command) -> Pin<Box<dyn Future<Output = Commanded> + Send>> {
+    fn command(&self, command: Command, condition: Condition) -> Pin<Box<dyn Future<Output = Commanded> + Send>> {
         let (reply, done) = oneshot::channel();
-        let sent = self.events.send(Event::Command { command: Box::new(command), reply });
+        let sent = self.events.send(Event::Command { command: Box::new(command), condition, reply });
         Box::pin(async move {
-            sent.ok()?;
-            done.await.ok()
+            match sent {
+                Ok(()) => done.await.unwrap_or(Commanded::Ended),
+                Err(_) => Commanded::Ended,
+            }
         })
     }
 
-    fn events(&self, since: Option<u64>, limit: usize) -> Vec<Entry> {
-        self.recorder.events(since, limit)
+    fn events(&self, wanted: &Wanted, limit: usize) -> Vec<Entry> {
+        self.recorder.events(wanted, limit)
+    }
+
+    fn note(&self, event: control::Event) {
+        self.recorder.event(event);
+    }
+
+    fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    fn history(&self, from: Moment, to: Moment) -> io::Result<Vec<Sample>> {
+        self.recorder.history(from, to)
     }
 }

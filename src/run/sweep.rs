@@ -5,7 +5,8 @@ use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
-use crate::metrics::{DropReason, Gauges, Metrics, Traffic, TransportLabel};
+use crate::admin::Facts;
+use crate::metrics::{DropReason, Gauges, Metrics, Traffic, TransportLabel, ZoneGauges, ZoneState};
 use crate::probe::ProbeStats;
 use crate::run::board::Board;
 use crate::serve::{Caps, Tally, system};
@@ -53,6 +54,27 @@ impl Sweep {
             self.metrics.set_probes(ended, probes.starved.load(Ordering::Relaxed));
         }
         self.metrics.upkeep();
+    }
+
+    /// Numbers about the server itself.
+    #[must_use]
+    pub(super) fn facts(&self) -> Facts {
+        let mut traffic = Traffic::default();
+        self.udp.iter().for_each(|(_, tally)| tally.add_to(&mut traffic));
+        self.tcp.iter().for_each(|tally| tally.add_to(&mut traffic));
+        let gauges = self.board.gauges();
+        let has_data = |zone: &&ZoneGauges| zone.state != ZoneState::Failed;
+        let late_us = self.probes.get().map_or(0, |probes| probes.late_max.load(Ordering::Relaxed));
+        Facts {
+            uptime_s: gauges.uptime_s,
+            generation: gauges.generation,
+            snapshot_age_s: gauges.age_s,
+            zones: gauges.zones.iter().filter(has_data).count(),
+            records: gauges.zones.iter().map(|zone| zone.records).sum(),
+            reloads: self.board.reloads(),
+            probe_lateness_s: std::time::Duration::from_micros(late_us).as_secs_f64(),
+            drops: traffic.dropped.iter().sum(),
+        }
     }
 
     /// Everything as text, as it is at this moment.

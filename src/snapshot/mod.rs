@@ -4,6 +4,7 @@
 
 pub mod rings;
 pub mod steering;
+pub mod shares;
 pub mod link;
 pub mod published;
 
@@ -16,6 +17,7 @@ use crate::zone::ZoneSet;
 
 pub use link::{Linked, link};
 pub use published::{Published, View};
+pub use shares::Shares;
 pub use steering::{Asker, Decision, Outcome, Steering};
 
 /// Everything one answer is computed from.
