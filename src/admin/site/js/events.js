@@ -30,6 +30,10 @@ export const KINDS = {
   guard_applied: ['The guard believes the failures', 'guard', 'down'],
   probe_inconclusive: ['cannot be probed', 'checks', 'unknown'],
   certificate_warning: ['has a certificate to see to', 'checks', 'degraded'],
+  change_made: ['was changed', 'operators', 'ok'],
+  change_refused: ['was not changed', 'operators', 'degraded'],
+  access_refused: ['Somebody without the right token wanted a change', 'operators', 'degraded'],
+  reloaded: ['Files were read again', 'files', 'ok'],
   model_adopted: ['Region files are in force', 'files', 'ok'],
 };
 

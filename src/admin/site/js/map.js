@@ -5,6 +5,8 @@ import { h, render, s } from './dom.js';
 import { project } from './project.js';
 import { country, isUsual, percent, shape, stateOf } from './words.js';
 
+// A region with this share of a country's clients is the one that answers it.
+const MOST = 0.6;
 // More arcs than these are drawn fainter.
 const ARCS_CLEAR = 30;
 
@@ -72,14 +74,16 @@ export function regionWords(regions) {
   return regions.length === 1 ? regions[0][0] : regions.map(([key, share]) => `${key} ${percent(share)}`).join(', ');
 }
 
+/** Several regions share its clients, and none has most of them. */
+const isMixed = (regions) => regions.length > 1 && regions.every(([, share]) => share < MOST);
+
 const most = (regions) => regions.reduce((best, one) => (one[1] > best[1] ? one : best), ['', -1])[0];
 
 function shade(lands, known) {
   const order = new Map(known.regions.map((region, index) => [region.key, (index % 8) + 1]));
   for (const [code, element] of lands) {
     const entry = known.countries.get(code);
-    const region = entry && most(entry.regions);
-    const number = order.get(region) ?? 0;
+    const number = !entry ? 0 : isMixed(entry.regions) ? 'mix' : (order.get(most(entry.regions)) ?? 0);
     const name = `${element.nodeName === 'circle' ? 'land dot' : 'land'} fill${number}`;
     const picked = element.classList.contains('pick') ? ' pick' : '';
     if (element.getAttribute('class') !== name + picked) element.setAttribute('class', name + picked);
@@ -184,12 +188,14 @@ export function legend(regions, countries) {
   const counts = new Map();
   let moved = 0;
   for (const entry of countries) {
-    counts.set(most(entry.regions), (counts.get(most(entry.regions)) ?? 0) + 1);
+    const key = isMixed(entry.regions) ? 'several' : most(entry.regions);
+    counts.set(key, (counts.get(key) ?? 0) + 1);
     if (!isUsual(entry.reason)) moved += 1;
   }
   const sample = (number, isMoved) => s('svg', { class: 'swatch', viewBox: '0 0 12 12', width: 12, height: 12, 'aria-hidden': 'true' },
     s('rect', { width: 12, height: 12, rx: 2, class: `fill${number}` }), isMoved && s('path', { class: 'hatch', d: 'M-1 9L9-1M3 13L13 3' }));
   return h('ul', { class: 'legend' },
     regions.map((region, index) => h('li', {}, sample((index % 8) + 1), `${region.key} `, h('span', { class: 'dim' }, String(counts.get(region.key) ?? 0)))),
+    counts.has('several') && h('li', {}, sample('mix', false), 'several ', h('span', { class: 'dim' }, String(counts.get('several')))),
     h('li', {}, sample(0, true), 'not their first choice ', h('span', { class: 'dim' }, String(moved))));
 }

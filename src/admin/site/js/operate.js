@@ -148,7 +148,7 @@ async function preview(asked) {
   const mine = (turn += 1);
   let found;
   try {
-    found = { asked, view: await post('preview', asked) };
+    found = { asked, view: await post('preview', { ...asked, ...(asked.target && asked.action !== 'enable' && forSeconds() > 0 && { for_s: forSeconds() }) }) };
   } catch (problem) {
     if (problem.status === 401 || problem.status === 403) refuse(problem);
     found = { asked, problem };
@@ -161,6 +161,8 @@ async function preview(asked) {
 function refuse(problem) {
   if (problem.status === 401) {
     token.set('');
+    // With a wrong token not even reading is allowed: without one it may be.
+    retry();
     showToken('The server does not know this token.');
   } else {
     showToken();

@@ -92,6 +92,7 @@ export function choose(service) {
 }
 
 let due = null;
+let missing = null;
 let running = false;
 
 /** Reads everything again, once for all who ask within a moment. */
@@ -107,9 +108,10 @@ export async function refresh() {
   running = true;
   const begun = performance.now();
   try {
+    missing = null;
     await readAll();
     store.read = Date.now();
-    store.problem = null;
+    store.problem = missing;
   } catch (problem) {
     store.problem = problem;
   }
@@ -122,27 +124,37 @@ export async function refresh() {
 
 async function readAll() {
   const isFirst = store.status === null;
-  const [status, regions, services, overrides, world, server, traffic, events] = await Promise.all([
-    get('status'), get('regions'), get('services'), versioned('overrides'), worldOf(store.service), get('server'),
-    isFirst ? get('traffic') : null, isFirst ? latest() : null,
+  const side = Promise.all([
+    lenient('server', () => get('server')),
+    isFirst && lenient('traffic', () => get('traffic')),
+    isFirst && latest().then(remember, noted),
   ]);
+  const [status, regions, services, overrides] = await Promise.all([get('status'), get('regions'), get('services'), versioned('overrides')]);
   setSkew(status.at);
-  Object.assign(store, { status, regions, services, world, server, guard: status.guard });
-  store.overrides = overrides.body;
-  store.overridesVersion = overrides.version;
+  Object.assign(store, { status, regions, services, guard: status.guard, overrides: overrides.body, overridesVersion: overrides.version });
   store.targets = new Map(status.targets.map((target) => [target.key, target]));
-  if (traffic) store.traffic ??= traffic;
-  if (events) remember(events);
+  store.service = services.some(({ key }) => key === store.service) ? store.service : telling(services);
+  if (isFirst) tell('data');
+  await Promise.all([side, store.service === null ? null : lenient('world', () => get('world', { service: store.service }))]);
 }
 
-/** A server without a steered service has no world. */
-async function worldOf(service) {
+/** The service whose map tells most: one that sends each client to its nearest region. */
+function telling(services) {
+  const near = services.find((service) => service.prefer === 'geo' && service.regions.length > 1);
+  return (near ?? services[0])?.key ?? null;
+}
+
+/** What a page can do without for a while; that it is missing is shown all the same. */
+async function lenient(name, read) {
   try {
-    return await get('world', { service });
+    store[name] = await read();
   } catch (problem) {
-    if (problem.status === 404) return null;
-    throw problem;
+    noted(problem);
   }
+}
+
+function noted(problem) {
+  missing = problem;
 }
 
 /** The last events: without `since` the server gives the latest. */
