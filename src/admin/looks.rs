@@ -228,6 +228,14 @@ pub(super) async fn server(State(admin): State<Arc<Admin>>, RawQuery(query): Raw
     Json(view).into_response()
 }
 
+/// What is answered at this time, a second, on the average of the last seconds.
+pub(super) async fn traffic(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    match Parameters::of(query.as_deref(), &[]) {
+        Ok(_) => Json(admin.operations.traffic()).into_response(),
+        Err(reason) => bad_request(reason),
+    }
+}
+
 /// How regions stood.
 #[derive(Serialize)]
 struct HistoryView {

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::base::moment::Moment;
 use crate::control::{Command, Control, Done, Event, Refusal};
 use crate::journal::{Entry, Sample, Wanted};
+use crate::metrics::Rates;
 use crate::snapshot::Snapshot;
 
 /// What the running server does for operators.
@@ -22,6 +23,9 @@ pub trait Operations: Send + Sync + 'static {
 
     /// All metrics in the text format of Prometheus.
     fn metrics(&self) -> String;
+
+    /// What is answered at this time, a second.
+    fn traffic(&self) -> Rates;
 
     /// Reads what has changed, as `owner` wants it, and returns when queries are answered from it. `None`: too many wait
     /// already, or the server ends.

@@ -110,6 +110,7 @@ fn routes() -> Vec<Route> {
         looking("/api/v1/events", Read, get(looks::events)),
         looking("/api/v1/history", Read, get(looks::history)),
         looking("/api/v1/server", Read, get(looks::server)),
+        looking("/api/v1/traffic", Read, get(looks::traffic)),
         looking("/api/v1/explain", Read, get(explained::explained)),
         looking("/api/v1/world", Read, get(world::world)),
         looking("/api/v1/stream", Read, get(stream::stream)),

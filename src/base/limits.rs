@@ -160,6 +160,13 @@ pub const PUBLISH_INTERVAL_MS: u64 = 10;
 pub const RETIRED_POLL_MS: u64 = 100;
 /// Zones with metrics of their own; with more of them only the totals are shown.
 pub const ZONE_SERIES_MAX: usize = 1_000;
+/// Series of one metric that has a label for services, endpoints or checks: what a monitoring server takes from one
+/// target without complaint. With more of them, answers are counted by policy, and the others are left out.
+pub const METRIC_SERIES_MAX: usize = 10_000;
+/// Seconds over which rates of answers are averaged: long enough to be calm, short enough to see a failover.
+pub const TRAFFIC_WINDOW_S: usize = 10;
+/// Rates of services, regions and reasons shown at once, the greatest first: a page draws no more.
+pub const TRAFFIC_SHOWN_MAX: usize = 1_000;
 /// Times a zone file is read again because it changed while it was read.
 pub const READ_ATTEMPTS_MAX: usize = 3;
 /// Milliseconds within which a file's time of change proves nothing: a second write may bear the same time.

@@ -42,6 +42,10 @@ metrics! {
         "Answers that had the TC bit set because they did not fit.";
     STEERED Counter "meridian_steered_answers_total" ["transport", "reason"]
         "Answers with a steered name, by why the client got what it got.";
+    ANSWERS Counter "meridian_answers_total" ["service", "region", "reason"]
+        "Answers for steered names, by service, region and why the client got it; with very many services by policy.";
+    ECS_SCOPE Histogram "meridian_ecs_scope_length" ["family"]
+        "Length, in bits, of the scope in answers for steered names that have a client subnet option.";
     DROPPED Counter "meridian_dns_dropped_total" ["transport", "reason"]
         "Packets that got no answer, by reason.";
     TCP_ACCEPTED Counter "meridian_tcp_connections_total" []
@@ -82,7 +86,9 @@ metrics! {
         "Probes of health checks that have ended, by result.";
     PROBES_STARVED Counter "meridian_probes_starved_total" []
         "Probes that could not start in time because too many were at work.";
-    PROBE_LATENESS Gauge "meridian_probe_lateness_max_seconds" []
+    PROBE_LATENESS Histogram "meridian_probe_lateness_seconds" []
+        "How much later than planned probes began.";
+    PROBE_LATENESS_MAX Gauge "meridian_probe_lateness_max_seconds" []
         "How much later than planned the latest probe since the last look began.";
     PANICS Counter "meridian_panics_total" []
         "Answers given up because of a defect in the server; each is logged. Anything but 0 deserves a report.";

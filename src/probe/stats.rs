@@ -9,6 +9,17 @@ use super::outcome::ProbeResult;
 pub const LATENESS_BUCKETS_US: [u64; 14] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000];
 
+/// [`LATENESS_BUCKETS_US`] in seconds.
+pub const LATENESS_BUCKETS_S: [f64; LATENESS_BUCKETS_US.len()] = {
+    let mut bounds = [0.0; LATENESS_BUCKETS_US.len()];
+    let mut at = 0;
+    while at < bounds.len() {
+        bounds[at] = LATENESS_BUCKETS_US[at] as f64 / 1e6;
+        at += 1;
+    }
+    bounds
+};
+
 /// Totals since the start; each is exact, and they may be of slightly different moments.
 #[derive(Debug, Default)]
 pub struct ProbeStats {
@@ -33,6 +44,13 @@ pub struct ProbeStats {
 }
 
 impl ProbeStats {
+    /// How late probes started: what each bucket took alone, and the sum in seconds.
+    #[must_use]
+    pub fn lateness(&self) -> (Vec<u64>, f64) {
+        let counts = self.lateness.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect();
+        (counts, Duration::from_micros(self.lateness_sum.load(Ordering::Relaxed)).as_secs_f64())
+    }
+
     /// Counts a probe that starts, or gives up starting, so long after its time.
     pub(super) fn late_by(&self, lateness: Duration) {
         let us = u64::try_from(lateness.as_micros()).unwrap_or(u64::MAX);

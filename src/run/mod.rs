@@ -23,6 +23,7 @@ mod recorder;
 mod reloads;
 mod server;
 mod settings;
+mod traffic;
 mod sweep;
 
 pub use loader::{LoadSettings, Loaded, Loader};

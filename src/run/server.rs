@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::mpsc::{Sender, SyncSender, TrySendError, channel, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use crate::base::moment::Moment;
 use crate::config::Config;
 use crate::control::{self, Command, Control};
 use crate::journal::{Entry, Sample, Wanted};
-use crate::metrics::{Metrics, ReloadResult};
+use crate::metrics::{Metrics, Rates, ReloadResult};
 use crate::probe::Prober;
 use crate::run::board::Board;
 use crate::run::loader::Loader;
@@ -112,7 +112,7 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let stream = Stream::default();
     let told = stream.clone();
     let (recorder, recording) = Recorder::start(&config.state.folder, vec![Box::new(move |entry| told.event(entry))])?;
-    let clock = Clock::start();
+    let clock = parts.sweep.clock;
     let operations = Arc::new(Running {
         sweep: Arc::clone(&parts.sweep),
         requests: requests.clone(),
@@ -129,8 +129,12 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let publishing =
         publisher::start(parts.publisher(&config, prober, recorder.clone(), clock, first_round), incoming)?;
     let watched = parts.sweep.board.generations();
-    tokio::spawn(historian::keep(events.clone(), watched.clone(), recorder.clone(), clock, admin_stop.clone()));
+    let sweep = &parts.sweep;
+    let kept =
+        historian::keep(events.clone(), watched.clone(), recorder.clone(), Arc::clone(sweep), admin_stop.clone());
+    tokio::spawn(kept);
     tokio::spawn(historian::tell(stream.clone(), watched, clock));
+    tokio::spawn(historian::tell_traffic(stream.clone(), Arc::clone(sweep), admin_stop.clone()));
     tokio::spawn(admin::serve(parts.admin, Arc::clone(&parts.doors), stream, operations, admin_stop.clone()));
     let start_wait = config.start.wait;
     let mut reloads = Reloads {
@@ -281,6 +285,8 @@ impl Parts {
             udp: udp.collect(),
             tcp: (0..tcp_threads).map(|_| Arc::default()).collect(),
             caps: Arc::new(Caps::new(limits)),
+            answered: Mutex::default(),
+            clock: Clock::start(),
         });
         let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let stream_options = StreamOptions {
@@ -465,6 +471,10 @@ impl Operations for Running {
 
     fn facts(&self) -> Facts {
         self.sweep.facts()
+    }
+
+    fn traffic(&self) -> Rates {
+        self.sweep.rates()
     }
 
     fn reload(&self, force: bool, owner: String) -> Pin<Box<dyn Future<Output = Option<ReloadOutcome>> + Send>> {

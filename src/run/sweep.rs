@@ -1,14 +1,18 @@
 //! Adding up what the threads have counted.
 
+use std::collections::BTreeMap;
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::admin::Facts;
-use crate::metrics::{DropReason, Gauges, Metrics, Traffic, TransportLabel, ZoneGauges, ZoneState};
-use crate::probe::ProbeStats;
+use crate::metrics::{Buckets, DropReason, Gauges, Metrics, Rates, Traffic, TransportLabel, ZoneGauges, ZoneState};
+use crate::probe::{LATENESS_BUCKETS_S, ProbeStats};
 use crate::run::board::Board;
+use crate::run::publisher::Clock;
+use crate::run::traffic::Answered;
 use crate::serve::{Caps, Tally, system};
 
 /// Everything that counts.
@@ -25,6 +29,10 @@ pub(super) struct Sweep {
     pub(super) probes: OnceLock<Arc<ProbeStats>>,
     /// Connections.
     pub(super) caps: Arc<Caps>,
+    /// What was answered.
+    pub(super) answered: Mutex<Answered>,
+    /// The time of day.
+    pub(super) clock: Clock,
 }
 
 impl Sweep {
@@ -44,6 +52,7 @@ impl Sweep {
             tally.add_to(&mut tcp);
             panics += tally.panics();
         }
+        self.take_answered([udp, tcp]);
         self.metrics.set_traffic(TransportLabel::Udp, &udp);
         self.metrics.set_traffic(TransportLabel::Tcp, &tcp);
         let (accepted, closed) = self.caps.totals();
@@ -72,9 +81,33 @@ impl Sweep {
             zones: gauges.zones.iter().filter(has_data).count(),
             records: gauges.zones.iter().map(|zone| zone.records).sum(),
             reloads: self.board.reloads(),
-            probe_lateness_s: std::time::Duration::from_micros(late_us).as_secs_f64(),
+            probe_lateness_s: Duration::from_micros(late_us).as_secs_f64(),
             drops: traffic.dropped.iter().sum(),
         }
+    }
+
+    /// Adds up what the lanes have counted; `totals` by [`TransportLabel`].
+    fn take_answered(&self, totals: [Traffic; TransportLabel::ALL.len()]) {
+        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        let tallies = self.udp.iter().map(|(_, tally)| tally).chain(&self.tcp);
+        answered.take(&tallies.flat_map(|tally| tally.counts()).collect::<Vec<_>>());
+        answered.note(Instant::now(), totals);
+    }
+
+    /// Steered answers so far, by the region's key.
+    pub(super) fn answers_by_region(&self) -> BTreeMap<String, u64> {
+        self.sweep();
+        let totals = self.answered.lock().unwrap_or_else(PoisonError::into_inner).totals();
+        let mut regions = BTreeMap::new();
+        for (row, counts) in totals.into_iter().filter(|(row, _)| !row.region.is_empty()) {
+            *regions.entry(row.region.to_string()).or_default() += counts.iter().sum::<u64>();
+        }
+        regions
+    }
+
+    /// What is answered at this time, a second.
+    pub(super) fn rates(&self) -> Rates {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner).rates(self.clock.now())
     }
 
     /// Everything as text, as it is at this moment.
@@ -83,10 +116,20 @@ impl Sweep {
         self.sweep();
         // Microseconds; the next look begins at nothing.
         let late_us = self.probes.get().map_or(0, |probes| probes.late_max.swap(0, Ordering::Relaxed));
+        let (answers, scopes) = {
+            let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+            (answered.totals(), answered.scopes())
+        };
         let gauges = Gauges {
             tcp_open: self.caps.open(),
             tcp_limit: self.caps.limits().total,
-            probe_lateness_s: std::time::Duration::from_micros(late_us).as_secs_f64(),
+            probe_lateness_max_s: Duration::from_micros(late_us).as_secs_f64(),
+            probe_lateness: self.probes.get().map(|probes| {
+                let (counts, sum) = probes.lateness();
+                Buckets { bounds: &LATENESS_BUCKETS_S, counts, sum }
+            }),
+            answers,
+            ecs_scopes: Some(scopes),
             ..self.board.gauges()
         };
         self.metrics.render(&gauges)

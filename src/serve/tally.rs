@@ -1,10 +1,12 @@
 //! Counting without contention: each thread has numbers of its own that only it writes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::answer::Outcome;
+use crate::answer::{Counts, Lane, Outcome};
 use crate::metrics::{DropReason, QTYPE_COUNT, RCODE_COUNT, Traffic, qtype_index, rcode_index};
 use crate::policy::Reason;
+use crate::snapshot::Snapshot;
 
 /// The counters of one thread. Others may read them at any time and see each number as it was a moment ago.
 // Aligned, so that two threads never write to one pair of cache lines.
@@ -18,6 +20,8 @@ pub struct Tally {
     /// By [`Reason`].
     steered: [Count; Reason::ALL.len()],
     panics: Count,
+    /// What the thread's lanes count of steered answers: the last one goes on counting, the others are over.
+    counts: Mutex<Vec<Arc<Counts>>>,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +48,7 @@ impl Default for Tally {
             truncated: Count::default(),
             steered: std::array::from_fn(|_| Count::default()),
             panics: Count::default(),
+            counts: Mutex::default(),
         }
     }
 }
@@ -84,6 +89,30 @@ impl Tally {
     #[must_use]
     pub fn panics(&self) -> u64 {
         self.panics.get()
+    }
+
+    /// Sees to it that a lane counts by the layout of the snapshot it is about to answer from. Something is to be done
+    /// only for a new lane and after another model came into force.
+    #[inline]
+    pub fn follow(&self, lane: &mut Lane, snapshot: &Snapshot) {
+        if !Arc::ptr_eq(lane.counts().cells(), snapshot.steering.cells()) {
+            self.change(lane, snapshot);
+        }
+    }
+
+    #[cold]
+    fn change(&self, lane: &mut Lane, snapshot: &Snapshot) {
+        lane.count_by(snapshot.steering.cells());
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(lane.counts()));
+    }
+
+    /// What the lanes of this thread count of steered answers, one layout after the other. All but the last one are over:
+    /// they come this once and then never again.
+    pub fn counts(&self) -> Vec<Arc<Counts>> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = counts.clone();
+        counts.drain(..all.len().saturating_sub(1));
+        all
     }
 
     /// Adds the counters of this thread to `totals`.

@@ -73,7 +73,7 @@ impl UdpServer {
                         return;
                     }
                     // Idle: move on to the current snapshot, so that the one held can be freed.
-                    self.view.load();
+                    self.tally.follow(&mut lane, self.view.load());
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -89,6 +89,7 @@ impl UdpServer {
     fn answer(&mut self, lane: &mut Lane, count: usize) {
         // Loaded after the queries came in: whoever asks after a publication is answered from it.
         let snapshot: &Snapshot = self.view.load();
+        self.tally.follow(lane, snapshot);
         let mut taken = 0_u32;
         for slot in 0..count {
             let Some(datagram) = self.batch.datagram(slot) else { break };
