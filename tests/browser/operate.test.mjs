@@ -84,22 +84,6 @@ test('undo brings back what was said before', async () => {
   await page.context().close();
 });
 
-test('what takes the last data centre away asks once more', async () => {
-  await world.say('overrides', { target: 'iad', action: 'drain', for_s: 600 });
-  const page = await browser.page();
-  await open(page, world, 'operate?region=fra');
-  await withToken(page);
-  const act = page.locator('.act');
-  await page.locator('.effect[data-key="shop"]').waitFor();
-  await page.getByLabel('I have read it: do it all the same').waitFor();
-  assert.ok(await act.isDisabled());
-  await page.getByLabel('I have read it: do it all the same').check();
-  assert.ok(await act.isEnabled());
-  assert.equal((await overrides()).length, 1);
-  await world.say('enable', { target: 'iad' });
-  await page.context().close();
-});
-
 test('an active region is switched and switched back', async () => {
   const page = await browser.page();
   await open(page, world, 'operate?action=switch&service=shop');
@@ -128,5 +112,21 @@ test('who is too late is told so', async () => {
   await page.getByRole('alert').getByText(/^Not done: Drain ams/).waitFor();
   assert.deepEqual((await overrides()).map(({ target }) => target), ['sin']);
   await world.say('enable', { target: 'sin' });
+  await page.context().close();
+});
+
+test('what takes the last data centre away asks once more', async () => {
+  await world.say('overrides', { target: 'iad', action: 'drain', for_s: 600 });
+  const page = await browser.page();
+  await open(page, world, 'operate?region=fra&action=down');
+  await withToken(page);
+  const act = page.locator('.act');
+  await page.getByText(/last eligible region of `shop`/).waitFor();
+  await page.getByLabel('I have read it: do it all the same').waitFor();
+  assert.ok(await act.isDisabled());
+  await page.getByLabel('I have read it: do it all the same').check();
+  assert.ok(await act.isEnabled());
+  assert.equal((await overrides()).length, 1);
+  await world.say('enable', { target: 'iad' });
   await page.context().close();
 });

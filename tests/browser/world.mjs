@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { mkdtemp, mkdir, rm, writeFile, readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, request } from 'node:http';
 import { createServer as createListener } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -130,9 +130,10 @@ export class World {
     world.centers = Object.fromEntries(Object.entries(CENTERS).map(([key, net]) => [key, new Center(net, port)]));
     await Promise.all(Object.values(world.centers).map((center) => center.live()));
     [world.dns, world.admin] = [await freePort(), await freePort()];
-    world.base = `http://127.0.0.1:${world.admin}/`;
+    [world.base, world.api] = Array(2).fill(`http://127.0.0.1:${world.admin}/`);
     await world.write(port);
     await world.serve();
+    if (process.env.SITE) await world.stand();
     return world;
   }
 
@@ -153,9 +154,29 @@ export class World {
     this.server.stderr.on('data', (text) => { said += text; });
     await until(async () => {
       if (this.server.exitCode !== null) throw new Error(`the server ended: ${said}`);
-      return fetch(`${this.base}readyz`).then((answer) => answer.ok, () => false);
+      return fetch(`${this.api}readyz`).then((answer) => answer.ok, () => false);
     }, 'the server is ready');
     await until(async () => (await this.get('checks')).every((check) => check.state === 'up'), 'all checks pass');
+  }
+
+  /** With `SITE=1` the page comes from the folder of its sources, not from the program: no build while working on it. */
+  async stand() {
+    const types = { html: 'text/html', css: 'text/css', js: 'text/javascript', json: 'application/json', svg: 'image/svg+xml' };
+    this.stood = createServer(async (asked, answer) => {
+      const path = asked.url.split('?')[0];
+      const own = path === '/' ? 'index.html' : path.startsWith('/assets/') && path.slice(8);
+      if (own) {
+        const policy = { 'Content-Security-Policy': "default-src 'self'", 'Content-Type': types[own.split('.').at(-1)] };
+        return answer.writeHead(200, policy).end(await readFile(join(ROOT, 'src/admin/site', own)));
+      }
+      const { host, ...headers } = asked.headers;
+      const there = request(new URL(asked.url, this.api), { method: asked.method, headers }, (said) => said.pipe(answer.writeHead(said.statusCode, said.headers)));
+      there.on('error', () => asked.destroy());
+      answer.on('close', () => there.destroy());
+      return asked.pipe(there);
+    });
+    await new Promise((resolve) => this.stood.listen(0, '127.0.0.1', resolve));
+    this.base = `http://127.0.0.1:${this.stood.address().port}/`;
   }
 
   /** Ends the server at once. */
@@ -166,13 +187,13 @@ export class World {
   }
 
   get(path) {
-    return fetch(`${this.base}api/v1/${path}`).then((answer) => answer.json());
+    return fetch(`${this.api}api/v1/${path}`).then((answer) => answer.json());
   }
 
   /** Says something as an operator with the token. */
   async say(path, body) {
     const headers = { Authorization: `Bearer ${TOKEN}`, 'Content-Type': 'application/json' };
-    const answer = await fetch(`${this.base}api/v1/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+    const answer = await fetch(`${this.api}api/v1/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
     if (!answer.ok) throw new Error(`${path}: ${await answer.text()}`);
     return answer.json();
   }
@@ -197,6 +218,8 @@ export class World {
   async stop() {
     clearInterval(this.asking);
     this.socket?.close();
+    this.stood?.closeAllConnections();
+    this.stood?.close();
     await this.kill();
     await Promise.all(Object.values(this.centers).map((center) => center.die()));
     await rm(this.folder, { recursive: true });
@@ -256,3 +279,8 @@ export const headline = (page) => page.locator('#headline .first');
 
 export const axePath = join(HERE, 'node_modules/axe-core/axe.min.js');
 export const readText = (path) => readFile(path, 'utf8');
+
+/** The class of countries that this region answers: regions have their shade by the server's order. */
+export async function shadeOf(world, key) {
+  return `.fill${(await world.get('regions')).findIndex((region) => region.key === key) + 1}`;
+}

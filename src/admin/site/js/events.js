@@ -48,7 +48,7 @@ export const shapeOf = (event) => KINDS[event.kind]?.[2] ?? 'unknown';
 
 /** What it is about. */
 function subject(event) {
-  if (event.services) return `${event.region} for ${list(event.services, 3)}`;
+  if (event.about) return event.region === undefined ? list(event.about, 2) : `${event.region} for ${list(event.about, 3)}`;
   if (event.kind === 'active_moved' && event.region && event.service) return `${event.region} for ${event.service}`;
   if (event.target) return event.target;
   if (event.endpoint) return event.endpoint;
@@ -58,49 +58,63 @@ function subject(event) {
 
 const DONE = { override_set: '', override_cleared: ' taken back', override_expired: ' ended' };
 
+/** Events whose cause says everything. */
+const SAID = { change_made: '', change_refused: 'Refused: ' };
+
 /** The word of an operator and the reason given for it, of `drain (new switches)`. */
 const said = (event) => /^([^(]*?)(?: \((.*)\))?$/s.exec(event.cause) ?? [];
 
 /** Subject and what happened, without the cause. */
 export function happened(event) {
   if (event.kind in DONE) return `${said(event)[1] ?? event.cause} ${event.target}${DONE[event.kind]}`;
+  if (event.kind in SAID) return `${SAID[event.kind]}${event.cause}`;
   const [words = event.kind.replaceAll('_', ' ')] = KINDS[event.kind] ?? [];
   const many = event.count > 1 ? ` (${event.count} of them)` : '';
-  return `${subject(event)} ${words}`.trim() + many;
+  const verb = event.about && event.region === undefined ? words.replace('fails', 'fail').replace('passes', 'pass') : words;
+  return `${subject(event)} ${verb}`.trim() + many;
 }
 
 /** The rest: cause, who wanted it, until when, names. */
-export function why(event) {
+export function why(event, isShort = false) {
   const names = event.names ?? [];
   const more = event.name_count > names.length ? event.name_count - names.length : 0;
   return [
-    event.kind in DONE ? said(event)[2] : event.cause,
+    event.kind in DONE ? said(event)[2] : event.kind in SAID ? null : event.cause,
     event.owner && `by ${event.owner}`,
     event.until && `until ${clock(event.until)}`,
-    names.length > 0 && list([...names.map((name) => name.replace(/\.$/, '')), ...(more ? [`${more} more`] : [])], 3),
+    !isShort && names.length > 0 && list([...names.map((name) => name.replace(/\.$/, '')), ...(more ? [`${more} more`] : [])], 3),
   ].filter(Boolean).join(' · ');
 }
 
 const SEVERITIES = { warning: 'warning', error: 'urgent' };
 
-/** Events that say the same of several services at once, as one. `events`: the latest first. */
+/**
+ * Events that say the same of several things at once, as one, without those that only repeat who wanted it. `events`:
+ * the latest first.
+ */
 export function merged(events) {
   const found = [];
-  for (const event of events) {
+  for (const event of events.filter((one) => !isRepeated(one, events))) {
     const same = found.find((other) => isAlike(other, event));
     if (same) {
-      same.services.add(event.service);
+      same.about.add(about(event));
       same.count += event.count;
       same.names = [...same.names, ...(event.names ?? [])];
       same.name_count += event.name_count;
     } else {
-      found.push({ ...event, names: event.names ?? [], services: new Set([event.service]) });
+      found.push({ ...event, names: event.names ?? [], about: new Set([about(event)]) });
     }
   }
-  return found.map(({ services, ...event }) => (services.size > 1 ? { ...event, services: [...services], count: 1 } : event));
+  return found.map(({ about: all, ...event }) => (all.size > 1 ? { ...event, about: [...all], count: 1 } : event));
 }
 
-const isAlike = (a, b) => a.kind === b.kind && a.region === b.region && a.region !== undefined && a.cause === b.cause && a.owner === b.owner && Math.abs(a.at - b.at) < TOGETHER_MS;
+/** Which of several such things it is about. */
+const about = (event) => (event.region === undefined ? event.target : event.service);
+
+const isAlike = (a, b) => a.kind === b.kind && a.region === b.region && about(b) !== undefined && a.cause === b.cause && a.owner === b.owner && Math.abs(a.at - b.at) < TOGETHER_MS;
+
+/** That an operator changed something is told twice: what it was, and what followed. */
+const isRepeated = (event, events) => event.kind === 'change_made' && events.some((other) => (other.kind in DONE ? other.target === event.target : other.kind === 'active_moved' && other.service === event.service) && Math.abs(other.at - event.at) < TOGETHER_MS);
 
 /** One event as a line of a list. */
 export function line(event, isShort = false) {
@@ -109,7 +123,7 @@ export function line(event, isShort = false) {
     badge(shapeOf(event), ''),
     h('span', { class: 'what' }, h('b', {}, happened(event)),
       !isShort && SEVERITIES[event.severity] && h('span', { class: 'severity' }, SEVERITIES[event.severity]),
-      h('span', { class: 'why' }, why(event))));
+      h('span', { class: 'why' }, why(event, isShort))));
 }
 
 /** How many things happened, for people who cannot see the list. */

@@ -75,7 +75,7 @@ const askable = (name) => name.replace(/\.$/, '').replace(/^\*/, 'anything');
 /** Fills the form as the address of the page says, once what is needed is known. */
 function grant() {
   if (!wish || !parts || store.services.length === 0) return;
-  const service = store.services.find((one) => one.key === wish.service) ?? store.services[0];
+  const service = store.services.find((one) => one.key === (wish.service ?? store.service)) ?? store.services[0];
   if (wish.service && wish.service !== store.world?.service) {
     if (store.service !== wish.service) choose(wish.service);
   }

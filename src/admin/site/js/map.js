@@ -145,9 +145,11 @@ function drawMarkers(map, layers, width, view, highlight, point) {
 
 /** Finds room for each marker near its place, so that none covers another. */
 function place(regions, isNarrow, unit, map, shares) {
-  const anchors = regions.map((region) => project(region.location.lon, region.location.lat));
+  // From north to south: those in the north stand above their places, the others below.
+  const sorted = [...regions].sort((a, b) => b.location.lat - a.location.lat);
+  const anchors = sorted.map((region) => project(region.location.lon, region.location.lat));
   const done = [];
-  regions.forEach((region, index) => {
+  sorted.forEach((region, index) => {
     const share = shares.get(region.key);
     const text = isNarrow || share === undefined ? region.key : `${region.key} ${percent(share)}`;
     const size = [36 + Math.ceil(ruler.measureText(text).width), MARKER_HEIGHT];
@@ -156,7 +158,8 @@ function place(regions, isNarrow, unit, map, shares) {
     for (const [dx, dy] of offsets(size)) {
       const center = [ax + dx * unit, ay + dy * unit];
       const box = boxOf(center, size, unit);
-      const cost = Math.hypot(dx, dy) / 4 + outside(box, map) * 1e3
+      const turned = dy !== 0 && dy < 0 !== index < sorted.length / 2 ? 3 : 0;
+      const cost = Math.hypot(dx, dy) / 4 + turned + outside(box, map) * 1e3
         + done.reduce((sum, other) => sum + overlap(box, boxOf(other.center, other.size, unit)) / unit ** 2, 0) * 2
         + anchors.reduce((sum, [x, y], other) => sum + (other !== index && inside(box, x, y) ? 60 : 0), 0);
       if (best === null || cost < best.cost) best = { cost, center };

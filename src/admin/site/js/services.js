@@ -33,11 +33,16 @@ const STANDINGS = {
   'all-down': ['down', 'nothing up'], gone: ['disabled', 'no region'],
 };
 
+const PREFERS = { geo: 'the nearest', latency: 'the fastest to reach', load: 'the least loaded', 'response-time': 'the fastest to answer', equal: 'shared by weight' };
+
 const standing = (service) => badge(...(STANDINGS[service.standing] ?? ['unknown', service.standing]));
 
 /** A service whose regions are not all eligible, if there is one: that is what the reader came for. */
 const worst = () => store.services.find((service) => service.standing !== 'eligible')
-  ?? store.services.find((service) => service.regions.some(([, why]) => why !== 'eligible')) ?? store.services[0];
+  ?? byImportance().find((service) => service.regions.some(([, why]) => why !== 'eligible')) ?? byImportance()[0];
+
+/** The service of the map first. */
+const byImportance = () => [...store.services].sort((a, b) => (b.key === store.service) - (a.key === store.service));
 
 export function update(what) {
   if (!parts || what === 'event') return;
@@ -72,7 +77,7 @@ const rate = (service) => answersOf(service).reduce((sum, row) => sum + row.per_
 function detail(service) {
   const { min, max } = service.ttl ?? {};
   const facts = [
-    ['Policy', [service.policy, service.mode, service.prefer && `by ${service.prefer}`].filter(Boolean).join(', ') || '–'],
+    ['Policy', [service.policy, service.mode, service.prefer && (PREFERS[service.prefer] ?? service.prefer)].filter(Boolean).join(', ') || '–'],
     ['TTL', min === undefined ? '–' : min === max ? `${min} s` : `${min} to ${max} s, shorter when a change is near`],
     ['Names', namesOf(service, 6)],
     service.active && ['Active', [service.active.region, service.active.switched && ' (switched by an operator)', service.active.failback && [`, goes back to ${service.active.failback[0]} `, service.active.failback[1] ? countdown(service.active.failback[1]) : 'when an operator says so']]],
