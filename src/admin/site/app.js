@@ -109,7 +109,6 @@ listen((what) => {
   showConnection();
   showProblem();
   page?.update(what);
-  markScrolling();
 });
 
 document.getElementById('theme').onclick = () => {
@@ -118,10 +117,12 @@ document.getElementById('theme').onclick = () => {
 };
 document.getElementById('zone').onclick = () => setZone(!utc());
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => page?.restyle?.());
+// Whatever is shown or resized may begin to scroll.
+new MutationObserver(() => requestAnimationFrame(markScrolling)).observe(main, { childList: true, subtree: true });
+new ResizeObserver(markScrolling).observe(main);
 window.addEventListener('hashchange', open);
 setInterval(() => {
   tick();
-  markScrolling();
   showConnection();
   showProblem();
 }, 1_000);

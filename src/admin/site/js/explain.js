@@ -14,7 +14,7 @@ let asked = 0;
 let wish = null;
 
 export function open(main, parameters, isOther) {
-  wish = { country: parameters.get('country'), service: parameters.get('service'), name: parameters.get('name'), client: parameters.get('client'), down: parameters.getAll('down') };
+  wish = { country: parameters.get('country'), service: parameters.get('service') || null, name: parameters.get('name'), client: parameters.get('client'), down: parameters.getAll('down') };
   if (isOther) build(main);
   grant();
 }

@@ -4,6 +4,9 @@ import { h, render, s, table } from './dom.js';
 import { store } from './store.js';
 import { age, badge, bar, count, countdown, list, millis, number, percent, swatch, upBadge } from './words.js';
 
+// Rows beyond these are found by typing a part of their names.
+const ROWS_MAX = 200;
+
 let parts = null;
 let chosen = null;
 let region = '';
@@ -54,7 +57,8 @@ export function update(what) {
 function showAll() {
   const fits = ({ key, names }) => [key, ...names].join(' ').toLowerCase().includes(filter);
   const current = chosen ?? worst()?.key;
-  const rows = store.services.filter(fits).map((service) => {
+  const found = store.services.filter(fits);
+  const rows = found.slice(0, ROWS_MAX).map((service) => {
     const eligible = service.regions.filter(([, why]) => why === 'eligible').length;
     const isHere = service.key === current;
     return h('tr', { 'data-key': service.key, class: isHere && 'here' },
@@ -66,8 +70,10 @@ function showAll() {
       h('td', { class: 'names' }, namesOf(service, 2)));
   });
   const columns = [['Service'], ['Standing'], ['Eligible regions', 'n'], ['Endpoints up', 'n'], ['Policy'], ['Answers/s', 'n'], ['Names']];
-  render(parts.all, h('div', { class: 'tall', 'data-label': 'Services' }, table('Services', columns, rows, { none: 'no service fits' })));
+  render(parts.all, h('div', { class: 'tall', 'data-label': 'Services' }, table('Services', columns, rows, { none: 'no service fits' })), tooMany(found.length, 'type a part of its name to find another'));
 }
+
+const tooMany = (all, hint) => all > ROWS_MAX && h('p', { class: 'foot' }, `${count(ROWS_MAX, 'row')} of ${all}: ${hint}.`);
 
 const namesOf = ({ names, name_count: all }, most) => list([...names.slice(0, most).map((name) => name.replace(/\.$/, '')), ...(all > most ? [`${all - Math.min(most, names.length)} more`] : [])], most + 1);
 
@@ -111,7 +117,7 @@ const regionOf = (endpoint) => endpoint.region ?? endpoint.key.split('/')[1];
 
 function endpointTable(service) {
   const fits = service.endpoints.filter((endpoint) => !region || regionOf(endpoint) === region);
-  const rows = fits.map((endpoint) => {
+  const rows = fits.slice(0, ROWS_MAX).map((endpoint) => {
     const checks = endpoint.targets.map((key) => store.targets.get(key)).filter(Boolean);
     const flip = endpoint.next_flip_s ?? endpoint.steady_s;
     return h('tr', { 'data-key': endpoint.key },
@@ -126,6 +132,7 @@ function endpointTable(service) {
   const only = region && h('p', { class: 'foot' }, `Only those in ${region}. `, h('a', { href: `#/services?service=${encodeURIComponent(service.key)}` }, 'Show all'));
   return [h('h3', {}, 'Endpoints'), only,
     h('div', { class: 'tall', 'data-label': `Endpoints of ${service.key}` }, table(`Endpoints of ${service.key}`, [['Endpoint'], ['Data centre'], ['State'], ['Last outcome'], ['Time of the probe'], ['May flip after', 'n'], ['Why']], rows, { none: 'none here' })),
+    tooMany(fits.length, 'choose a data centre on the page World to see its endpoints'),
     h('p', { class: 'foot dim' }, h('span', { class: 'key' }, s('svg', { width: 10, height: 10, 'aria-hidden': 'true' }, s('rect', { class: 'phase0', width: 10, height: 10 })), 'connect'), h('span', { class: 'key' }, s('svg', { width: 10, height: 10, 'aria-hidden': 'true' }, s('rect', { class: 'phase1', width: 10, height: 10 })), 'TLS'), h('span', { class: 'key' }, s('svg', { width: 10, height: 10, 'aria-hidden': 'true' }, s('rect', { class: 'phase2', width: 10, height: 10 })), 'first byte'), h('span', { class: 'key' }, s('svg', { width: 10, height: 10, 'aria-hidden': 'true' }, s('rect', { class: 'phase3', width: 10, height: 10 })), 'rest'))];
 }
 

@@ -129,8 +129,9 @@ async function readAll() {
     isFirst && lenient('traffic', () => get('traffic')),
     isFirst && latest().then(remember, noted),
   ]);
-  const [status, regions, services, overrides] = await Promise.all([get('status'), get('regions'), get('services'), versioned('overrides')]);
+  const [status, overrides] = await Promise.all([get('status'), versioned('overrides')]);
   setSkew(status.at);
+  const { regions, services } = status;
   Object.assign(store, { status, regions, services, guard: status.guard, overrides: overrides.body, overridesVersion: overrides.version });
   store.targets = new Map(status.targets.map((target) => [target.key, target]));
   store.service = services.some(({ key }) => key === store.service) ? store.service : telling(services);

@@ -124,7 +124,9 @@ function drawChart(uPlot) {
   chart = null;
   const times = view.samples.map((sample) => sample.at / 1_000);
   const of = (sample, key) => sample.regions.find((region) => region.key === key)?.share ?? null;
-  const lines = all.map((key) => view.samples.map((sample) => of(sample, key)));
+  // A share is that of the time since the sample before: the step begins there.
+  const shareFrom = (index, key) => of(view.samples[Math.min(index + 1, view.samples.length - 1)], key);
+  const lines = all.map((key) => view.samples.map((_, index) => shareFrom(index, key)));
   if (!lines.flat().some((share) => share !== null)) {
     render(parts.chart, h('p', { class: 'none' }, 'No queries were answered in this time.'));
     return;
@@ -133,7 +135,7 @@ function drawChart(uPlot) {
   const [ink, grid] = [color('--dim'), color('--line')];
   const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 }, font: '12px system-ui, sans-serif' };
   chart = new uPlot({
-    width: Math.max(280, width), height: CHART_HEIGHT, legend: { show: false }, cursor: { y: false, points: { show: false } },
+    width: Math.max(280, width), height: CHART_HEIGHT, legend: { show: false }, cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
     tzDate: (at) => (utc() ? uPlot.tzDate(new Date(at * 1e3), 'Etc/UTC') : new Date(at * 1e3)),
     scales: { x: { time: true, range: [view.from / 1e3, view.to / 1e3] }, y: { range: (_, _min, max) => [0, Math.min(1, Math.max(0.2, max * 1.15))] } },
     axes: [{ ...axis, values: clockAxis }, { ...axis, size: 52, values: (_, values) => values.map((value) => percent(value)) }],
