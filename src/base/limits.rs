@@ -140,7 +140,7 @@ pub const WEBHOOKS_MAX: usize = 16;
 pub const WEBHOOK_QUEUE_MAX: usize = 1_024;
 /// Events under way to one webhook's receiver at one time.
 pub const WEBHOOK_FLIGHTS_MAX: usize = 8;
-/// Times an event is sent to a receiver that does not take it; with the pauses between that is about four hours.
+/// Times an event is sent to a receiver that does not take it; with the pauses between that is about two hours.
 pub const WEBHOOK_ATTEMPTS_MAX: u32 = 16;
 /// Milliseconds before the second attempt; each pause is twice the one before, up to [`WEBHOOK_PAUSE_MAX_MS`].
 pub const WEBHOOK_PAUSE_MS: u64 = 500;

@@ -38,7 +38,7 @@ pub(super) fn run(arguments: ServeArguments) -> Exit {
             complain(&error);
             Exit::Failed
         }
-        Err(error @ (RunError::Token { .. } | RunError::Tls(_))) => {
+        Err(error @ (RunError::Token { .. } | RunError::Tls(_) | RunError::Webhook(_))) => {
             complain(&error);
             Exit::BadConfig
         }

@@ -21,9 +21,11 @@ mod publisher;
 mod random;
 mod recorder;
 mod reloads;
+mod running;
 mod server;
 mod settings;
 mod traffic;
+mod webhooks;
 mod sweep;
 
 pub use loader::{LoadSettings, Loaded, Loader};

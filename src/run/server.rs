@@ -1,10 +1,8 @@
 //! A running server, from bound sockets to the last answer.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::mpsc::{Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -12,19 +10,14 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::admin::{
-    self, Commanded, Condition, Doors, Facts, Look, Operations, Readiness, ReloadOutcome, Stream, TlsError, TokenError,
-    Tokens,
-};
+use crate::admin::{self, Doors, ReloadOutcome, Stream, TlsError, TokenError, Tokens};
 use crate::answer::Lane;
 use crate::base::diagnostic::Report;
 use crate::base::hash::HashKey;
 use crate::base::limits::{ADMIN_CONNECTIONS_MAX, RELOADS_MAX, STATE_SAVE_MS, STREAM_DRAIN_MS, UDP_RECEIVE_BUFFER};
-use crate::base::moment::Moment;
 use crate::config::Config;
-use crate::control::{self, Command, Control};
-use crate::journal::{Entry, Sample, Wanted};
-use crate::metrics::{Metrics, Rates, ReloadResult};
+use crate::control::{self, Control};
+use crate::metrics::{Metrics, ReloadResult};
 use crate::probe::Prober;
 use crate::run::board::Board;
 use crate::run::loader::Loader;
@@ -32,8 +25,10 @@ use crate::run::notify::{Notice, notify};
 use crate::run::publisher::{Clock, Event};
 use crate::run::recorder::{self, Recorder};
 use crate::run::reloads::{ReloadRequest, Reloads};
+use crate::run::running::Running;
 use crate::run::settings::{Settings, options};
 use crate::run::sweep::Sweep;
+use crate::run::webhooks::{self, WebhookError};
 use crate::run::{historian, log, probing, publisher, random};
 use crate::serve::{
     BindError, Caps, ConnectionLimits, Listener, Stop, StreamOptions, StreamServer, UdpServer, bind, system,
@@ -85,6 +80,9 @@ pub enum RunError {
     /// The certificate of the admin listener, or its key, can't be used.
     #[error("the admin listener can't speak TLS")]
     Tls(#[from] TlsError),
+    /// The secret of a webhook can't be used.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     /// Threads, randomness, signals.
     #[error("cannot start")]
     System(#[from] io::Error),
@@ -109,9 +107,8 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let parts = Parts::bind(&config)?;
     let (requests, requested) = sync_channel(RELOADS_MAX);
     let (events, incoming) = channel();
-    let stream = Stream::default();
-    let told = stream.clone();
-    let (recorder, recording) = Recorder::start(&config.state.folder, vec![Box::new(move |entry| told.event(entry))])?;
+    let (stream, admin_stop) = (Stream::default(), Stop::default());
+    let (recorder, recording) = start_recorder(&config, &stream, &admin_stop)?;
     let clock = parts.sweep.clock;
     let operations = Arc::new(Running {
         sweep: Arc::clone(&parts.sweep),
@@ -120,7 +117,6 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
         recorder: recorder.clone(),
         clock,
     });
-    let admin_stop = Stop::default();
 
     let (first_round, round_done) = oneshot::channel();
     let (prober, probing) = probing::start(events.clone(), random::word()?)?;
@@ -128,13 +124,7 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let _ = parts.sweep.probes.set(prober.stats());
     let publishing =
         publisher::start(parts.publisher(&config, prober, recorder.clone(), clock, first_round), incoming)?;
-    let watched = parts.sweep.board.generations();
-    let sweep = &parts.sweep;
-    let kept =
-        historian::keep(events.clone(), watched.clone(), recorder.clone(), Arc::clone(sweep), admin_stop.clone());
-    tokio::spawn(kept);
-    tokio::spawn(historian::tell(stream.clone(), watched, clock));
-    tokio::spawn(historian::tell_traffic(stream.clone(), Arc::clone(sweep), admin_stop.clone()));
+    watch(&stream, &parts.sweep, &admin_stop, events.clone(), recorder.clone());
     tokio::spawn(admin::serve(parts.admin, Arc::clone(&parts.doors), stream, operations, admin_stop.clone()));
     let start_wait = config.start.wait;
     let mut reloads = Reloads {
@@ -179,6 +169,25 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     finish(publishing, recording).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Starts the recorder, which tells the stream and the webhooks what it writes.
+fn start_recorder(
+    config: &Config,
+    stream: &Stream,
+    stop: &Stop,
+) -> Result<(Recorder, thread::JoinHandle<()>), RunError> {
+    let (hooks, stream) = (webhooks::start(&config.admin.webhooks, stop)?, stream.clone());
+    let listeners: Vec<recorder::Listener> = vec![Box::new(move |entry| stream.event(entry)), hooks];
+    Ok(Recorder::start(&config.state.folder, listeners)?)
+}
+
+/// Starts the tasks that keep the history and tell those who follow; they end with the service.
+fn watch(stream: &Stream, sweep: &Arc<Sweep>, stop: &Stop, events: Sender<Event>, recorder: Recorder) {
+    let generations = sweep.board.generations();
+    tokio::spawn(historian::keep(events, generations.clone(), recorder, Arc::clone(sweep), stop.clone()));
+    tokio::spawn(historian::tell(stream.clone(), generations, sweep.clock));
+    tokio::spawn(historian::tell_traffic(stream.clone(), Arc::clone(sweep), stop.clone()));
 }
 
 /// Waits for the first outcome of every check, but not for ever.
@@ -347,8 +356,12 @@ fn bind_admin(config: &Config) -> Result<(std::net::TcpListener, Doors), RunErro
         }
         Err(error) => return Err(RunError::Token { address, error }),
     };
-    let doors = Doors::open(path.clone(), tokens, None)?;
-    tracing::info!(transport = "http", %address, "listening");
+    let files = config.admin.tls.as_ref().map(|files| (files.certificate.clone(), files.key.clone()));
+    let doors = Doors::open(path.clone(), tokens, files)?;
+    if doors.tls().is_none() && !address.ip().is_loopback() {
+        tracing::warn!(%address, "tokens go over the network in clear: set `admin.tls`, or put a proxy with TLS before it");
+    }
+    tracing::info!(transport = "http", %address, tls = doors.tls().is_some(), "listening");
     Ok((listener, doors))
 }
 
@@ -448,71 +461,5 @@ impl Signals {
                 _ = every_second.tick() => sweep.sweep(),
             }
         }
-    }
-}
-
-/// The running server, as the admin listener sees it.
-struct Running {
-    sweep: Arc<Sweep>,
-    requests: SyncSender<ReloadRequest>,
-    events: Sender<Event>,
-    recorder: Recorder,
-    clock: Clock,
-}
-
-impl Operations for Running {
-    fn readiness(&self) -> Readiness {
-        self.sweep.board.readiness()
-    }
-
-    fn metrics(&self) -> String {
-        self.sweep.render()
-    }
-
-    fn facts(&self) -> Facts {
-        self.sweep.facts()
-    }
-
-    fn traffic(&self) -> Rates {
-        self.sweep.rates()
-    }
-
-    fn reload(&self, force: bool, owner: String) -> Pin<Box<dyn Future<Output = Option<ReloadOutcome>> + Send>> {
-        let (done, outcome) = oneshot::channel();
-        match self.requests.try_send(ReloadRequest { force, owner, done: Some(done) }) {
-            Ok(()) => Box::pin(async { outcome.await.ok() }),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Box::pin(async { None }),
-        }
-    }
-
-    fn look(&self, look: Look) -> bool {
-        self.events.send(Event::Look(look)).is_ok()
-    }
-
-    fn command(&self, command: Command, condition: Condition) -> Pin<Box<dyn Future<Output = Commanded> + Send>> {
-        let (reply, done) = oneshot::channel();
-        let sent = self.events.send(Event::Command { command: Box::new(command), condition, reply });
-        Box::pin(async move {
-            match sent {
-                Ok(()) => done.await.unwrap_or(Commanded::Ended),
-                Err(_) => Commanded::Ended,
-            }
-        })
-    }
-
-    fn events(&self, wanted: &Wanted, limit: usize) -> Vec<Entry> {
-        self.recorder.events(wanted, limit)
-    }
-
-    fn note(&self, event: control::Event) {
-        self.recorder.event(event);
-    }
-
-    fn now(&self) -> Moment {
-        self.clock.now()
-    }
-
-    fn history(&self, from: Moment, to: Moment) -> io::Result<Vec<Sample>> {
-        self.recorder.history(from, to)
     }
 }
