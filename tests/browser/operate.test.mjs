@@ -49,11 +49,12 @@ test('a drain is shown before, done, and undone', async () => {
   assert.deepEqual(await overrides(), []);
 
   await page.fill('input[name="reason"]', '<img src=x onerror="document.title=1"> new switches');
+  await page.fill('input[name="owner"]', 'kim');
   await page.selectOption('select[name="lasting"]', '900');
   await page.getByRole('button', { name: 'Drain fra for 15 min' }).click();
   await page.getByText('Done: Drain fra for 15 min.').waitFor();
   const [word] = await overrides();
-  assert.equal(word.target, 'fra');
+  assert.deepEqual([word.target, word.owner], ['fra', 'kim']);
   assert.ok(Math.abs(word.expires - word.since - 900_000) < 1_000);
   await headline(page).getByText(/^fra is drained/).waitFor();
   // What somebody wrote is text and stays text.

@@ -21,7 +21,7 @@ let page = null;
 /** `#/explain?client=…` as `['explain', parameters]`. */
 function place() {
   const [path, query = ''] = location.hash.replace(/^#\/?/, '').split('?');
-  return [path in PAGES ? path : 'world', new URLSearchParams(query)];
+  return [Object.hasOwn(PAGES, path) ? path : 'world', new URLSearchParams(query)];
 }
 
 function open() {
@@ -37,7 +37,6 @@ function open() {
       if (isHere) link.setAttribute('aria-current', 'page');
       else link.removeAttribute('aria-current');
     }
-    document.title = `${path[0].toUpperCase()}${path.slice(1)} · Meridian`;
   }
   page.open(main, parameters, isOther);
   if (isOther && document.activeElement !== document.body) main.focus({ preventScroll: true });
@@ -50,6 +49,8 @@ function showHeadline() {
   const lines = headline(store);
   const target = document.getElementById('headline');
   target.dataset.level = lines[0].level;
+  // A tab among many says it too.
+  document.title = store.status ? `${lines[0].text} · Meridian` : 'Meridian';
   render(target, lines.map(({ level, text }, index) =>
     h('p', { class: index === 0 ? 'first' : 'more', 'data-level': level }, badge(SHAPES[level], ''), text)));
 }

@@ -3,7 +3,7 @@
 import { Problem, post, token } from './api.js';
 import { field, h, render, select, table } from './dom.js';
 import { refresh, retry, store } from './store.js';
-import { age, badge, bar, clock, count, countdown, country, list, moment, percent, span } from './words.js';
+import { age, badge, bar, clock, count, countdown, country, list, moment, now, percent, span } from './words.js';
 
 const PREVIEW_MS = 250;
 const HOUR = 3_600;
@@ -20,7 +20,7 @@ const ACTIONS = {
 };
 
 let parts = null;
-let wish = { action: 'drain', region: '', service: '', endpoint: '', lasting: HOUR, minutes: 30, reason: '', confirm: false };
+let wish = { action: 'drain', region: '', service: '', endpoint: '', lasting: HOUR, minutes: 30, reason: '', owner: '', confirm: false };
 /** What would happen, as the server says; what was done, and how to undo it. */
 let seen = null;
 let done = null;
@@ -29,6 +29,7 @@ let timer = null;
 
 export function open(main, parameters, isOther) {
   for (const key of ['action', 'region', 'service']) if (parameters.has(key)) wish[key] = parameters.get(key);
+  if (!Object.hasOwn(ACTIONS, wish.action)) wish.action = 'drain';
   if (isOther) {
     parts = { token: h('div', {}), form: h('div', {}), preview: h('div', { 'aria-live': 'polite' }), done: h('div', { 'aria-live': 'polite' }), words: h('div', {}) };
     main.append(h('h1', { class: 'unseen' }, 'Operate'),
@@ -80,6 +81,8 @@ const change = (name) => (event) => {
   if (name === 'region' || name === 'action') Object.assign(wish, { endpoint: '', confirm: false, ...(wish.action === 'up' && wish.lasting === 0 && { lasting: HOUR }), ...(ACTIONS[wish.action].about === 'target' && { service: '' }) });
   if (name === 'service') wish.endpoint = '';
   if (name === 'lasting' || name === 'minutes') wish[name] = Number(wish[name]);
+  // What somebody writes about a word changes nothing of what will happen.
+  if (name === 'reason' || name === 'owner') return;
   showForm();
   lookAhead();
 };
@@ -95,6 +98,7 @@ function showForm() {
       field('For', select('lasting', LASTING.filter(([value]) => value !== 0 || wish.action !== 'up').map(([value, text]) => [String(value), text]), String(wish.lasting), change('lasting'))),
       wish.lasting === -1 && field('Minutes', h('input', { type: 'number', name: 'minutes', min: 1, max: 43_200, value: wish.minutes, oninput: change('minutes') })),
       field('Why', h('input', { name: 'reason', maxlength: 200, placeholder: 'for whoever reads it at night', oninput: change('reason') }))),
+    h('div', { class: 'fields' }, field('Who', h('input', { name: 'owner', maxlength: 60, autocomplete: 'off', placeholder: 'the name of the token', oninput: change('owner') }))),
     h('fieldset', { disabled: true, class: 'later' }, h('legend', {}, 'Shift load'), h('p', { class: 'dim' }, 'Comes with capacity.'))));
 }
 
@@ -254,7 +258,7 @@ function undoOf(action, asked, before, activeBefore) {
 }
 
 function wordOf({ target: about, action, reason, owner, expires }) {
-  return { target: about, action, reason, owner, confirm: true, ...(expires && { for_s: Math.max(1, Math.round((expires - Date.now()) / 1_000)) }) };
+  return { target: about, action, reason, owner, confirm: true, ...(expires && { for_s: Math.max(1, Math.round((expires - now()) / 1_000)) }) };
 }
 
 async function say(orders, said, undo) {
@@ -262,7 +266,7 @@ async function say(orders, said, undo) {
     let answer;
     let version = store.overridesVersion;
     for (const [route, body] of orders) {
-      answer = await post(route, body, version);
+      answer = await post(route, { ...(wish.owner && { owner: wish.owner }), ...body }, version);
       // Only the first follows what this page has seen; what comes after follows the first.
       version = null;
     }
