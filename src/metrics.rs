@@ -3,6 +3,7 @@
 //! The rooms that count keep plain numbers ([`Traffic`], [`Gauges`]); here they become series. Counters are told the
 //! totals each second; gauges are read when somebody asks. `docs/metrics.md` lists the same table for operators.
 
+mod figures;
 mod gauges;
 mod labels;
 mod rates;
@@ -12,8 +13,10 @@ mod text;
 use metrics::{Counter, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use crate::control::{Event, EventKind};
 use crate::policy::Reason;
 
+pub use figures::CheckFigures;
 pub use gauges::{Gauges, ZoneGauges, ZoneState};
 pub use labels::{
     CloseReason, DropReason, QTYPE_COUNT, RCODE_COUNT, ReloadResult, TransportLabel, qtype_index, rcode_index,
@@ -64,6 +67,7 @@ pub struct Metrics {
     probes: Vec<Counter>,
     probes_starved: Counter,
     panics: Counter,
+    events: Vec<Counter>,
 }
 
 impl Default for Metrics {
@@ -106,6 +110,7 @@ impl Metrics {
             probes: PROBE_RESULTS.iter().map(|result| counter(&recorder, &PROBES, &[result])).collect(),
             probes_starved: counter(&recorder, &PROBES_STARVED, &[]),
             panics: counter(&recorder, &PANICS, &[]),
+            events: EventKind::ALL.iter().map(|kind| counter(&recorder, &EVENTS, &[kind.as_str()])).collect(),
             handle: recorder.handle(),
         }
     }
@@ -145,6 +150,13 @@ impl Metrics {
     /// Takes over the total of answers given up.
     pub fn set_panics(&self, total: u64) {
         self.panics.absolute(total);
+    }
+
+    /// Counts an event, for all that it stands for.
+    pub fn count_event(&self, event: &Event) {
+        if let Some(counter) = self.events.get(event.kind as usize) {
+            counter.increment(event.count as u64);
+        }
     }
 
     /// Counts one load that took `seconds`.
@@ -255,14 +267,15 @@ mod tests {
         assert_eq!(line(&text, "meridian_zones_failed"), Some("1"));
         let zones = (0..=ZONE_SERIES_MAX).map(|i| zone(&format!("z{i}."), ZoneState::Current, 2)).collect();
         let text = metrics.render(&Gauges { zones: Arc::new(zones), ..Gauges::default() });
-        assert!(!text.contains("meridian_zone_serial"));
+        assert!(!text.contains("meridian_zone_serial{"));
         assert_eq!(line(&text, "meridian_records"), Some("2002"));
     }
 
     #[test]
     fn every_metric_is_described_and_shown() {
         let zones = vec![zone("example.com.", ZoneState::Current, 10)];
-        let text = Metrics::new().render(&Gauges { zones: Arc::new(zones), ..Gauges::default() });
+        let figures = Some(crate::control::Figures::default());
+        let text = Metrics::new().render(&Gauges { zones: Arc::new(zones), figures, ..Gauges::default() });
         for metric in METRICS {
             let kind = match metric.kind {
                 Kind::Counter => "counter",

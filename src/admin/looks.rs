@@ -273,7 +273,7 @@ pub(super) async fn history(State(admin): State<Arc<Admin>>, RawQuery(query): Ra
 
 pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    ([(header::CONTENT_TYPE, kind)], admin.operations.metrics()).into_response()
+    ([(header::CONTENT_TYPE, kind)], admin.operations.metrics().await).into_response()
 }
 
 #[cfg(test)]

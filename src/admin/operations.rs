@@ -22,7 +22,7 @@ pub trait Operations: Send + Sync + 'static {
     fn facts(&self) -> Facts;
 
     /// All metrics in the text format of Prometheus.
-    fn metrics(&self) -> String;
+    fn metrics(&self) -> Pin<Box<dyn Future<Output = String> + Send>>;
 
     /// What is answered at this time, a second.
     fn traffic(&self) -> Rates;

@@ -51,7 +51,8 @@ pub struct Control {
     pub(super) model: Arc<Model>,
     /// A model was adopted.
     pub(super) has_begun: bool,
-    pub(super) wiring: Wiring,
+    /// Of one model, so copies of control share it.
+    pub(super) wiring: Arc<Wiring>,
     pub(super) targets: Targets,
     pub(super) states: States,
     /// What the states mean: kept to see what a change means.
@@ -60,6 +61,8 @@ pub struct Control {
     pub(super) real: Vec<Health>,
     /// By endpoint: whether it counts as up as long as its checks say nothing.
     pub(super) presumed: Vec<bool>,
+    /// By endpoint: how often it went up or down.
+    pub(super) flaps: Vec<u32>,
     /// Endpoints that the guard holds up.
     pub(super) guarded: BTreeSet<EndpointId>,
     pub(super) guard: Guard,
@@ -87,12 +90,13 @@ impl Control {
             settings,
             model,
             has_begun: false,
-            wiring: Wiring::default(),
+            wiring: Arc::default(),
             targets: Targets::default(),
             states,
             table,
             real: Vec::new(),
             presumed: Vec::new(),
+            flaps: Vec::new(),
             guarded: BTreeSet::new(),
             guard,
             overrides: Overrides::default(),

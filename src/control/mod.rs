@@ -45,11 +45,14 @@ mod service;
 
 mod view;
 
+mod figures;
+
 #[cfg(test)]
 mod tests;
 
 pub use command::{Command, Done, Order, Refusal};
 pub use event::{Changed, Effects, Event, EventKind, Severity};
+pub use figures::{EndpointFigures, Figures, RegionFigures, ServiceFigures, TargetFigures};
 pub use hub::{Control, Settings};
 pub use region::{CapacityView, LocationView, RegionState, RegionView};
 pub use saved::{Saved, SavedHeld, SavedRamp};

@@ -166,6 +166,13 @@ impl Control {
         })
     }
 
+    /// How a region stands, and the part of its services for which it is eligible: 0 to 1, and 1 without any.
+    pub(super) fn region_state(&self, id: RegionId) -> Option<(RegionState, f64)> {
+        let sums = self.sums(id, self.model.regions.get(id.index())?);
+        let part = if sums.services == 0 { 1.0 } else { sums.eligible as f64 / sums.services as f64 };
+        Some((sums.state(), part))
+    }
+
     fn sums(&self, id: RegionId, region: &Region) -> Sums {
         let parts = self.wiring.parts(id);
         let eligible = |service: &ServiceId| {

@@ -9,7 +9,7 @@ use crate::base::limits::EVENT_NAMES_MAX;
 use crate::base::moment::Moment;
 use crate::health::{Action, Health};
 use crate::model::{Failback, Mode, Prefer};
-use crate::table::{STEADY, Standing, Word};
+use crate::table::{STEADY, Word};
 
 use super::hub::Control;
 
@@ -131,7 +131,7 @@ impl Control {
             mode,
             prefer,
             ttl: TtlView { min: service.ttl.min, max: service.ttl.max, now: BTreeMap::new() },
-            standing: standing_word(course.standing),
+            standing: course.standing.as_str(),
             change_s: self.states.change_s.get(id.index()).copied().filter(|seconds| *seconds != STEADY),
             active: self.active_view(id),
             ramps: ramps.collect(),
@@ -201,15 +201,5 @@ const fn mode_words(mode: &Mode) -> (&'static str, Option<&'static str>) {
         ),
         Mode::ActivePassive { .. } => ("active-passive", None),
         Mode::All => ("all", None),
-    }
-}
-
-const fn standing_word(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Eligible => "eligible",
-        Standing::Drained => "drained",
-        Standing::SomeUp => "some-up",
-        Standing::AllDown => "all-down",
-        Standing::Gone => "gone",
     }
 }

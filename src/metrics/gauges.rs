@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use crate::base::limits::ZONE_SERIES_MAX;
+use crate::control::Figures;
 use crate::policy::Reason;
 use crate::snapshot::Row;
 
+use super::figures::{self, CheckFigures};
 use super::table::*;
 use super::text::{Buckets, Text};
 
@@ -58,6 +60,12 @@ pub struct Gauges {
     pub probe_lateness_max_s: f64,
     /// By how much probes were late.
     pub probe_lateness: Option<Buckets>,
+    /// How long it took to answer a batch of UDP queries.
+    pub batches: Option<Buckets>,
+    /// The probes of each check.
+    pub checks: Vec<CheckFigures>,
+    /// What control knows; `None`: it could not be asked.
+    pub figures: Option<Figures>,
     /// Steered answers since the start, by service and region, and by [`Reason`].
     pub answers: Vec<(Row, [u64; Reason::ALL.len()])>,
     /// The scopes of steered answers that have a client subnet option, of IPv4 and of IPv6.
@@ -85,6 +93,17 @@ pub(super) fn render(gauges: &Gauges) -> String {
     text.metric(&PROBE_LATENESS, |series| {
         gauges.probe_lateness.iter().for_each(|buckets| series.add_histogram(&[], buckets));
     });
+    text.metric(&BATCH, |series| gauges.batches.iter().for_each(|buckets| series.add_histogram(&[], buckets)));
+    render_answers(gauges, &mut text);
+    if let Some(figures) = &gauges.figures {
+        figures::render_checks(&gauges.checks, figures, &mut text);
+        figures::render(figures, &mut text);
+    }
+    text.metric(&BUILD_INFO, |series| series.add(&[env!("CARGO_PKG_VERSION")], 1));
+    text.finish()
+}
+
+fn render_answers(gauges: &Gauges, text: &mut Text) {
     text.metric(&ANSWERS, |series| {
         for (row, counts) in &gauges.answers {
             for (reason, count) in Reason::ALL.iter().zip(counts).filter(|(_, count)| **count > 0) {
@@ -97,8 +116,6 @@ pub(super) fn render(gauges: &Gauges) -> String {
             series.add_histogram(&[family], buckets);
         }
     });
-    text.metric(&BUILD_INFO, |series| series.add(&[env!("CARGO_PKG_VERSION")], 1));
-    text.finish()
 }
 
 fn render_zones(gauges: &Gauges, text: &mut Text) {

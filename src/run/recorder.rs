@@ -11,6 +11,7 @@ use crate::base::limits::{HISTORY_SHOWN_MAX, RECORDS_MAX};
 use crate::base::moment::Moment;
 use crate::control::{Event, Saved};
 use crate::journal::{Entry, History, Journal, Sample, Wanted, write_atomically};
+use crate::metrics::Metrics;
 
 /// Something to be kept.
 enum Record {
@@ -25,6 +26,7 @@ pub(super) struct Recorder {
     records: SyncSender<Record>,
     journal: Arc<Mutex<Journal>>,
     folder: Arc<Path>,
+    metrics: Arc<Metrics>,
 }
 
 /// Told of every event once it has its number; must not wait.
@@ -35,7 +37,11 @@ impl Recorder {
     ///
     /// # Errors
     /// If the thread can't be started.
-    pub(super) fn start(folder: &Path, listeners: Vec<Listener>) -> std::io::Result<(Self, thread::JoinHandle<()>)> {
+    pub(super) fn start(
+        folder: &Path,
+        listeners: Vec<Listener>,
+        metrics: Arc<Metrics>,
+    ) -> std::io::Result<(Self, thread::JoinHandle<()>)> {
         let journal = Journal::open(folder).unwrap_or_else(|error| {
             tracing::error!(
                 reason = std::error::Error::source(&error).map(ToString::to_string),
@@ -55,7 +61,7 @@ impl Recorder {
             complained: false,
         };
         let thread = thread::Builder::new().name("recorder".into()).spawn(move || desk.work(&incoming))?;
-        Ok((Self { records, journal, folder: folder.into() }, thread))
+        Ok((Self { records, journal, folder: folder.into(), metrics }, thread))
     }
 
     /// Keeps how regions stand.
@@ -65,6 +71,7 @@ impl Recorder {
 
     /// Keeps an event.
     pub(super) fn event(&self, event: Event) {
+        self.metrics.count_event(&event);
         self.hand_over(Record::Event(Box::new(event)));
     }
 

@@ -32,8 +32,8 @@ impl Operations for Running {
         self.sweep.board.readiness()
     }
 
-    fn metrics(&self) -> String {
-        self.sweep.render()
+    fn metrics(&self) -> Pin<Box<dyn Future<Output = String> + Send>> {
+        Box::pin(Arc::clone(&self.sweep).scrape(self.events.clone()))
     }
 
     fn facts(&self) -> Facts {

@@ -108,7 +108,7 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let (requests, requested) = sync_channel(RELOADS_MAX);
     let (events, incoming) = channel();
     let (stream, admin_stop) = (Stream::default(), Stop::default());
-    let (recorder, recording) = start_recorder(&config, &stream, &admin_stop)?;
+    let (recorder, recording) = start_recorder(&config, &stream, &admin_stop, &parts.sweep.metrics)?;
     let clock = parts.sweep.clock;
     let operations = Arc::new(Running {
         sweep: Arc::clone(&parts.sweep),
@@ -176,10 +176,11 @@ fn start_recorder(
     config: &Config,
     stream: &Stream,
     stop: &Stop,
+    metrics: &Arc<Metrics>,
 ) -> Result<(Recorder, thread::JoinHandle<()>), RunError> {
     let (hooks, stream) = (webhooks::start(&config.admin.webhooks, stop)?, stream.clone());
     let listeners: Vec<recorder::Listener> = vec![Box::new(move |entry| stream.event(entry)), hooks];
-    Ok(Recorder::start(&config.state.folder, listeners)?)
+    Ok(Recorder::start(&config.state.folder, listeners, Arc::clone(metrics))?)
 }
 
 /// Starts the tasks that keep the history and tell those who follow; they end with the service.

@@ -4,16 +4,24 @@ use std::collections::BTreeMap;
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 use crate::admin::Facts;
-use crate::metrics::{Buckets, DropReason, Gauges, Metrics, Rates, Traffic, TransportLabel, ZoneGauges, ZoneState};
-use crate::probe::{LATENESS_BUCKETS_S, ProbeStats};
+use crate::base::limits::{FIGURES_WAIT_MS, METRIC_SERIES_MAX};
+use crate::control::{Control, Figures};
+use crate::metrics::{
+    Buckets, CheckFigures, DropReason, Gauges, Metrics, Rates, Traffic, TransportLabel, ZoneGauges, ZoneState,
+};
+use crate::probe::{LATENCY_BUCKETS_S, LATENESS_BUCKETS_S, ProbeStats};
 use crate::run::board::Board;
-use crate::run::publisher::Clock;
+use crate::run::publisher::{Clock, Event};
 use crate::run::traffic::Answered;
-use crate::serve::{Caps, Tally, system};
+use crate::serve::{BATCH_BUCKETS_S, Caps, Tally, system};
+use crate::snapshot::Snapshot;
 
 /// Everything that counts.
 pub(super) struct Sweep {
@@ -110,9 +118,25 @@ impl Sweep {
         self.answered.lock().unwrap_or_else(PoisonError::into_inner).rates(self.clock.now())
     }
 
-    /// Everything as text, as it is at this moment.
-    #[must_use]
-    pub(super) fn render(&self) -> String {
+    /// Everything as text; `events` lead to control, which is not waited for without end.
+    pub(super) async fn scrape(self: Arc<Self>, events: Sender<Event>) -> String {
+        let (reply, seen) = oneshot::channel();
+        let look = Box::new(move |control: &Control, _: &Arc<Snapshot>, _| {
+            // Whoever asked may have gone.
+            let _ = reply.send(control.figures(METRIC_SERIES_MAX));
+        });
+        let figures = match events.send(Event::Look(look)) {
+            Ok(()) => {
+                tokio::time::timeout(Duration::from_millis(FIGURES_WAIT_MS), seen).await.ok().and_then(Result::ok)
+            }
+            Err(_) => None,
+        };
+        // With very many series it takes a while, and others wait for this thread.
+        tokio::task::spawn_blocking(move || self.render(figures)).await.unwrap_or_default()
+    }
+
+    /// Everything as text, as it is at this moment, with what control says if it could be asked.
+    fn render(&self, figures: Option<Figures>) -> String {
         self.sweep();
         // Microseconds; the next look begins at nothing.
         let late_us = self.probes.get().map_or(0, |probes| probes.late_max.swap(0, Ordering::Relaxed));
@@ -128,10 +152,35 @@ impl Sweep {
                 let (counts, sum) = probes.lateness();
                 Buckets { bounds: &LATENESS_BUCKETS_S, counts, sum }
             }),
+            batches: Some(self.batches()),
+            checks: self.checks(),
+            figures,
             answers,
             ecs_scopes: Some(scopes),
             ..self.board.gauges()
         };
         self.metrics.render(&gauges)
+    }
+
+    /// How long batches of all UDP threads took.
+    fn batches(&self) -> Buckets {
+        let mut all = Buckets { bounds: &BATCH_BUCKETS_S, counts: vec![0; BATCH_BUCKETS_S.len() + 1], sum: 0.0 };
+        for (_, tally) in &self.udp {
+            let (counts, sum) = tally.batches();
+            all.counts.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
+            all.sum += sum;
+        }
+        all
+    }
+
+    /// The probes of each check.
+    fn checks(&self) -> Vec<CheckFigures> {
+        let checks = self.probes.get().map(|probes| probes.checks()).unwrap_or_default();
+        let figures = checks.into_iter().map(|(check, stats)| {
+            let (counts, sum) = stats.latency();
+            let latency = Buckets { bounds: &LATENCY_BUCKETS_S, counts, sum };
+            CheckFigures { check: check.to_string(), ended: stats.ended(), latency }
+        });
+        figures.collect()
     }
 }

@@ -2,11 +2,16 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::answer::{Counts, Lane, Outcome};
 use crate::metrics::{DropReason, QTYPE_COUNT, RCODE_COUNT, Traffic, qtype_index, rcode_index};
 use crate::policy::Reason;
 use crate::snapshot::Snapshot;
+
+/// Upper bounds of the buckets of durations of batches, in seconds; one more bucket takes the rest.
+pub const BATCH_BUCKETS_S: [f64; 13] =
+    [5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 1e-1];
 
 /// The counters of one thread. Others may read them at any time and see each number as it was a moment ago.
 // Aligned, so that two threads never write to one pair of cache lines.
@@ -20,6 +25,10 @@ pub struct Tally {
     /// By [`Reason`].
     steered: [Count; Reason::ALL.len()],
     panics: Count,
+    /// By [`BATCH_BUCKETS_S`]; each bucket counts its own only.
+    batches: [Count; BATCH_BUCKETS_S.len() + 1],
+    /// The sum of their durations, in nanoseconds.
+    batches_ns: Count,
     /// What the thread's lanes count of steered answers: the last one goes on counting, the others are over.
     counts: Mutex<Vec<Arc<Counts>>>,
 }
@@ -48,6 +57,8 @@ impl Default for Tally {
             truncated: Count::default(),
             steered: std::array::from_fn(|_| Count::default()),
             panics: Count::default(),
+            batches: std::array::from_fn(|_| Count::default()),
+            batches_ns: Count::default(),
             counts: Mutex::default(),
         }
     }
@@ -83,6 +94,19 @@ impl Tally {
     /// Counts a batch given up because of a defect.
     pub fn panicked(&self) {
         self.panics.add(1);
+    }
+
+    /// Counts a batch that took so long to be answered.
+    pub fn took(&self, duration: Duration) {
+        let seconds = duration.as_secs_f64();
+        self.batches[BATCH_BUCKETS_S.partition_point(|&bound| bound < seconds)].add(1);
+        self.batches_ns.add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// How long batches took: what each bucket took alone, and the sum in seconds.
+    pub fn batches(&self) -> (impl Iterator<Item = u64>, f64) {
+        let sum = Duration::from_nanos(self.batches_ns.get()).as_secs_f64();
+        (self.batches.iter().map(Count::get), sum)
     }
 
     /// Batches given up because of a defect.

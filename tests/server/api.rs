@@ -54,7 +54,7 @@ fn mistakes_are_told_as_problem_documents() {
         ("POST", overrides, &[token, ("Content-Type", "text/plain")], "{}", 415),
         ("POST", overrides, &[token, JSON], &huge, 413),
         ("POST", overrides, &[token, JSON], "{", 400),
-        ("POST", overrides, &[token, JSON], &deep, 400),
+        ("POST", overrides, &[token, JSON], &deep, 422),
         ("POST", overrides, &[token, JSON], "", 400),
         ("POST", overrides, &[token, JSON], "[]", 422),
         ("POST", overrides, &[token, JSON], r#"{"target": "fra"}"#, 422),
@@ -120,13 +120,15 @@ fn tokens_have_scopes_and_names_and_are_renewed() {
 
     server.write("state/admin.token", "carol operate 99887766554433221100\n");
     server.signal("HUP");
-    wait_until(|| say("99887766554433221100", "sin", None).status, |status| *status == 200);
-    assert_eq!(say("aabbccddeeff00112233", "sin", None).status, 401);
+    let look =
+        || send(&server, "GET", "/api/v1/regions", &[("Authorization", "Bearer 99887766554433221100")], "").status;
+    wait_until(look, |status| *status == 200);
+    assert_eq!(say("aabbccddeeff00112233", "web/fra", None).status, 401);
     // A file that can't be used changes nothing.
     server.write("state/admin.token", "short\n");
     server.signal("HUP");
     server.wait_for_text("the tokens of the admin listener stay as they were");
-    assert_eq!(say("99887766554433221100", "sin", None).status, 200);
+    assert_eq!(say("99887766554433221100", "web/fra", None).status, 200);
 }
 
 #[test]
@@ -198,7 +200,7 @@ fn what_is_changed_and_what_is_refused_is_in_the_journal() {
     assert_eq!((&reloaded[0]["owner"], &reloaded[0]["severity"]), (&"carol".into(), &"info".into()));
 
     // By region, and by moment.
-    let at = made[0]["at"].as_u64().unwrap();
+    let at = count("override_set", 1)[0]["at"].as_u64().unwrap();
     let about = shown(&server, &format!("/api/v1/events?region=fra&from={at}"));
     let kinds: Vec<&str> = about.as_array().unwrap().iter().map(|event| event["kind"].as_str().unwrap()).collect();
     assert!(kinds.contains(&"override_set") && kinds.contains(&"region_lost"), "{kinds:?}");

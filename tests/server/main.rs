@@ -14,6 +14,7 @@ mod demo;
 mod failover;
 mod identity;
 mod lifecycle;
+mod metrics;
 mod steering;
 mod operate;
 mod stream;
