@@ -21,6 +21,9 @@ RUN printf 'meridian:x:65532:65532:Meridian:/var/lib/meridian:/nonexistent\n' >/
     && mkdir /image/state
 
 FROM scratch
+LABEL org.opencontainers.image.title="meridian" \
+      org.opencontainers.image.description="An authoritative DNS server that answers each client with the data centre that is right for it" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0"
 COPY --from=build /image/passwd /image/group /etc/
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /image/meridian /usr/bin/meridian

@@ -105,3 +105,11 @@ def faults_of_context():
                 if not (folder / name).exists():
                     found.append(f".dockerignore keeps back {name}, which the Dockerfile copies")
     return found
+
+
+def check_itself():
+    """A careless service is found out, in every way."""
+    careless = {"image": "meridian:latest", "user": "0", "ports": ["53:53"], "volumes": ["./dist:/dist"]}
+    careless["deploy"] = {"resources": {"limits": {"cpus": "1.0"}}}
+    assert len(faults_of_service("careless", careless)) == 9
+    assert PINNED.fullmatch("rust:1.95.0-slim-bookworm") and not PINNED.fullmatch("rust:1") and not PINNED.fullmatch("rust")

@@ -92,3 +92,21 @@ def missing(tests, name):
     """Which of the two tests an alert lacks."""
     counts = tests.get(name, set())
     return [what for what, there in (("it fires", any(counts)), ("it does not", 0 in counts)) if not there]
+
+
+def check_itself():
+    """A poor alert is found out."""
+    poor = {
+        "alert": "Poor",
+        "expr": "sum by (zone) (up) == 0",
+        "annotations": {"summary": "{{ $labels.region }}", "runbook": "docs/runbooks.md#no-such-heading"},
+    }
+    assert faults_of_alert(poor, "") == [
+        "has no severity",
+        "has no description",
+        "tells labels that its expression does not keep: region",
+        "its runbook `docs/runbooks.md#no-such-heading` is not there",
+        "docs/monitoring.md does not explain it",
+    ]
+    assert missing({"Poor": {0}}, "Poor") == ["it fires"] and missing({"Poor": {0, 1}}, "Poor") == []
+    assert missing({}, "Poor") == ["it fires", "it does not"]

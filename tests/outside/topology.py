@@ -169,10 +169,14 @@ class Topology:
 
     def free_port(self):
         """A port that nobody listens on, on any address."""
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind(("", 0))
-            udp.bind(tcp.getsockname())
-            return tcp.getsockname()[1]
+        while True:
+            with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+                tcp.bind(("", 0))
+                try:
+                    udp.bind(tcp.getsockname())
+                except OSError:
+                    continue
+                return tcp.getsockname()[1]
 
     def get(self, name, port, path, headers=None, data=None):
         """(status, text) of a request over HTTP."""
