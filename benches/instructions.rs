@@ -105,6 +105,8 @@ fn prepare(measured: Measured) -> Box<dyn FnMut() -> usize> {
         })
         .collect();
     let mut lane = Lane::new(1);
+    // As a serving thread does.
+    lane.count_by(snapshot.steering.cells());
     let mut out = vec![0; 4_096];
     let mut turn = 0_usize;
     Box::new(move || {

@@ -3,23 +3,30 @@
 //! The rooms that count keep plain numbers ([`Traffic`], [`Gauges`]); here they become series. Counters are told the
 //! totals each second; gauges are read when somebody asks. `docs/metrics.md` lists the same table for operators.
 
+mod figures;
+mod gauges;
 mod labels;
+mod rates;
 mod table;
-
-use std::sync::Arc;
+mod text;
 
 use metrics::{Counter, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-use crate::base::limits::ZONE_SERIES_MAX;
+use crate::control::{Event, EventKind};
 use crate::policy::Reason;
 
+pub use figures::CheckFigures;
+pub use gauges::{Gauges, ZoneGauges, ZoneState};
 pub use labels::{
     CloseReason, DropReason, QTYPE_COUNT, RCODE_COUNT, ReloadResult, TransportLabel, qtype_index, rcode_index,
+    rcode_text,
 };
+pub use rates::{AnswerRate, Rates, TransportRate};
 pub use table::{Kind, METRICS, Metric};
+pub use text::Buckets;
 
-use labels::{RCODES, qtype_text};
+use labels::qtype_text;
 use table::*;
 
 /// Totals since the start of one transport.
@@ -35,55 +42,6 @@ pub struct Traffic {
     pub truncated: u64,
     /// Answers with a steered name by [`Reason`].
     pub steered: [u64; Reason::ALL.len()],
-}
-
-/// How a zone stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ZoneState {
-    /// Answers SERVFAIL.
-    Failed = 0,
-    /// Served from an earlier version.
-    Stale = 1,
-    /// Served from its newest file.
-    Current = 2,
-}
-
-/// One zone, for its series.
-#[derive(Clone, Debug)]
-pub struct ZoneGauges {
-    /// The apex, absolute.
-    pub zone: String,
-    /// How it stands.
-    pub state: ZoneState,
-    /// The serial of its SOA; `None` without data.
-    pub serial: Option<u32>,
-    /// Its records.
-    pub records: usize,
-}
-
-/// What is read at the moment somebody asks.
-#[derive(Clone, Debug, Default)]
-pub struct Gauges {
-    /// Zones, those without data included.
-    pub zones: Arc<Vec<ZoneGauges>>,
-    /// Whether an earlier model is in force, because the newest can't be used.
-    pub model_stale: bool,
-    /// Open TCP connections.
-    pub tcp_open: usize,
-    /// How many there may be.
-    pub tcp_limit: usize,
-    /// The published generation; 0 before the first.
-    pub generation: u64,
-    /// Seconds since its publication.
-    pub age_s: f64,
-    /// Earlier generations still held.
-    pub retired: usize,
-    /// Seconds since the start.
-    pub uptime_s: f64,
-    /// Whether queries are answered.
-    pub ready: bool,
-    /// Seconds by which the latest probe since the last look was late.
-    pub probe_lateness_s: f64,
 }
 
 /// Label `result` of probes.
@@ -109,6 +67,7 @@ pub struct Metrics {
     probes: Vec<Counter>,
     probes_starved: Counter,
     panics: Counter,
+    events: Vec<Counter>,
 }
 
 impl Default for Metrics {
@@ -121,7 +80,7 @@ impl Metrics {
     /// All counters, at zero.
     #[must_use]
     pub fn new() -> Self {
-        let recorder = recorder(&|kind| kind != Kind::Gauge);
+        let recorder = recorder();
         let per_transport = |transport: &TransportLabel| {
             let transport = transport.as_str();
             TrafficCounters {
@@ -129,10 +88,7 @@ impl Metrics {
                     .map(|at| counter(&recorder, &QUERIES, &[transport, qtype_text(at)]))
                     .collect(),
                 responses: (0..RCODE_COUNT)
-                    .map(|at| {
-                        let rcode = RCODES.get(at).map_or("other", |(text, _)| text);
-                        counter(&recorder, &RESPONSES, &[transport, rcode])
-                    })
+                    .map(|at| counter(&recorder, &RESPONSES, &[transport, rcode_text(at)]))
                     .collect(),
                 dropped: DropReason::ALL
                     .iter()
@@ -154,6 +110,7 @@ impl Metrics {
             probes: PROBE_RESULTS.iter().map(|result| counter(&recorder, &PROBES, &[result])).collect(),
             probes_starved: counter(&recorder, &PROBES_STARVED, &[]),
             panics: counter(&recorder, &PANICS, &[]),
+            events: EventKind::ALL.iter().map(|kind| counter(&recorder, &EVENTS, &[kind.as_str()])).collect(),
             handle: recorder.handle(),
         }
     }
@@ -195,6 +152,13 @@ impl Metrics {
         self.panics.absolute(total);
     }
 
+    /// Counts an event, for all that it stands for.
+    pub fn count_event(&self, event: &Event) {
+        if let Some(counter) = self.events.get(event.kind as usize) {
+            counter.increment(event.count as u64);
+        }
+    }
+
     /// Counts one load that took `seconds`.
     pub fn count_reload(&self, result: ReloadResult, seconds: f64) {
         self.reloads[result.index()].increment(1);
@@ -209,42 +173,8 @@ impl Metrics {
     /// Everything in the text format of Prometheus.
     #[must_use]
     pub fn render(&self, gauges: &Gauges) -> String {
-        self.handle.render() + &render_gauges(gauges)
+        self.handle.render() + &gauges::render(gauges)
     }
-}
-
-/// Gauges live in a recorder of their own for one moment: a zone that is gone leaves no series behind.
-fn render_gauges(gauges: &Gauges) -> String {
-    let recorder = recorder(&|kind| kind == Kind::Gauge);
-    let set = |metric: &Metric, labels: &[&str], value: f64| {
-        recorder.register_gauge(&key(metric, labels), &METADATA).set(value);
-    };
-    let with_state = |state: ZoneState| gauges.zones.iter().filter(|zone| zone.state == state).count();
-    set(&TCP_OPEN, &[], gauges.tcp_open as f64);
-    set(&TCP_LIMIT, &[], gauges.tcp_limit as f64);
-    set(&ZONES, &[], (gauges.zones.len() - with_state(ZoneState::Failed)) as f64);
-    set(&ZONES_FAILED, &[], with_state(ZoneState::Failed) as f64);
-    set(&ZONES_STALE, &[], with_state(ZoneState::Stale) as f64);
-    set(&MODEL_STALE, &[], f64::from(u8::from(gauges.model_stale)));
-    set(&RECORDS, &[], gauges.zones.iter().map(|zone| zone.records as f64).sum());
-    set(&GENERATION, &[], gauges.generation as f64);
-    set(&SNAPSHOT_AGE, &[], gauges.age_s);
-    set(&SNAPSHOTS_RETIRED, &[], gauges.retired as f64);
-    set(&UPTIME, &[], gauges.uptime_s);
-    set(&READY, &[], f64::from(u8::from(gauges.ready)));
-    set(&PROBE_LATENESS, &[], gauges.probe_lateness_s);
-    set(&BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
-    if gauges.zones.len() <= ZONE_SERIES_MAX {
-        for zone in gauges.zones.iter() {
-            let label = [zone.zone.as_str()];
-            set(&ZONE_STATE, &label, f64::from(zone.state as u8));
-            set(&ZONE_RECORDS, &label, zone.records as f64);
-            if let Some(serial) = zone.serial {
-                set(&ZONE_SERIAL, &label, f64::from(serial));
-            }
-        }
-    }
-    recorder.handle().render()
 }
 
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
@@ -252,13 +182,13 @@ const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, N
 /// Buckets of the reload duration: from one record of a small zone to a cold start of the largest.
 const RELOAD_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
 
-/// A recorder that knows the metrics of the kinds wanted.
-fn recorder(wanted: &dyn Fn(Kind) -> bool) -> PrometheusRecorder {
+/// A recorder for the counters that are always there.
+fn recorder() -> PrometheusRecorder {
     let builder = PrometheusBuilder::new();
     let matcher = Matcher::Full(RELOAD_DURATION.name.into());
     // The only error is an empty list of buckets.
     let recorder = builder.set_buckets_for_metric(matcher, RELOAD_BUCKETS).unwrap_or_default().build_recorder();
-    for metric in METRICS.iter().filter(|metric| wanted(metric.kind)) {
+    for metric in METRICS {
         let (name, help) = (KeyName::from_const_str(metric.name), SharedString::const_str(metric.help));
         match metric.kind {
             Kind::Counter => recorder.describe_counter(name, None, help),
@@ -282,7 +212,10 @@ fn key(metric: &Metric, values: &[&str]) -> Key {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::base::limits::ZONE_SERIES_MAX;
     use crate::dns::RecordType;
 
     fn line<'a>(text: &'a str, series: &str) -> Option<&'a str> {
@@ -334,14 +267,15 @@ mod tests {
         assert_eq!(line(&text, "meridian_zones_failed"), Some("1"));
         let zones = (0..=ZONE_SERIES_MAX).map(|i| zone(&format!("z{i}."), ZoneState::Current, 2)).collect();
         let text = metrics.render(&Gauges { zones: Arc::new(zones), ..Gauges::default() });
-        assert!(!text.contains("meridian_zone_serial"));
+        assert!(!text.contains("meridian_zone_serial{"));
         assert_eq!(line(&text, "meridian_records"), Some("2002"));
     }
 
     #[test]
     fn every_metric_is_described_and_shown() {
         let zones = vec![zone("example.com.", ZoneState::Current, 10)];
-        let text = Metrics::new().render(&Gauges { zones: Arc::new(zones), ..Gauges::default() });
+        let figures = Some(crate::control::Figures::default());
+        let text = Metrics::new().render(&Gauges { zones: Arc::new(zones), figures, ..Gauges::default() });
         for metric in METRICS {
             let kind = match metric.kind {
                 Kind::Counter => "counter",

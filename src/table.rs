@@ -100,6 +100,23 @@ pub enum Why {
     Down,
 }
 
+impl Standing {
+    /// All of them, the best first.
+    pub const ALL: [Self; 5] = [Self::Eligible, Self::Drained, Self::SomeUp, Self::AllDown, Self::Gone];
+
+    /// The word used in the API and in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Eligible => "eligible",
+            Self::Drained => "drained",
+            Self::SomeUp => "some-up",
+            Self::AllDown => "all-down",
+            Self::Gone => "gone",
+        }
+    }
+}
+
 impl Why {
     /// The word used in `explain` and the API.
     #[must_use]

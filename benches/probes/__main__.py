@@ -10,7 +10,6 @@ and the states of the checks, and by the load, for which only the first address 
 import argparse
 import contextlib
 import json
-import math
 import os
 import pathlib
 import shutil
@@ -18,7 +17,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 
@@ -32,13 +30,13 @@ import servers
 
 SITES = ("a", "b")
 # The metrics read; see docs/metrics.md. The gauge starts at nothing each time that it is read.
-LATENESS = "meridian_probe_lateness_max_seconds"
+LATENESS = "meridian_probe_lateness_seconds"
+LATEST = "meridian_probe_lateness_max_seconds"
 OUTCOMES = "meridian_probes_total"
 FAILED = 'meridian_probes_total{result="fail"}'
 STARVED = "meridian_probes_starved_total"
 # Events that say that something was believed down.
 DOWN_EVENTS = {"check_down", "endpoint_down", "region_lost", "service_all_down", "active_moved"}
-READ_EVERY_S = 0.2
 
 
 def main():
@@ -153,11 +151,10 @@ def measure(what, server, target, options, load):
     """One phase."""
     note(f"{what}: {options.seconds} s")
     pid = server.process.pid
-    watch = Watch(server)
     before, cpu_before, begun = server.metrics(), cpu_seconds(pid), time.monotonic()
     target.count()
     loaded = {}
-    with machine.Core(options.server_core) as core, watch:
+    with machine.Core(options.server_core) as core:
         if load:
             loaded = run_load(load, server, options)
         else:
@@ -176,7 +173,7 @@ def measure(what, server, target, options, load):
         "elsewhere": max(0.0, core.busy - user - system) / seconds,
         "stolen": core.stolen / seconds,
         "resident_mb": resident,
-        "lateness": {f"p{share:g}": quantile(watch.lateness, share / 100) for share in (50, 99, 100)},
+        "lateness": late(before, after),
         "outcomes": difference(before, after, OUTCOMES),
         "starved": after.get(STARVED, 0.0) - before.get(STARVED, 0.0),
         "failed": after[FAILED] - before[FAILED] if FAILED in after else None,
@@ -207,28 +204,6 @@ def run_load(load, server, options):
         raise servers.Failed(f"no figures of the load:\n{done.stderr}") from None
 
 
-class Watch:
-    """The lateness of the latest check since the reading before, read several times a second while the block runs."""
-
-    def __init__(self, server):
-        self.server, self.lateness = server, []
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._end.set()
-        self._thread.join()
-
-    def _watch(self):
-        while not self._end.wait(READ_EVERY_S):
-            with contextlib.suppress(OSError):
-                self.lateness += [value for name, value in self.server.metrics().items() if name == LATENESS]
-
-
 def cpu_seconds(pid):
     """User and system time of a process, seconds."""
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
@@ -241,11 +216,15 @@ def difference(before, after, name):
     return {sample[len(name) :]: value - before.get(sample, 0.0) for sample, value in samples.items()}
 
 
-def quantile(figures, share):
-    """The least figure that so large a share does not exceed; None of no figures. Of the greatest latenesses of equal
-    spans it bounds that of all checks: outside of one span in a hundred none is later than their p99."""
-    ordered = sorted(figures)
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
+def late(before, after):
+    """By how much checks were late, seconds: the least bound of a bucket that half of them, and that 99 of 100, did not
+    exceed, and the latest. None where none began."""
+    grown = difference(before, after, f"{LATENESS}_bucket")
+    bounds = {float(labels.split('"')[1].replace("+Inf", "inf")): count for labels, count in grown.items()}
+    most = max(bounds.values(), default=0)
+    found = {f"p{share}": min((b for b, count in bounds.items() if most and count >= most * share / 100), default=None)
+             for share in (50, 99)}
+    return found | {"p100": after.get(LATEST)}
 
 
 def render(found):
@@ -253,7 +232,7 @@ def render(found):
     lines = [
         f"{found['machine']}; {time.strftime('%Y-%m-%d')}; {options['endpoints']:,} endpoints over HTTP every"
         f" {options['interval']} s; {options['seconds']} s each; first answer after {found['start_s']:.2f} s\n",
-        "| | checks/s | share of a core | of it user | others there, stolen | resident MB | latest check of each 0.2 s, ms: p50 / p99 / most"
+        "| | checks/s | share of a core | of it user | others there, stolen | resident MB | lateness of a check, ms: p50 / p99 (at most) / latest"
         " | outcomes | starved | events of a fall | not up at the end | queries/s | lost | wrong | p99 µs |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]

@@ -20,6 +20,7 @@ use crate::admin::{Token, looks, orders};
 use crate::base::moment::Moment;
 use crate::control::{Command, Control, Done, Refusal};
 use crate::journal::Entry;
+use crate::metrics::Rates;
 use crate::serve::Stop;
 use crate::snapshot::Snapshot;
 
@@ -29,7 +30,10 @@ pub trait Operations: Send + Sync + 'static {
     fn readiness(&self) -> Readiness;
 
     /// All metrics in the text format of Prometheus.
-    fn metrics(&self) -> String;
+    fn metrics(&self) -> Pin<Box<dyn Future<Output = String> + Send>>;
+
+    /// What is answered at this time, a second.
+    fn traffic(&self) -> Rates;
 
     /// Reads what has changed and returns when queries are answered from it. `None`: too many wait already, or the
     /// server ends.
@@ -194,7 +198,7 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], admin.operations.metrics())
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], admin.operations.metrics().await)
 }
 
 #[derive(Deserialize)]

@@ -1,9 +1,12 @@
 //! What one thread keeps between queries. Unshared: no lock, no contention, and tests decide its every draw.
 
+use std::sync::Arc;
+
 use crate::answer::absolute::Absolute;
+use crate::answer::counts::Counts;
 use crate::base::hash::mix;
-use crate::snapshot::Snapshot;
 use crate::snapshot::rings::Ring;
+use crate::snapshot::{Cells, Snapshot};
 use crate::wire::writer::Targets;
 use crate::wire::{FoldedName, Query};
 use crate::zone::Served;
@@ -51,7 +54,7 @@ impl Lane {
             alias: FoldedName::new(),
             side: FoldedName::new(),
             renamed: Absolute::ROOT,
-            turns: Turns { cursors: Vec::new(), draws: seed },
+            turns: Turns { cursors: Vec::new(), draws: seed, counts: Arc::new(Counts::none()) },
         };
         let slot = Slot { query: Query::new(), zone: None, generation: 0 };
         Self { slots: vec![slot; BATCH], scratch, targets: Targets::new() }
@@ -67,6 +70,18 @@ impl Lane {
             let from = turns.cursors.len() as u64;
             turns.cursors.extend((from..cursors as u64).map(|index| (mix(seed ^ index) >> 32) as u32));
         }
+    }
+
+    /// What was counted by the layout in use.
+    #[inline]
+    #[must_use]
+    pub const fn counts(&self) -> &Arc<Counts> {
+        &self.scratch.turns.counts
+    }
+
+    /// Counts by another layout from here on, from zero: that of the snapshot whose answers are to be counted.
+    pub fn count_by(&mut self, cells: &Arc<Cells>) {
+        self.scratch.turns.counts = Arc::new(Counts::new(cells));
     }
 
     /// A slot; `None` from [`BATCH`] on.
@@ -100,6 +115,8 @@ impl Slot {
 pub struct Turns {
     cursors: Vec<u32>,
     draws: u64,
+    /// What was answered.
+    pub(super) counts: Arc<Counts>,
 }
 
 impl Turns {

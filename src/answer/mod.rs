@@ -16,6 +16,7 @@
 pub mod chaos;
 pub mod denial;
 pub mod absolute;
+pub mod counts;
 pub mod lane;
 pub mod message;
 pub mod resolve;
@@ -33,6 +34,7 @@ use crate::wire::query::Reading;
 use crate::wire::rcode;
 use crate::zone::Served;
 
+pub use counts::Counts;
 pub use lane::{BATCH, Lane, Slot};
 pub use trace::{Made, NoTrace, Trace};
 

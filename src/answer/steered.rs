@@ -31,6 +31,7 @@ impl<'s, T: Trace> Resolver<'s, '_, '_, T> {
         self.trace.decided(&Made { section, service, rtype, asker, decision, ring });
         if section == Section::Answer {
             self.message.note(decision.reason);
+            self.turns.counts.answered(ring.map_or_else(|| decision.cell(), |(ring, _)| ring.cell), decision.reason);
         }
         let Some((ring, start)) = ring else {
             if decision.outcome == Outcome::ServFail {
@@ -41,6 +42,9 @@ impl<'s, T: Trace> Resolver<'s, '_, '_, T> {
         };
         let scope = if ring.depends_on_client() { decision.scope.max(decision.hashed_scope) } else { decision.scope };
         self.message.widen_scope(scope);
+        if let Some((address, _)) = asker.subnet {
+            self.turns.counts.scoped(address.is_ipv6(), scope);
+        }
         if decision.hints && matches!(rtype, RecordType::HTTPS | RecordType::SVCB) {
             self.put_hinted(section, owner, rtype, decision.ttl, ring.records(start), node, &decision)?;
         } else {

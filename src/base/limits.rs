@@ -63,6 +63,9 @@ pub const UDP_IDLE_MS: u64 = 200;
 /// Milliseconds a UDP thread goes on answering what is queued once the end of service has begun.
 pub const UDP_DRAIN_MS: u64 = 1_000;
 
+/// Batches of UDP queries of which one is timed: reading the clock twice costs as much as a tenth of a query.
+pub const UDP_TIMED_BATCHES: u32 = 64;
+
 /// Bytes read from a stream at once; a connection holds none of it between reads.
 pub const STREAM_READ_LEN: usize = 16 << 10;
 /// Bytes of answers written to a stream at once: the least that always takes one whole answer after another.
@@ -104,6 +107,17 @@ pub const PUBLISH_INTERVAL_MS: u64 = 10;
 pub const RETIRED_POLL_MS: u64 = 100;
 /// Zones with metrics of their own; with more of them only the totals are shown.
 pub const ZONE_SERIES_MAX: usize = 1_000;
+/// Series of one metric that has a label for services, endpoints or checks: what a monitoring server takes from one
+/// target without complaint. With more of them, answers are counted by policy, and the others are left out.
+pub const METRIC_SERIES_MAX: usize = 10_000;
+/// Health checks with series of their own, about twenty each.
+pub const CHECK_SERIES_MAX: usize = 500;
+/// Milliseconds that somebody who asks for metrics waits for those of control; without it there are only the others.
+pub const FIGURES_WAIT_MS: u64 = 2_000;
+/// Seconds over which rates of answers are averaged: long enough to be calm, short enough to see a failover.
+pub const TRAFFIC_WINDOW_S: usize = 10;
+/// Rates of services, regions and reasons shown at once, the greatest first: a page draws no more.
+pub const TRAFFIC_SHOWN_MAX: usize = 1_000;
 /// Times a zone file is read again because it changed while it was read.
 pub const READ_ATTEMPTS_MAX: usize = 3;
 /// Milliseconds within which a file's time of change proves nothing: a second write may bear the same time.

@@ -5,6 +5,7 @@
 //! machine, counters, outcome    check@address; counters are cleared if the check was edited
 //! up, guarded, last up          service/region/address
 //! active region, ramp, wait     service and region
+//! failovers, flaps              service, service/region/address
 //! words of operators            their target
 //! eligible or not               service and region: one that was enabled by the reload comes back like any other
 //! ```
@@ -30,6 +31,7 @@ use super::words::Words;
 struct Old {
     model: Arc<Model>,
     states: States,
+    flaps: Vec<u32>,
     courses: Vec<Course>,
     /// By region of the new model: the one of the same key.
     regions: Vec<Option<RegionId>>,
@@ -81,6 +83,7 @@ impl Control {
         let old = Old {
             model: std::mem::replace(&mut self.model, model),
             states,
+            flaps: std::mem::take(&mut self.flaps),
             courses: std::mem::take(&mut self.courses),
             regions,
         };
@@ -88,6 +91,7 @@ impl Control {
         self.agenda.clear();
         self.courses = vec![Course::default(); self.model.services.len()];
         let count = self.model.endpoints.len();
+        self.flaps = vec![0; count];
         self.real = (0..).map(EndpointId).take(count).map(|id| self.real_of(id)).collect();
         old
     }
@@ -111,6 +115,7 @@ impl Control {
                 new.better = moments(&course.better);
                 new.ramps = moments(&course.ramps);
                 new.standing = course.standing;
+                new.failovers = course.failovers;
             }
         }
         for (id, service) in model.services() {
@@ -161,6 +166,7 @@ impl Control {
                 // One that is new waits for its first pass.
                 set(&mut self.presumed, index, up);
                 set(&mut self.states.last_up, index, last_up);
+                set(&mut self.flaps, index, was.and_then(|was| old.flaps.get(was.index()).copied()).unwrap_or(0));
                 if of(&old.states.guarded) {
                     guarded.insert(EndpointId(index));
                 }
@@ -185,10 +191,14 @@ impl Control {
             }
             let published = self.put_endpoint(id);
             let was_there = self.has_begun && old.endpoint_of(&model, id).is_some();
-            match published {
-                Published::Up if was_there => self.tell_endpoint(id, EventKind::EndpointUp, step),
-                Published::Down if was_there => self.tell_endpoint(id, EventKind::EndpointDown, step),
-                Published::Up | Published::Down | Published::Same | Published::Otherwise => {}
+            let kind = match published {
+                Published::Up => EventKind::EndpointUp,
+                Published::Down => EventKind::EndpointDown,
+                Published::Same | Published::Otherwise => continue,
+            };
+            if was_there {
+                self.count_flap(id);
+                self.tell_endpoint(id, kind, step);
             }
         }
         self.guard.count(up);
@@ -246,7 +256,7 @@ impl Old {
     }
 }
 
-fn set(values: &mut [bool], index: u32, value: bool) {
+fn set<T>(values: &mut [T], index: u32, value: T) {
     if let Some(place) = values.get_mut(index as usize) {
         *place = value;
     }

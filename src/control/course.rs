@@ -25,6 +25,8 @@ pub(super) struct Course {
     pub(super) expires: Option<Moment>,
     /// When the agenda says to look at it.
     pub(super) planned: Option<Moment>,
+    /// How often failures took a region from it; of an active-passive service, its active one.
+    pub(super) failovers: u64,
 }
 
 impl Default for Course {
@@ -37,6 +39,7 @@ impl Default for Course {
             ramps: Vec::new(),
             expires: None,
             planned: None,
+            failovers: 0,
         }
     }
 }

@@ -21,6 +21,7 @@ impl Control {
         let (eligible, standing) = (self.eligible(id, service), self.standing(id));
         let before = std::mem::replace(&mut course.eligible, eligible);
         self.tell_regions(id, service, before, eligible, step);
+        course.failovers += self.lost_to_failures(id, service, before & !eligible);
         self.tell_standing(service, std::mem::replace(&mut course.standing, standing), standing, step);
         self.ramp_up(id, service, &mut course, before, step);
         self.move_active(id, service, &mut course, step);
@@ -59,6 +60,22 @@ impl Control {
                 event
             });
         }
+    }
+
+    /// How many of the regions that were lost count as failovers: not those that operators took away, and of an
+    /// active-passive service only the active one.
+    fn lost_to_failures(&self, id: ServiceId, service: &Service, lost: u128) -> u64 {
+        if lost == 0 {
+            return 0;
+        }
+        let active = self.failback_of(service).and_then(|_| self.held(id));
+        let parts = service.regions.iter().zip(self.table.why(id));
+        let failed = parts.filter(|(part, why)| {
+            lost >> part.region.index() & 1 == 1
+                && matches!(why, Why::BelowMinUp | Why::Down)
+                && active.is_none_or(|active| active == part.region)
+        });
+        failed.map(|_| 1).sum()
     }
 
     fn tell_standing(&self, service: &Service, before: Standing, now: Standing, step: &mut Step) {

@@ -60,6 +60,8 @@ pub struct Control {
     pub(super) real: Vec<Health>,
     /// By endpoint: whether it counts as up as long as its checks say nothing.
     pub(super) presumed: Vec<bool>,
+    /// By endpoint: how often it went up or down.
+    pub(super) flaps: Vec<u32>,
     /// Endpoints that the guard holds up.
     pub(super) guarded: BTreeSet<EndpointId>,
     pub(super) guard: Guard,
@@ -93,6 +95,7 @@ impl Control {
             table,
             real: Vec::new(),
             presumed: Vec::new(),
+            flaps: Vec::new(),
             guarded: BTreeSet::new(),
             guard,
             overrides: Overrides::default(),

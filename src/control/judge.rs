@@ -118,9 +118,15 @@ impl Control {
         let service = self.service_of(id);
         step.changed.push(service);
         if let Some(kind) = kind {
+            self.count_flap(id);
             step.dirty.push(service);
             self.tell_endpoint(id, kind, step);
         }
+    }
+
+    /// An endpoint went up or down.
+    pub(super) fn count_flap(&mut self, id: EndpointId) {
+        self.flaps.get_mut(id.index()).into_iter().for_each(|flaps| *flaps = flaps.saturating_add(1));
     }
 
     pub(super) fn tell_endpoint(&self, id: EndpointId, kind: EventKind, step: &mut Step) {

@@ -41,11 +41,14 @@ mod saved;
 
 mod view;
 
+mod figures;
+
 #[cfg(test)]
 mod tests;
 
 pub use command::{Command, Done, Order, Refusal};
 pub use event::{Changed, Effects, Event, EventKind, Severity};
+pub use figures::{EndpointFigures, Figures, RegionFigures, ServiceFigures, TargetFigures};
 pub use hub::{Control, Settings};
 pub use saved::{Saved, SavedHeld, SavedRamp};
 pub use targets::ProbeTarget;

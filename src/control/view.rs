@@ -9,7 +9,7 @@ use crate::base::limits::EVENT_NAMES_MAX;
 use crate::base::moment::Moment;
 use crate::health::{Action, Health, Observation, Phase};
 use crate::model::Failback;
-use crate::table::{STEADY, Standing, Word};
+use crate::table::{STEADY, Word};
 
 use super::hub::Control;
 use super::targets::Target;
@@ -276,7 +276,7 @@ impl Control {
             key: service.key.to_string(),
             names: service.names.iter().take(EVENT_NAMES_MAX).map(|name| name.name.to_string()).collect(),
             name_count: service.names.len(),
-            standing: standing_word(course.standing),
+            standing: course.standing.as_str(),
             change_s: self.states.change_s.get(id.index()).copied().filter(|seconds| *seconds != STEADY),
             active: self.active_view(id),
             ramps: ramps.collect(),
@@ -423,15 +423,5 @@ fn show_outcome(at: Moment, outcome: &Observation) -> LastView {
             first_byte_us: phases.first_byte.map(us),
             total_us: us(phases.total),
         },
-    }
-}
-
-const fn standing_word(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Eligible => "eligible",
-        Standing::Drained => "drained",
-        Standing::SomeUp => "some-up",
-        Standing::AllDown => "all-down",
-        Standing::Gone => "gone",
     }
 }

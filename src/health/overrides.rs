@@ -35,6 +35,9 @@ pub enum Action {
 }
 
 impl Action {
+    /// All of them, the weakest first.
+    pub const ALL: [Self; 3] = [Self::Up, Self::Drain, Self::Down];
+
     /// As a command says it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -166,7 +166,7 @@ pub(super) fn qtype_text(index: usize) -> &'static str {
 }
 
 /// Label `rcode`, by number; the last one stands for all others.
-pub(super) const RCODES: [(&str, u16); 10] = [
+const RCODES: [(&str, u16); 10] = [
     ("NOERROR", 0),
     ("FORMERR", 1),
     ("SERVFAIL", 2),
@@ -180,6 +180,12 @@ pub(super) const RCODES: [(&str, u16); 10] = [
 ];
 /// Values of label `rcode`.
 pub const RCODE_COUNT: usize = RCODES.len() + 1;
+
+/// The value of label `rcode` at a place.
+#[must_use]
+pub fn rcode_text(index: usize) -> &'static str {
+    RCODES.get(index).map_or("other", |(text, _)| text)
+}
 
 #[expect(clippy::cast_possible_truncation, reason = "places among a handful")]
 static RCODE_INDEX: [u8; 24] = {

@@ -42,6 +42,12 @@ metrics! {
         "Answers that had the TC bit set because they did not fit.";
     STEERED Counter "meridian_steered_answers_total" ["transport", "reason"]
         "Answers with a steered name, by why the client got what it got.";
+    ANSWERS Counter "meridian_answers_total" ["service", "region", "reason"]
+        "Answers for steered names, by service, region and why the client got it; with very many services by policy.";
+    ECS_SCOPE Histogram "meridian_ecs_scope_length" ["family"]
+        "Length, in bits, of the scope in answers for steered names that have a client subnet option.";
+    BATCH Histogram "meridian_dns_batch_seconds" []
+        "Time from the arrival of a batch of UDP queries to the last of its answers, of one batch in 64.";
     DROPPED Counter "meridian_dns_dropped_total" ["transport", "reason"]
         "Packets that got no answer, by reason.";
     TCP_ACCEPTED Counter "meridian_tcp_connections_total" []
@@ -82,8 +88,44 @@ metrics! {
         "Probes of health checks that have ended, by result.";
     PROBES_STARVED Counter "meridian_probes_starved_total" []
         "Probes that could not start in time because too many were at work.";
-    PROBE_LATENESS Gauge "meridian_probe_lateness_max_seconds" []
+    PROBE_LATENESS Histogram "meridian_probe_lateness_seconds" []
+        "How much later than planned probes began.";
+    PROBE_LATENESS_MAX Gauge "meridian_probe_lateness_max_seconds" []
         "How much later than planned the latest probe since the last look began.";
+    CHECKS Counter "meridian_checks_total" ["check", "result"]
+        "Probes that have ended, by health check and result. Absent when there are more than 500 checks.";
+    CHECK_LATENCY Histogram "meridian_check_latency_seconds" ["check"]
+        "Time from the start of a probe to its end, of those that passed or failed. Absent when there are more than 500 checks.";
+    CHECK_UP Gauge "meridian_check_up" ["check", "address"]
+        "1 if the health check of the address says up, 0 if down; absent before its first outcome. Absent when there are more than 10000 of them.";
+    ENDPOINT_UP Gauge "meridian_endpoint_up" ["service", "region", "endpoint"]
+        "1 if the endpoint counts as up by its checks and the guard. Absent when there are more than 10000 endpoints.";
+    ENDPOINT_FLIP Gauge "meridian_endpoint_flip_seconds" ["service", "region", "endpoint"]
+        "Time within which no health check can change the endpoint; absent if nothing is checked. Absent when there are more than 10000 endpoints.";
+    ENDPOINT_FLAPS Counter "meridian_endpoint_flaps_total" ["service", "region", "endpoint"]
+        "How often the endpoint went up or down. Absent when there are more than 10000 endpoints.";
+    ENDPOINTS Gauge "meridian_endpoints" ["state"]
+        "Endpoints by whether they count as up.";
+    REGION_UP Gauge "meridian_region_up" ["region"]
+        "The part of its services for which the region is eligible, 0 to 1; 1 without services.";
+    SERVICES Gauge "meridian_services" ["standing"]
+        "Services by what their regions are usable for.";
+    SERVICE_ELIGIBLE Gauge "meridian_service_regions_eligible" ["service"]
+        "How many regions of the service are eligible.";
+    SERVICE_ALL_DOWN Gauge "meridian_service_all_down" ["service"]
+        "1 if nothing of the service is up or may be answered.";
+    SERVICE_ACTIVE Gauge "meridian_service_active" ["service", "region"]
+        "1 for the active region of an active-passive service.";
+    FAILOVERS Counter "meridian_failovers_total" ["service"]
+        "How often failures took a region from the service; from an active-passive one, its active region.";
+    EVENTS Counter "meridian_events_total" ["kind"]
+        "Events by kind; one that stands for several counts for all of them.";
+    OVERRIDES Gauge "meridian_overrides" ["action"]
+        "Words of operators in force, by what they say.";
+    GUARD_STATE Gauge "meridian_guard_state" []
+        "What the guard does: 0 nothing, 1 it suspects our own uplink, 2 it holds, 3 it recovers.";
+    GUARD_HELD Gauge "meridian_guard_held_endpoints" []
+        "Endpoints that the guard holds up.";
     PANICS Counter "meridian_panics_total" []
         "Answers given up because of a defect in the server; each is logged. Anything but 0 deserves a report.";
     UPTIME Gauge "meridian_uptime_seconds" []

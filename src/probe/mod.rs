@@ -34,5 +34,5 @@ mod tests;
 
 pub use outcome::{Outcome, Phases, ProbeResult, Target};
 pub use prober::{Judge, Prober, Settings};
-pub use stats::{LATENESS_BUCKETS_US, ProbeStats};
+pub use stats::{CheckStats, LATENCY_BUCKETS_S, LATENESS_BUCKETS_S, LATENESS_BUCKETS_US, ProbeStats};
 pub use tls::Roots;

@@ -88,7 +88,10 @@ impl Prober {
             let id = target.id;
             let slot = match known.get(&id) {
                 Some(slot) if slot.target.is_same(&target) => Arc::clone(slot),
-                _ => Arc::new(Slot::new(target)),
+                _ => {
+                    let check = self.stats.of_check(&target.check.key);
+                    Arc::new(Slot::new(target, check))
+                }
             };
             if next.insert(id, slot).is_none() {
                 order.push(id);
@@ -102,6 +105,7 @@ impl Prober {
         }
         self.slots.send_replace(order.iter().filter_map(|id| next.get(id).cloned()).collect());
         *known = next;
+        self.stats.keep_checks(&known.values().map(|slot| &*slot.target.check.key).collect());
     }
 
     /// What the probes did since the start.

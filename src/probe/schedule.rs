@@ -16,7 +16,7 @@ use crate::model::CheckKind;
 
 use super::outcome::{Miss, Outcome, Progress, Target};
 use super::prober::Judge;
-use super::stats::ProbeStats;
+use super::stats::{CheckStats, ProbeStats};
 
 /// How a probe is executed; never longer than its check's timeout.
 pub(super) trait Execute: Send + Sync + 'static {
@@ -27,12 +27,13 @@ pub(super) trait Execute: Send + Sync + 'static {
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) target: Target,
+    check: Arc<CheckStats>,
     is_retired: AtomicBool,
 }
 
 impl Slot {
-    pub(super) fn new(target: Target) -> Self {
-        Self { target, is_retired: AtomicBool::new(false) }
+    pub(super) fn new(target: Target, check: Arc<CheckStats>) -> Self {
+        Self { target, check, is_retired: AtomicBool::new(false) }
     }
 
     /// From here on no outcome of it is judged.
@@ -293,6 +294,7 @@ async fn probe<J: Judge, E: Execute>(
         return None;
     }
     shared.stats.ended(outcome.result);
+    slot.check.count(&outcome);
     let cadence = shared.judge.judge(target.id, outcome).await;
     let cadence = cadence.max(Duration::from_millis(limits::PROBE_INTERVAL_MIN_MS));
     Some(Instant::now().max(scheduled + cadence))

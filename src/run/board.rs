@@ -89,14 +89,12 @@ impl Board {
         Gauges {
             zones,
             model_stale: self.model_stale.load(Ordering::Relaxed),
-            tcp_open: 0,
-            tcp_limit: 0,
             generation: self.generation(),
             age_s: published_at.elapsed().as_secs_f64(),
             retired: self.retired.load(Ordering::Relaxed),
             uptime_s: self.started.elapsed().as_secs_f64(),
             ready: self.readiness().ready,
-            probe_lateness_s: 0.0,
+            ..Gauges::default()
         }
     }
 }

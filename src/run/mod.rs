@@ -22,6 +22,7 @@ mod recorder;
 mod reloads;
 mod server;
 mod settings;
+mod traffic;
 mod sweep;
 
 pub use loader::{LoadSettings, Loaded, Loader};

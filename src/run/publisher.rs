@@ -18,6 +18,7 @@ use crate::base::limits::{EVENTS_MAX, PUBLISH_INTERVAL_MS, RETIRED_POLL_MS, STAT
 use crate::base::moment::Moment;
 use crate::control::{Changed, Command, Control, Done, Effects, Event as Happened, Refusal, Severity};
 use crate::health::{Observation, Phases, Verdict};
+use crate::metrics::Metrics;
 use crate::model::Model;
 use crate::policy::Atlases;
 use crate::probe::{self, ProbeResult, Prober, Target};
@@ -64,6 +65,7 @@ pub(super) struct Parts {
     pub(super) control: Control,
     pub(super) prober: Prober,
     pub(super) recorder: Recorder,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
     /// Told once every target of the first model has had an outcome.
     pub(super) first_round: oneshot::Sender<()>,
@@ -97,7 +99,7 @@ pub(super) fn start(parts: Parts, incoming: Receiver<Event>) -> std::io::Result<
     let (janitor, retired) = sync_channel(EVENTS_MAX);
     thread::Builder::new().name("janitor".into()).spawn(move || free(&retired))?;
     let current = parts.published.load();
-    let Parts { published, key, board, control, prober, recorder, clock, first_round } = parts;
+    let Parts { published, key, board, control, prober, recorder, metrics, clock, first_round } = parts;
     let publisher = Publisher {
         published,
         key,
@@ -105,6 +107,7 @@ pub(super) fn start(parts: Parts, incoming: Receiver<Event>) -> std::io::Result<
         control,
         prober,
         recorder,
+        metrics,
         clock,
         first_round: Some(first_round),
         janitor,
@@ -124,6 +127,7 @@ struct Publisher {
     control: Control,
     prober: Prober,
     recorder: Recorder,
+    metrics: Arc<Metrics>,
     clock: Clock,
     first_round: Option<oneshot::Sender<()>>,
     janitor: SyncSender<Arc<Snapshot>>,
@@ -256,6 +260,7 @@ impl Publisher {
         }
         for event in effects.events {
             log(&event);
+            self.metrics.count_event(&event);
             self.recorder.event(event);
         }
         if effects.retarget {

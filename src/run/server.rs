@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::mpsc::{Sender, SyncSender, TrySendError, channel, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -16,11 +16,13 @@ use crate::admin::{self, Commanded, Look, Operations, Readiness, ReloadOutcome, 
 use crate::answer::Lane;
 use crate::base::diagnostic::Report;
 use crate::base::hash::HashKey;
-use crate::base::limits::{RELOADS_MAX, STATE_SAVE_MS, STREAM_DRAIN_MS, UDP_RECEIVE_BUFFER};
+use crate::base::limits::{
+    FIGURES_WAIT_MS, METRIC_SERIES_MAX, RELOADS_MAX, STATE_SAVE_MS, STREAM_DRAIN_MS, UDP_RECEIVE_BUFFER,
+};
 use crate::config::Config;
 use crate::control::{self, Command, Control};
 use crate::journal::Entry;
-use crate::metrics::{Metrics, ReloadResult};
+use crate::metrics::{Metrics, Rates, ReloadResult};
 use crate::probe::Prober;
 use crate::run::board::Board;
 use crate::run::loader::Loader;
@@ -263,6 +265,8 @@ impl Parts {
             udp: udp.collect(),
             tcp: (0..tcp_threads).map(|_| Arc::default()).collect(),
             caps: Arc::new(Caps::new(limits)),
+            answered: Mutex::default(),
+            clock: Clock::start(),
         });
         let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let stream_options = StreamOptions {
@@ -285,7 +289,7 @@ impl Parts {
         recorder: Recorder,
         first_round: oneshot::Sender<()>,
     ) -> publisher::Parts {
-        let clock = Clock::start();
+        let clock = self.sweep.clock;
         let mut control = Control::new(control::Settings::from(config));
         if let Some(saved) = recorder::saved_state(&config.state.folder) {
             control.restore(clock.now(), &saved);
@@ -297,6 +301,7 @@ impl Parts {
             control,
             prober,
             recorder,
+            metrics: Arc::clone(&self.sweep.metrics),
             clock,
             first_round,
         }
@@ -439,8 +444,23 @@ impl Operations for Running {
         self.sweep.board.readiness()
     }
 
-    fn metrics(&self) -> String {
-        self.sweep.render()
+    fn metrics(&self) -> Pin<Box<dyn Future<Output = String> + Send>> {
+        let (reply, seen) = oneshot::channel();
+        let look = Box::new(move |control: &Control, _: &Arc<Snapshot>, _| {
+            // Whoever asked may have gone.
+            let _ = reply.send(control.figures(METRIC_SERIES_MAX));
+        });
+        let sweep = Arc::clone(&self.sweep);
+        let asked = self.look(look);
+        Box::pin(async move {
+            let seen = tokio::time::timeout(Duration::from_millis(FIGURES_WAIT_MS), seen);
+            let figures = if asked { seen.await.ok().and_then(Result::ok) } else { None };
+            sweep.render(figures)
+        })
+    }
+
+    fn traffic(&self) -> Rates {
+        self.sweep.rates()
     }
 
     fn reload(&self, force: bool) -> Pin<Box<dyn Future<Output = Option<ReloadOutcome>> + Send>> {

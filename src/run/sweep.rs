@@ -3,12 +3,16 @@
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
-use crate::metrics::{DropReason, Gauges, Metrics, Traffic, TransportLabel};
-use crate::probe::ProbeStats;
+use crate::control::Figures;
+use crate::metrics::{Buckets, CheckFigures, DropReason, Gauges, Metrics, Rates, Traffic, TransportLabel};
+use crate::probe::{LATENCY_BUCKETS_S, LATENESS_BUCKETS_S, ProbeStats};
 use crate::run::board::Board;
-use crate::serve::{Caps, Tally, system};
+use crate::run::publisher::Clock;
+use crate::run::traffic::Answered;
+use crate::serve::{BATCH_BUCKETS_S, Caps, Tally, system};
 
 /// Everything that counts.
 pub(super) struct Sweep {
@@ -24,6 +28,10 @@ pub(super) struct Sweep {
     pub(super) probes: OnceLock<Arc<ProbeStats>>,
     /// Connections.
     pub(super) caps: Arc<Caps>,
+    /// What was answered.
+    pub(super) answered: Mutex<Answered>,
+    /// The time of day.
+    pub(super) clock: Clock,
 }
 
 impl Sweep {
@@ -43,6 +51,7 @@ impl Sweep {
             tally.add_to(&mut tcp);
             panics += tally.panics();
         }
+        self.take_answered([udp, tcp]);
         self.metrics.set_traffic(TransportLabel::Udp, &udp);
         self.metrics.set_traffic(TransportLabel::Tcp, &tcp);
         let (accepted, closed) = self.caps.totals();
@@ -55,18 +64,65 @@ impl Sweep {
         self.metrics.upkeep();
     }
 
-    /// Everything as text, as it is at this moment.
+    /// Adds up what the lanes have counted; `totals` by [`TransportLabel`].
+    fn take_answered(&self, totals: [Traffic; TransportLabel::ALL.len()]) {
+        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        let tallies = self.udp.iter().map(|(_, tally)| tally).chain(&self.tcp);
+        answered.take(&tallies.flat_map(|tally| tally.counts()).collect::<Vec<_>>());
+        answered.note(Instant::now(), totals);
+    }
+
+    /// What is answered at this time, a second.
+    pub(super) fn rates(&self) -> Rates {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner).rates(self.clock.now())
+    }
+
+    /// Everything as text, as it is at this moment, with what control says if it could be asked.
     #[must_use]
-    pub(super) fn render(&self) -> String {
+    pub(super) fn render(&self, figures: Option<Figures>) -> String {
         self.sweep();
         // Microseconds; the next look begins at nothing.
         let late_us = self.probes.get().map_or(0, |probes| probes.late_max.swap(0, Ordering::Relaxed));
+        let (answers, scopes) = {
+            let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+            (answered.totals(), answered.scopes())
+        };
         let gauges = Gauges {
             tcp_open: self.caps.open(),
             tcp_limit: self.caps.limits().total,
-            probe_lateness_s: std::time::Duration::from_micros(late_us).as_secs_f64(),
+            probe_lateness_max_s: Duration::from_micros(late_us).as_secs_f64(),
+            probe_lateness: self.probes.get().map(|probes| {
+                let (counts, sum) = probes.lateness();
+                Buckets { bounds: &LATENESS_BUCKETS_S, counts, sum }
+            }),
+            batches: Some(self.batches()),
+            checks: self.checks(),
+            figures,
+            answers,
+            ecs_scopes: Some(scopes),
             ..self.board.gauges()
         };
         self.metrics.render(&gauges)
+    }
+    /// How long batches of all UDP threads took.
+    fn batches(&self) -> Buckets {
+        let mut all = Buckets { bounds: &BATCH_BUCKETS_S, counts: vec![0; BATCH_BUCKETS_S.len() + 1], sum: 0.0 };
+        for (_, tally) in &self.udp {
+            let (counts, sum) = tally.batches();
+            all.counts.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
+            all.sum += sum;
+        }
+        all
+    }
+
+    /// The probes of each check.
+    fn checks(&self) -> Vec<CheckFigures> {
+        let checks = self.probes.get().map(|probes| probes.checks()).unwrap_or_default();
+        let figures = checks.into_iter().map(|(check, stats)| {
+            let (counts, sum) = stats.latency();
+            let latency = Buckets { bounds: &LATENCY_BUCKETS_S, counts, sum };
+            CheckFigures { check: check.to_string(), ended: stats.ended(), latency }
+        });
+        figures.collect()
     }
 }

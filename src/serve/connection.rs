@@ -121,6 +121,7 @@ impl Connection {
         let mut consumed = 0;
         loop {
             let snapshot: &Snapshot = core.view.load();
+            worker.tally.follow(&mut core.lane, snapshot);
             let turn =
                 converse(snapshot, &mut core.lane, &worker.tally, self.client, &input[consumed..], &mut core.output);
             consumed += turn.consumed;

@@ -18,7 +18,7 @@ pub use caps::{Caps, ConnectionLimits};
 pub use listen::{BindError, Listener, bind};
 pub use stop::Stop;
 pub use stream::{StreamOptions, StreamServer};
-pub use tally::Tally;
+pub use tally::{BATCH_BUCKETS_S, Tally};
 pub use udp::UdpServer;
 
 /// Makes the lane of a thread, and a fresh one if the thread has met a defect.

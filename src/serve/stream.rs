@@ -179,7 +179,8 @@ impl StreamServer {
 impl Worker {
     /// Wakes the connections whose time has come, and moves on to the current snapshot.
     fn look_around(&self) {
-        self.core.borrow_mut().view.load();
+        let core = &mut *self.core.borrow_mut();
+        self.tally.follow(&mut core.lane, core.view.load());
         let (now_ms, draining) = (self.now_ms.get(), self.draining.get());
         for place in self.places.borrow().iter() {
             if draining || place.deadline_ms.get() <= now_ms {

@@ -1,10 +1,17 @@
 //! Counting without contention: each thread has numbers of its own that only it writes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use crate::answer::Outcome;
+use crate::answer::{Counts, Lane, Outcome};
 use crate::metrics::{DropReason, QTYPE_COUNT, RCODE_COUNT, Traffic, qtype_index, rcode_index};
 use crate::policy::Reason;
+use crate::snapshot::Snapshot;
+
+/// Upper bounds of the buckets of durations of batches, in seconds; one more bucket takes the rest.
+pub const BATCH_BUCKETS_S: [f64; 13] =
+    [5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 1e-1];
 
 /// The counters of one thread. Others may read them at any time and see each number as it was a moment ago.
 // Aligned, so that two threads never write to one pair of cache lines.
@@ -18,6 +25,12 @@ pub struct Tally {
     /// By [`Reason`].
     steered: [Count; Reason::ALL.len()],
     panics: Count,
+    /// By [`BATCH_BUCKETS_S`]; each bucket counts its own only.
+    batches: [Count; BATCH_BUCKETS_S.len() + 1],
+    /// The sum of their durations, in nanoseconds.
+    batches_ns: Count,
+    /// What the thread's lanes count of steered answers: the last one goes on counting, the others are over.
+    counts: Mutex<Vec<Arc<Counts>>>,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +57,9 @@ impl Default for Tally {
             truncated: Count::default(),
             steered: std::array::from_fn(|_| Count::default()),
             panics: Count::default(),
+            batches: std::array::from_fn(|_| Count::default()),
+            batches_ns: Count::default(),
+            counts: Mutex::default(),
         }
     }
 }
@@ -80,10 +96,47 @@ impl Tally {
         self.panics.add(1);
     }
 
+    /// Counts a batch that took so long to be answered.
+    pub fn took(&self, duration: Duration) {
+        let seconds = duration.as_secs_f64();
+        self.batches[BATCH_BUCKETS_S.partition_point(|&bound| bound < seconds)].add(1);
+        self.batches_ns.add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// How long batches took: what each bucket took alone, and the sum in seconds.
+    pub fn batches(&self) -> (impl Iterator<Item = u64>, f64) {
+        let sum = Duration::from_nanos(self.batches_ns.get()).as_secs_f64();
+        (self.batches.iter().map(Count::get), sum)
+    }
+
     /// Batches given up because of a defect.
     #[must_use]
     pub fn panics(&self) -> u64 {
         self.panics.get()
+    }
+
+    /// Sees to it that a lane counts by the layout of the snapshot it is about to answer from. Something is to be done
+    /// only for a new lane and after another model came into force.
+    #[inline]
+    pub fn follow(&self, lane: &mut Lane, snapshot: &Snapshot) {
+        if !Arc::ptr_eq(lane.counts().cells(), snapshot.steering.cells()) {
+            self.change(lane, snapshot);
+        }
+    }
+
+    #[cold]
+    fn change(&self, lane: &mut Lane, snapshot: &Snapshot) {
+        lane.count_by(snapshot.steering.cells());
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(lane.counts()));
+    }
+
+    /// What the lanes of this thread count of steered answers, one layout after the other. All but the last one are over:
+    /// they come this once and then never again.
+    pub fn counts(&self) -> Vec<Arc<Counts>> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = counts.clone();
+        counts.drain(..all.len().saturating_sub(1));
+        all
     }
 
     /// Adds the counters of this thread to `totals`.

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::answer::{self, BATCH, Client, Lane, Transport};
-use crate::base::limits::{UDP_DRAIN_MS, UDP_IDLE_MS};
+use crate::base::limits::{UDP_DRAIN_MS, UDP_IDLE_MS, UDP_TIMED_BATCHES};
 use crate::metrics::DropReason;
 use crate::serve::system::{Batch, Wait};
 use crate::serve::{MakeLane, Stop, Tally};
@@ -25,6 +25,8 @@ pub struct UdpServer {
     make_lane: MakeLane,
     tally: Arc<Tally>,
     stop: Stop,
+    /// Batches until one is timed.
+    untimed: u32,
 }
 
 impl UdpServer {
@@ -43,7 +45,7 @@ impl UdpServer {
         socket.set_read_timeout(idle)?;
         socket.set_write_timeout(idle)?;
         let wildcard = socket.local_addr()?.ip().is_unspecified();
-        Ok(Self { socket, batch: Batch::new(wildcard), view, make_lane, tally, stop })
+        Ok(Self { socket, batch: Batch::new(wildcard), view, make_lane, tally, stop, untimed: 0 })
     }
 
     /// Answers until the end of service, then what is still queued.
@@ -73,7 +75,7 @@ impl UdpServer {
                         return;
                     }
                     // Idle: move on to the current snapshot, so that the one held can be freed.
-                    self.view.load();
+                    self.tally.follow(&mut lane, self.view.load());
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -87,8 +89,10 @@ impl UdpServer {
     /// Answers the `count` datagrams of the batch.
     #[inline]
     fn answer(&mut self, lane: &mut Lane, count: usize) {
+        let begun = self.time();
         // Loaded after the queries came in: whoever asks after a publication is answered from it.
         let snapshot: &Snapshot = self.view.load();
+        self.tally.follow(lane, snapshot);
         let mut taken = 0_u32;
         for slot in 0..count {
             let Some(datagram) = self.batch.datagram(slot) else { break };
@@ -121,5 +125,16 @@ impl UdpServer {
         }
         let refused = self.batch.flush(self.socket.as_fd());
         self.tally.dropped(DropReason::SendFailed, refused as u64);
+        if let Some(begun) = begun {
+            self.tally.took(begun.elapsed());
+        }
+    }
+
+    /// The time, if this batch is to be timed: one in [`UDP_TIMED_BATCHES`].
+    #[inline]
+    fn time(&mut self) -> Option<Instant> {
+        let is_timed = self.untimed == 0;
+        self.untimed = if is_timed { UDP_TIMED_BATCHES - 1 } else { self.untimed - 1 };
+        is_timed.then(Instant::now)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A query reads one [`Snapshot`], loaded once. Only the publisher stores one; publishing never blocks a query.
 
+pub mod cells;
 pub mod rings;
 pub mod steering;
 pub mod link;
@@ -14,6 +15,7 @@ use crate::base::hash::HashKey;
 use crate::base::limits::UDP_PAYLOAD_DEFAULT;
 use crate::zone::ZoneSet;
 
+pub use cells::{Cells, Row};
 pub use link::{Linked, link};
 pub use published::{Published, View};
 pub use steering::{Asker, Decision, Outcome, Steering};

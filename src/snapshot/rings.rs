@@ -12,6 +12,7 @@ use crate::base::limits::ANSWERS_MAX;
 use crate::dns::RecordType;
 use crate::model::{Balance, Endpoint, Model, Record, Service, ServiceRegion, WhenAllDown};
 use crate::policy::{Member, Pick, ring};
+use crate::snapshot::cells::Cells;
 use crate::table::RegionTable;
 use crate::zone::RrsetData;
 
@@ -42,6 +43,8 @@ pub struct Ring {
     window: usize,
     /// The number of the lane's cursor for it.
     pub cursor: u32,
+    /// Where its answers are counted: the first cell of a row.
+    pub cell: u32,
 }
 
 impl Answers {
@@ -60,6 +63,13 @@ impl Answers {
     /// The ring of a type that answers for all regions.
     pub(super) fn of_all(&self, rtype: RecordType) -> Option<&Ring> {
         self.ring(self.region_count, rtype)
+    }
+
+    /// Where answers without records are counted: the first cell of a region's row, or of the one without a region.
+    pub(super) fn cell(&self, region: Option<RegionId>) -> u32 {
+        let part = region.and_then(|region| self.parts.get(region.index())).filter(|part| **part != NO_PART);
+        let part = part.map_or(self.region_count, |part| usize::from(*part));
+        self.rings.get(part * self.types.len()).map_or(u32::MAX, |ring| ring.cell)
     }
 
     #[inline]
@@ -142,11 +152,19 @@ impl Cursors {
     }
 }
 
+/// What a ring has in every lane.
+#[derive(Clone, Copy)]
+struct Lane {
+    cursor: u32,
+    cell: u32,
+}
+
 /// Makes the rings of services.
 pub(super) struct Maker<'a> {
     pub(super) model: &'a Model,
     pub(super) table: &'a RegionTable,
     pub(super) cursors: &'a Cursors,
+    pub(super) cells: &'a Cells,
 }
 
 impl Maker<'_> {
@@ -161,23 +179,25 @@ impl Maker<'_> {
         // RFC 2181 §10.1: a name has one CNAME, however many regions are answered together.
         let window = |rtype: RecordType, usual: usize| if rtype == RecordType::CNAME { 1 } else { usual };
         let mut rings = Vec::with_capacity((service.regions.len() + 1) * service.types.len());
-        for part in &service.regions {
+        for (number, part) in service.regions.iter().enumerate() {
             let endpoints: Vec<EndpointId> = part.endpoint_ids().collect();
+            let cell = self.cells.of_part(id, number, Some(part.region));
             for &rtype in &service.types {
-                let cursor = next_cursor(endpoints.len() > 1);
-                rings.push(self.ring(rtype, &endpoints, policy.balance, window(rtype, policy.answers), cursor));
+                let lane = Lane { cursor: next_cursor(endpoints.len() > 1), cell };
+                rings.push(self.ring(rtype, &endpoints, policy.balance, window(rtype, policy.answers), lane));
             }
         }
         let usable = |part: &&ServiceRegion| together >> part.region.index() & 1 == 1;
         let endpoints: Vec<EndpointId> =
             service.regions.iter().filter(usable).flat_map(ServiceRegion::endpoint_ids).collect();
+        let cell = self.cells.of_part(id, service.regions.len(), None);
         for &rtype in &service.types {
-            let (window, cursor) = (window(rtype, ANSWERS_MAX), next_cursor(true));
+            let (window, lane) = (window(rtype, ANSWERS_MAX), Lane { cursor: next_cursor(true), cell });
             let last_resort =
                 if let WhenAllDown::Fallback(records) = &policy.when_all_down { Some(records) } else { None };
             rings.push(match last_resort.filter(|_| is_fallback) {
-                Some(records) => fallback(records, rtype, window, cursor),
-                None => self.ring(rtype, &endpoints, Balance::RoundRobin, window, cursor),
+                Some(records) => fallback(records, rtype, window, lane),
+                None => self.ring(rtype, &endpoints, Balance::RoundRobin, window, lane),
             });
         }
         let types = service.types.clone().into();
@@ -185,7 +205,7 @@ impl Maker<'_> {
         Answers { parts, types, rings: rings.into(), region_count, together, is_fallback }
     }
 
-    fn ring(&self, rtype: RecordType, endpoints: &[EndpointId], balance: Balance, window: usize, cursor: u32) -> Ring {
+    fn ring(&self, rtype: RecordType, endpoints: &[EndpointId], balance: Balance, window: usize, lane: Lane) -> Ring {
         let of_type = |endpoint: &Endpoint| endpoint.records.iter().any(|record| record.rtype == rtype);
         let (mut members, mut answers) = (Vec::new(), Vec::new());
         for &id in endpoints {
@@ -200,7 +220,8 @@ impl Maker<'_> {
         let places: Box<[RrsetData]> =
             ring(&members).into_iter().filter_map(|index| answers.get(index).cloned()).collect();
         let has_repeats = has_repeats(&places, rtype);
-        Ring { rtype, places, has_repeats, pick: Pick::new(balance, &members), window, cursor }
+        let Lane { cursor, cell } = lane;
+        Ring { rtype, places, has_repeats, pick: Pick::new(balance, &members), window, cursor, cell }
     }
 }
 
@@ -220,14 +241,15 @@ pub(super) fn parts(service: &Service) -> Arc<[u8]> {
 }
 
 /// The ring of the policy's records of last resort.
-fn fallback(records: &[Record], rtype: RecordType, window: usize, cursor: u32) -> Ring {
+fn fallback(records: &[Record], rtype: RecordType, window: usize, lane: Lane) -> Ring {
     let own = records.iter().filter(|record| record.rtype == rtype);
     let places: Box<[RrsetData]> = own.map(|record| RrsetData::new(0, std::iter::once(record.wire.as_ref()))).collect();
     let pick = match u16::try_from(places.len()) {
         Ok(len @ 2..) => Pick::Turn { len },
         _ => Pick::Fixed,
     };
-    Ring { rtype, has_repeats: has_repeats(&places, rtype), places, pick, window, cursor }
+    let Lane { cursor, cell } = lane;
+    Ring { rtype, has_repeats: has_repeats(&places, rtype), places, pick, window, cursor, cell }
 }
 
 /// True if a record stands in the places more than once.

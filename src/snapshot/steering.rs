@@ -16,6 +16,7 @@ use crate::policy::{
 };
 use crate::table::{PartState, RegionTable, STEADY, Standing, States};
 
+use super::cells::Cells;
 use super::rings::{self, Answers, Cursors, Maker, Ring};
 
 /// The model, the state of its regions, and the answers that follow.
@@ -32,6 +33,7 @@ pub struct Steering {
     /// By [`ServiceId`].
     served: Chunks<Served>,
     cursors: Arc<Cursors>,
+    cells: Arc<Cells>,
 }
 
 /// A service, ready to be answered.
@@ -122,6 +124,13 @@ impl<'s> Decision<'s> {
             Outcome::NoData | Outcome::ServFail => None,
         }
     }
+
+    /// Where it is counted if there are no records of a type: the first cell of a row.
+    #[cold]
+    #[must_use]
+    pub fn cell(&self) -> u32 {
+        self.answers.cell(if let Outcome::Region(region) = self.outcome { Some(region) } else { None })
+    }
 }
 
 impl Steering {
@@ -138,7 +147,7 @@ impl Steering {
     pub fn with_atlases(model: Arc<Model>, atlases: Arc<Atlases>, states: &States, generation: u64) -> Self {
         let table = RegionTable::build(&model, states, generation);
         let placements = Placements::solve(Inputs { model: &model, table: &table, states, atlases: &atlases });
-        let cursors = Arc::new(Cursors::new(&model));
+        let (cursors, cells) = (Arc::new(Cursors::new(&model)), Arc::new(Cells::new(&model)));
         let mut steering = Self {
             served: Chunks::default(),
             table: Arc::new(table),
@@ -146,6 +155,7 @@ impl Steering {
             model: Arc::clone(&model),
             atlases,
             cursors,
+            cells,
         };
         steering.served =
             model.services().map(|(id, service)| steering.served_now(id, service, states, None)).collect();
@@ -174,6 +184,13 @@ impl Steering {
     #[must_use]
     pub fn cursors(&self) -> usize {
         self.cursors.count()
+    }
+
+    /// Where answers are counted.
+    #[inline]
+    #[must_use]
+    pub const fn cells(&self) -> &Arc<Cells> {
+        &self.cells
     }
 
     /// The placement of a service; `None` for an id of another model.
@@ -272,7 +289,8 @@ impl Steering {
         });
         let answers = same.map_or_else(
             || {
-                let maker = Maker { model: &self.model, table: &self.table, cursors: &self.cursors };
+                let maker =
+                    Maker { model: &self.model, table: &self.table, cursors: &self.cursors, cells: &self.cells };
                 Arc::new(maker.answers(id, service, together, is_fallback))
             },
             |(_, served)| Arc::clone(&served.answers),

@@ -8,6 +8,7 @@ mod demo;
 mod failover;
 mod identity;
 mod lifecycle;
+mod metrics;
 mod steering;
 mod operate;
 mod stream;

@@ -1,0 +1,325 @@
+//! What control knows, in numbers for monitoring.
+//!
+//! A pass over everything takes milliseconds also with very many services, and what comes of it is bounded:
+//!
+//! ```text
+//! services, endpoints, targets   figures
+//! up to `most` of them           of each
+//! more services                  of those that are all down or failed over, up to `most`
+//! more endpoints or targets      none; the sums tell
+//! ```
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::base::ids::{EndpointId, RegionId, ServiceId};
+use crate::health::{Action, Health, Phase};
+use crate::table::{STEADY, Standing};
+
+use super::course::Course;
+use super::hub::Control;
+
+/// Everything at one moment, in numbers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Figures {
+    /// By id.
+    pub regions: Vec<RegionFigures>,
+    /// By id.
+    pub services: Vec<ServiceFigures>,
+    /// By id.
+    pub endpoints: Vec<EndpointFigures>,
+    /// By number.
+    pub targets: Vec<TargetFigures>,
+    /// How many services stand how, by [`Standing`].
+    pub standings: [usize; Standing::ALL.len()],
+    /// How many endpoints are up, and how many are not.
+    pub up: [usize; 2],
+    /// How many words of operators are in force, by [`Action`].
+    pub overrides: [usize; Action::ALL.len()],
+    /// What the guard does: 0 nothing, 1 it suspects, 2 it holds, 3 it recovers.
+    pub guard: u8,
+    /// Endpoints that the guard holds up.
+    pub guard_held: usize,
+}
+
+/// A region.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegionFigures {
+    /// Its key.
+    pub key: Arc<str>,
+    /// The part of its services for which it is eligible, 0 to 1; 1 for a region without any.
+    pub up: f64,
+}
+
+/// A service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceFigures {
+    /// Its key.
+    pub key: Arc<str>,
+    /// How many of its regions are eligible.
+    pub eligible: u32,
+    /// Nothing of it is up, or nothing of it may be answered.
+    pub is_all_down: bool,
+    /// The key of its active region; `None` if it is not active-passive.
+    pub active: Option<Arc<str>>,
+    /// How often failures took a region from it; of an active-passive one, its active region.
+    pub failovers: u64,
+}
+
+/// An endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointFigures {
+    /// `service/region/address`.
+    pub key: Arc<str>,
+    /// Whether it counts as up by its checks and the guard.
+    pub is_up: bool,
+    /// Seconds before which no check changes it; `None` if nothing is checked.
+    pub flip_s: Option<u32>,
+    /// How often it went up or down.
+    pub flaps: u32,
+}
+
+/// A target of probes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetFigures {
+    /// The check's key.
+    pub check: Arc<str>,
+    /// The address.
+    pub address: IpAddr,
+    /// What its machine says; `None`: nothing yet.
+    pub is_up: Option<bool>,
+}
+
+impl Control {
+    /// Everything in numbers; at most `most` services, endpoints and targets each.
+    #[must_use]
+    pub fn figures(&self, most: usize) -> Figures {
+        let mut figures = Figures {
+            regions: (0..).map(RegionId).take(self.model.regions.len()).filter_map(|id| self.region(id)).collect(),
+            services: self.services(most),
+            guard: match self.guard.phase() {
+                Phase::Quiet => 0,
+                Phase::Suspects { .. } => 1,
+                Phase::Holds { .. } => 2,
+                Phase::Recovers { .. } => 3,
+            },
+            guard_held: self.guarded.len(),
+            ..Figures::default()
+        };
+        for course in &self.courses {
+            figures.standings[course.standing as usize] += 1;
+        }
+        let up = self.states.up.iter().filter(|up| **up).count();
+        figures.up = [up, self.states.up.len() - up];
+        for word in self.overrides.iter() {
+            figures.overrides[word.action as usize] += 1;
+        }
+        if self.model.endpoints.len() <= most {
+            let ids = (0..).map(EndpointId).take(self.model.endpoints.len());
+            figures.endpoints = ids.filter_map(|id| self.endpoint(id)).collect();
+        }
+        if self.targets.iter().count() <= most {
+            let targets = self.targets.iter().map(|(_, target)| TargetFigures {
+                check: Arc::clone(&target.check.key),
+                address: target.address,
+                is_up: match target.machine.health() {
+                    Health::Up => Some(true),
+                    Health::Down => Some(false),
+                    Health::Unknown => None,
+                },
+            });
+            figures.targets = targets.collect();
+        }
+        figures
+    }
+
+    fn region(&self, id: RegionId) -> Option<RegionFigures> {
+        let region = self.model.regions.get(id.index())?;
+        let parts = self.wiring.parts(id);
+        let is_eligible = |course: &Course| course.eligible >> id.index() & 1 == 1;
+        let eligible = parts.iter().filter(|(id, _)| self.courses.get(id.index()).is_some_and(is_eligible)).count();
+        let up = if parts.is_empty() { 1.0 } else { eligible as f64 / parts.len() as f64 };
+        Some(RegionFigures { key: Arc::clone(&region.key), up })
+    }
+
+    fn services(&self, most: usize) -> Vec<ServiceFigures> {
+        let is_few = self.model.services.len() <= most;
+        let courses = (0..).map(ServiceId).zip(&self.courses);
+        let shown = courses.filter(|(_, course)| is_few || is_lost(course) || course.failovers > 0);
+        shown.take(most).filter_map(|(id, course)| self.service(id, course)).collect()
+    }
+
+    fn service(&self, id: ServiceId, course: &Course) -> Option<ServiceFigures> {
+        let service = self.model.services.get(id.index())?;
+        let active = self.failback_of(service).and_then(|_| self.model.regions.get(self.held(id)?.index()));
+        Some(ServiceFigures {
+            key: Arc::clone(&service.key),
+            eligible: course.eligible.count_ones(),
+            is_all_down: is_lost(course),
+            active: active.map(|region| Arc::clone(&region.key)),
+            failovers: course.failovers,
+        })
+    }
+
+    fn endpoint(&self, id: EndpointId) -> Option<EndpointFigures> {
+        Some(EndpointFigures {
+            key: Arc::clone(&self.model.endpoints.get(id.index())?.key),
+            is_up: self.states.up.get(id.index()).copied().unwrap_or(false),
+            flip_s: self.states.steady_s.get(id.index()).copied().filter(|seconds| *seconds != STEADY),
+            flaps: self.flaps.get(id.index()).copied().unwrap_or(0),
+        })
+    }
+}
+
+/// Nothing of the service is up, or nothing may be answered.
+fn is_lost(course: &Course) -> bool {
+    course.standing >= Standing::AllDown
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::base::diagnostic::Report;
+    use crate::base::moment::Moment;
+    use crate::control::{Command, Order, Settings};
+    use crate::health::{Observation, Phases, Verdict};
+    use crate::model;
+
+    /// Three services in two regions; `mail` is active-passive, `plain` is not checked.
+    const MODEL: &str = "
+        [regions.a]
+        [regions.b]
+        [checks.web]
+        tcp = { port = 80 }
+        fall = 1
+        rise = 1
+        [policies.even]
+        mode = 'active-active'
+        prefer = 'equal'
+        [services.mail]
+        names = ['mail.example.com']
+        policy = 'failover'
+        check = 'web'
+        order = ['a', 'b']
+        endpoints = { a = ['192.0.2.1'], b = ['192.0.2.2'] }
+        [services.plain]
+        names = ['plain.example.com']
+        policy = 'even'
+        endpoints = { b = ['192.0.2.3'] }
+        [services.web]
+        names = ['www.example.com']
+        policy = 'even'
+        check = 'web'
+        endpoints = { a = ['192.0.2.1'], b = ['192.0.2.2'] }
+    ";
+
+    fn adopt(control: &mut Control, now: u64, text: &str) {
+        let mut report = Report::new();
+        let model = model::read(&[("regions.toml".into(), text)], &mut report);
+        control.adopt(Moment(now), Arc::new(model.unwrap_or_else(|| panic!("{}", report.render()))));
+    }
+
+    fn observe(control: &mut Control, now: u64, last_octet: u8, verdict: Verdict) {
+        let address = IpAddr::from([192, 0, 2, last_octet]);
+        let id = control.targets().into_iter().find(|target| target.address == address).unwrap().id;
+        let outcome = Observation { verdict, reason: "".into(), warning: None, phases: Phases::default() };
+        control.observe(Moment(now), id, &outcome);
+    }
+
+    /// Both regions are up.
+    fn control() -> Control {
+        let mut control = Control::new(Settings {
+            guard_window: Duration::from_secs(15),
+            guard_hold: Duration::from_secs(30),
+            references: Vec::new(),
+            start_wait: Duration::from_secs(10),
+            state_max_age: Duration::from_secs(600),
+        });
+        adopt(&mut control, 0, MODEL);
+        observe(&mut control, 1, 1, Verdict::Pass);
+        observe(&mut control, 1, 2, Verdict::Pass);
+        control
+    }
+
+    /// Service by service: key, eligible regions, whether it is all down, active region, failovers.
+    fn services(figures: &Figures) -> Vec<(&str, u32, bool, &str, u64)> {
+        let row = |service: &'_ ServiceFigures| (service.eligible, service.is_all_down, service.failovers);
+        let rows = figures.services.iter().map(|service| (service, row(service)));
+        rows.map(|(service, (eligible, down, failovers))| {
+            (&*service.key, eligible, down, service.active.as_deref().unwrap_or(""), failovers)
+        })
+        .collect()
+    }
+
+    /// Endpoint by endpoint: key, whether it is up, whether a check can change it, flaps.
+    fn endpoints(figures: &Figures) -> Vec<(&str, bool, bool, u32)> {
+        let rows = figures.endpoints.iter();
+        rows.map(|found| (&*found.key, found.is_up, found.flip_s.is_some(), found.flaps)).collect()
+    }
+
+    #[test]
+    fn figures_follow_what_happens() {
+        let mut control = control();
+        let figures = control.figures(100);
+        assert_eq!(
+            services(&figures),
+            [("mail", 2, false, "a", 0), ("plain", 1, false, "", 0), ("web", 2, false, "", 0)]
+        );
+        assert_eq!(figures.up, [5, 0]);
+        assert_eq!(figures.standings, [3, 0, 0, 0, 0]);
+        assert_eq!((figures.guard, figures.guard_held, figures.overrides), (0, 0, [0; 3]));
+        assert_eq!(figures.targets.iter().map(|target| target.is_up).collect::<Vec<_>>(), [Some(true); 2]);
+
+        // The second region of `mail` fails, which moves nobody, and comes back; then the first.
+        observe(&mut control, 60_000, 2, Verdict::Fail);
+        observe(&mut control, 120_000, 2, Verdict::Pass);
+        observe(&mut control, 180_000, 1, Verdict::Fail);
+        let figures = control.figures(100);
+        assert_eq!(
+            services(&figures),
+            [("mail", 1, false, "b", 1), ("plain", 1, false, "", 0), ("web", 1, false, "", 2)]
+        );
+        assert_eq!(figures.regions.iter().map(|region| region.up).collect::<Vec<_>>(), [0.0, 1.0]);
+        assert_eq!(
+            endpoints(&figures),
+            [
+                ("mail/a/192.0.2.1", false, true, 1),
+                ("mail/b/192.0.2.2", true, true, 2),
+                ("plain/b/192.0.2.3", true, false, 0),
+                ("web/a/192.0.2.1", false, true, 1),
+                ("web/b/192.0.2.2", true, true, 2)
+            ]
+        );
+
+        // What an operator takes away is no failover.
+        let order = Order { target: "b".into(), confirm: true, ..Order::default() };
+        control.command(Moment(180_001), Command::Override(Action::Drain, order)).unwrap();
+        let figures = control.figures(100);
+        assert_eq!(figures.overrides, [0, 1, 0]);
+        assert_eq!(services(&figures)[2], ("web", 0, false, "", 2));
+
+        // A reload keeps what is counted under keys that stay.
+        adopt(&mut control, 180_002, &MODEL.replace(".plain]", ".new]"));
+        let figures = control.figures(100);
+        assert_eq!(
+            services(&figures).iter().map(|row| (row.0, row.4)).collect::<Vec<_>>(),
+            [("mail", 1), ("new", 0), ("web", 2)]
+        );
+        assert_eq!(endpoints(&figures).iter().map(|row| row.3).collect::<Vec<_>>(), [1, 2, 0, 1, 2]);
+    }
+
+    #[test]
+    fn figures_are_bounded() {
+        let mut control = control();
+        let figures = control.figures(2);
+        // Two targets, which is few; three services and five endpoints, which is many.
+        assert_eq!((figures.targets.len(), figures.services.len(), figures.endpoints.len()), (2, 0, 0));
+        assert_eq!((figures.up, figures.regions.len()), ([5, 0], 2));
+        observe(&mut control, 60_000, 1, Verdict::Fail);
+        let figures = control.figures(2);
+        assert_eq!(services(&figures), [("mail", 1, false, "b", 1), ("web", 1, false, "", 1)]);
+        assert_eq!(control.figures(1).services.len(), 1);
+    }
+}

@@ -1,0 +1,192 @@
+//! The series of what is steered and checked.
+
+use crate::base::limits::CHECK_SERIES_MAX;
+use crate::control::{EndpointFigures, Figures};
+use crate::health::Action;
+use crate::table::Standing;
+
+use super::PROBE_RESULTS;
+use super::table::*;
+use super::text::{Buckets, Text};
+
+/// The probes of one check, in numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckFigures {
+    /// The check's key.
+    pub check: String,
+    /// Probes that have ended, in the order of [`PROBE_RESULTS`].
+    pub ended: [u64; PROBE_RESULTS.len()],
+    /// How long those took that passed or failed.
+    pub latency: Buckets,
+}
+
+/// The series of health checks.
+pub(super) fn render_checks(checks: &[CheckFigures], figures: &Figures, text: &mut Text) {
+    let checks = if checks.len() <= CHECK_SERIES_MAX { checks } else { &[] };
+    text.metric(&CHECKS, |series| {
+        for check in checks {
+            for (result, ended) in PROBE_RESULTS.iter().zip(check.ended) {
+                series.add(&[&check.check, result], ended);
+            }
+        }
+    });
+    text.metric(&CHECK_LATENCY, |series| {
+        checks.iter().for_each(|check| series.add_histogram(&[&check.check], &check.latency));
+    });
+    text.metric(&CHECK_UP, |series| {
+        for target in &figures.targets {
+            if let Some(is_up) = target.is_up {
+                series.add(&[&target.check, &target.address.to_string()], u8::from(is_up));
+            }
+        }
+    });
+}
+
+/// The series of what control knows.
+pub(super) fn render(figures: &Figures, text: &mut Text) {
+    render_endpoints(&figures.endpoints, text);
+    text.metric(&ENDPOINTS, |series| {
+        for (state, count) in ["up", "down"].iter().zip(figures.up) {
+            series.add(&[state], count);
+        }
+    });
+    text.metric(&REGION_UP, |series| {
+        figures.regions.iter().for_each(|region| series.add(&[&region.key], region.up));
+    });
+    text.metric(&SERVICES, |series| {
+        for (standing, count) in Standing::ALL.iter().zip(figures.standings) {
+            series.add(&[standing.as_str()], count);
+        }
+    });
+    let services = &figures.services;
+    text.metric(&SERVICE_ELIGIBLE, |series| {
+        services.iter().for_each(|service| series.add(&[&service.key], service.eligible));
+    });
+    text.metric(&SERVICE_ALL_DOWN, |series| {
+        services.iter().for_each(|service| series.add(&[&service.key], u8::from(service.is_all_down)));
+    });
+    text.metric(&SERVICE_ACTIVE, |series| {
+        for service in services {
+            service.active.iter().for_each(|region| series.add(&[&service.key, region], 1));
+        }
+    });
+    text.metric(&FAILOVERS, |series| {
+        services.iter().for_each(|service| series.add(&[&service.key], service.failovers));
+    });
+    text.metric(&OVERRIDES, |series| {
+        for (action, count) in Action::ALL.iter().zip(figures.overrides) {
+            series.add(&[override_text(*action)], count);
+        }
+    });
+    text.single(&GUARD_STATE, figures.guard);
+    text.single(&GUARD_HELD, figures.guard_held);
+}
+
+/// The value of label `action`.
+const fn override_text(action: Action) -> &'static str {
+    match action {
+        Action::Up => "up",
+        Action::Drain => "drain",
+        Action::Down => "down",
+    }
+}
+
+fn render_endpoints(endpoints: &[EndpointFigures], text: &mut Text) {
+    let labels = |endpoint: &EndpointFigures| {
+        let mut parts = endpoint.key.splitn(3, '/').map(str::to_owned);
+        [(); 3].map(|()| parts.next().unwrap_or_default())
+    };
+    let labeled: Vec<([String; 3], &EndpointFigures)> =
+        endpoints.iter().map(|endpoint| (labels(endpoint), endpoint)).collect();
+    let labeled =
+        || labeled.iter().map(|([service, region, own], endpoint)| ([&**service, &**region, &**own], endpoint));
+    text.metric(&ENDPOINT_UP, |series| {
+        labeled().for_each(|(labels, endpoint)| series.add(&labels, u8::from(endpoint.is_up)));
+    });
+    text.metric(&ENDPOINT_FLIP, |series| {
+        for (labels, endpoint) in labeled() {
+            endpoint.flip_s.iter().for_each(|seconds| series.add(&labels, seconds));
+        }
+    });
+    text.metric(&ENDPOINT_FLAPS, |series| labeled().for_each(|(labels, endpoint)| series.add(&labels, endpoint.flaps)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::{RegionFigures, ServiceFigures, TargetFigures};
+
+    #[test]
+    fn figures_become_series() {
+        let mut text = Text::default();
+        let service = |key: &str, active: Option<&str>| ServiceFigures {
+            key: key.into(),
+            eligible: 2,
+            is_all_down: active.is_none(),
+            active: active.map(Into::into),
+            failovers: 7,
+        };
+        let target = |address: [u8; 4], is_up: Option<bool>| TargetFigures {
+            check: "web".into(),
+            address: address.into(),
+            is_up,
+        };
+        let endpoint =
+            |key: &str, flip_s: Option<u32>| EndpointFigures { key: key.into(), is_up: true, flip_s, flaps: 3 };
+        let figures = Figures {
+            regions: vec![RegionFigures { key: "fra".into(), up: 0.25 }],
+            services: vec![service("mail", Some("fra")), service("web", None)],
+            endpoints: vec![endpoint("web/fra/2001:db8::1", Some(4)), endpoint("mail/fra/mx1/2", None)],
+            targets: vec![target([192, 0, 2, 1], Some(false)), target([192, 0, 2, 2], None)],
+            standings: [1, 0, 0, 1, 0],
+            up: [2, 0],
+            overrides: [0, 5, 0],
+            guard: 2,
+            guard_held: 9,
+        };
+        let latency = Buckets { bounds: &[0.1], counts: vec![3, 1], sum: 0.5 };
+        let check = CheckFigures { check: "web".into(), ended: [2, 1, 4], latency };
+        render_checks(&[check], &figures, &mut text);
+        render(&figures, &mut text);
+        let text = text.finish();
+        let series: Vec<&str> = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        assert_eq!(
+            series,
+            [
+                "meridian_checks_total{check=\"web\",result=\"pass\"} 2",
+                "meridian_checks_total{check=\"web\",result=\"fail\"} 1",
+                "meridian_checks_total{check=\"web\",result=\"inconclusive\"} 4",
+                "meridian_check_latency_seconds_bucket{check=\"web\",le=\"0.1\"} 3",
+                "meridian_check_latency_seconds_bucket{check=\"web\",le=\"+Inf\"} 4",
+                "meridian_check_latency_seconds_sum{check=\"web\"} 0.5",
+                "meridian_check_latency_seconds_count{check=\"web\"} 4",
+                "meridian_check_up{check=\"web\",address=\"192.0.2.1\"} 0",
+                "meridian_endpoint_up{service=\"web\",region=\"fra\",endpoint=\"2001:db8::1\"} 1",
+                "meridian_endpoint_up{service=\"mail\",region=\"fra\",endpoint=\"mx1/2\"} 1",
+                "meridian_endpoint_flip_seconds{service=\"web\",region=\"fra\",endpoint=\"2001:db8::1\"} 4",
+                "meridian_endpoint_flaps_total{service=\"web\",region=\"fra\",endpoint=\"2001:db8::1\"} 3",
+                "meridian_endpoint_flaps_total{service=\"mail\",region=\"fra\",endpoint=\"mx1/2\"} 3",
+                "meridian_endpoints{state=\"up\"} 2",
+                "meridian_endpoints{state=\"down\"} 0",
+                "meridian_region_up{region=\"fra\"} 0.25",
+                "meridian_services{standing=\"eligible\"} 1",
+                "meridian_services{standing=\"drained\"} 0",
+                "meridian_services{standing=\"some-up\"} 0",
+                "meridian_services{standing=\"all-down\"} 1",
+                "meridian_services{standing=\"gone\"} 0",
+                "meridian_service_regions_eligible{service=\"mail\"} 2",
+                "meridian_service_regions_eligible{service=\"web\"} 2",
+                "meridian_service_all_down{service=\"mail\"} 0",
+                "meridian_service_all_down{service=\"web\"} 1",
+                "meridian_service_active{service=\"mail\",region=\"fra\"} 1",
+                "meridian_failovers_total{service=\"mail\"} 7",
+                "meridian_failovers_total{service=\"web\"} 7",
+                "meridian_overrides{action=\"up\"} 0",
+                "meridian_overrides{action=\"drain\"} 5",
+                "meridian_overrides{action=\"down\"} 0",
+                "meridian_guard_state 2",
+                "meridian_guard_held_endpoints 9",
+            ]
+        );
+    }
+}
