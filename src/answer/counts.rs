@@ -17,7 +17,7 @@ impl Counts {
     /// Counters by a layout, at zero.
     #[must_use]
     pub fn new(cells: &Arc<Cells>) -> Self {
-        Self { cells: Arc::clone(cells), numbers: (0..cells.len()).map(|_| AtomicU64::new(0)).collect() }
+        Self { cells: Arc::clone(cells), numbers: (0..cells.count()).map(|_| AtomicU64::new(0)).collect() }
     }
 
     /// Counters that count nothing, of a lane whose answers nobody counts.

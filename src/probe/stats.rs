@@ -160,3 +160,42 @@ impl Drop for InFlight<'_> {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::Phases;
+
+    fn outcome(result: ProbeResult, total_ms: u64) -> Outcome {
+        let phases = Phases { total: Duration::from_millis(total_ms), ..Phases::default() };
+        Outcome { result, reason: "".into(), warning: None, phases }
+    }
+
+    #[test]
+    fn probes_are_counted_by_check() {
+        let stats = ProbeStats::default();
+        let (web, dns): (Arc<str>, Arc<str>) = ("web".into(), "dns".into());
+        for (check, result, total_ms) in [
+            (&web, ProbeResult::Pass, 1),
+            (&web, ProbeResult::Pass, 20),
+            (&web, ProbeResult::Fail, 20_000),
+            (&web, ProbeResult::Inconclusive, 5),
+            (&dns, ProbeResult::Fail, 0),
+        ] {
+            stats.of_check(check).count(&outcome(result, total_ms));
+        }
+        let counted = |key: &str| {
+            let checks = stats.checks();
+            let (_, check) = checks.iter().find(|(found, _)| &**found == key)?;
+            Some((check.ended(), check.latency()))
+        };
+        let web_latency = (vec![1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1], 20.021);
+        assert_eq!(counted("web"), Some(([2, 1, 1], web_latency)));
+        assert_eq!(counted("dns").map(|(ended, _)| ended), Some([0, 1, 0]));
+        // One that is not probed is forgotten, and begins at nothing when it comes back.
+        stats.keep_checks(&BTreeSet::from(["dns"]));
+        assert_eq!(counted("web"), None);
+        assert_eq!(stats.of_check(&web).ended(), [0; 3]);
+        assert_eq!(counted("dns").map(|(ended, _)| ended), Some([0, 1, 0]));
+    }
+}

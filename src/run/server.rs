@@ -16,9 +16,7 @@ use crate::admin::{self, Commanded, Look, Operations, Readiness, ReloadOutcome, 
 use crate::answer::Lane;
 use crate::base::diagnostic::Report;
 use crate::base::hash::HashKey;
-use crate::base::limits::{
-    FIGURES_WAIT_MS, METRIC_SERIES_MAX, RELOADS_MAX, STATE_SAVE_MS, STREAM_DRAIN_MS, UDP_RECEIVE_BUFFER,
-};
+use crate::base::limits::{RELOADS_MAX, STATE_SAVE_MS, STREAM_DRAIN_MS, UDP_RECEIVE_BUFFER};
 use crate::config::Config;
 use crate::control::{self, Command, Control};
 use crate::journal::Entry;
@@ -289,10 +287,9 @@ impl Parts {
         recorder: Recorder,
         first_round: oneshot::Sender<()>,
     ) -> publisher::Parts {
-        let clock = self.sweep.clock;
         let mut control = Control::new(control::Settings::from(config));
         if let Some(saved) = recorder::saved_state(&config.state.folder) {
-            control.restore(clock.now(), &saved);
+            control.restore(self.sweep.clock.now(), &saved);
         }
         publisher::Parts {
             published: Arc::clone(&self.published),
@@ -302,7 +299,7 @@ impl Parts {
             prober,
             recorder,
             metrics: Arc::clone(&self.sweep.metrics),
-            clock,
+            clock: self.sweep.clock,
             first_round,
         }
     }
@@ -445,18 +442,7 @@ impl Operations for Running {
     }
 
     fn metrics(&self) -> Pin<Box<dyn Future<Output = String> + Send>> {
-        let (reply, seen) = oneshot::channel();
-        let look = Box::new(move |control: &Control, _: &Arc<Snapshot>, _| {
-            // Whoever asked may have gone.
-            let _ = reply.send(control.figures(METRIC_SERIES_MAX));
-        });
-        let sweep = Arc::clone(&self.sweep);
-        let asked = self.look(look);
-        Box::pin(async move {
-            let seen = tokio::time::timeout(Duration::from_millis(FIGURES_WAIT_MS), seen);
-            let figures = if asked { seen.await.ok().and_then(Result::ok) } else { None };
-            sweep.render(figures)
-        })
+        Box::pin(Arc::clone(&self.sweep).scrape(self.events.clone()))
     }
 
     fn traffic(&self) -> Rates {

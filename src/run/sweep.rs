@@ -3,16 +3,21 @@
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::control::Figures;
+use tokio::sync::oneshot;
+
+use crate::base::limits::{FIGURES_WAIT_MS, METRIC_SERIES_MAX};
+use crate::control::{Control, Figures};
 use crate::metrics::{Buckets, CheckFigures, DropReason, Gauges, Metrics, Rates, Traffic, TransportLabel};
 use crate::probe::{LATENCY_BUCKETS_S, LATENESS_BUCKETS_S, ProbeStats};
 use crate::run::board::Board;
-use crate::run::publisher::Clock;
+use crate::run::publisher::{Clock, Event};
 use crate::run::traffic::Answered;
 use crate::serve::{BATCH_BUCKETS_S, Caps, Tally, system};
+use crate::snapshot::Snapshot;
 
 /// Everything that counts.
 pub(super) struct Sweep {
@@ -77,9 +82,25 @@ impl Sweep {
         self.answered.lock().unwrap_or_else(PoisonError::into_inner).rates(self.clock.now())
     }
 
+    /// Everything as text; `events` lead to control, which is not waited for without end.
+    pub(super) async fn scrape(self: Arc<Self>, events: Sender<Event>) -> String {
+        let (reply, seen) = oneshot::channel();
+        let look = Box::new(move |control: &Control, _: &Arc<Snapshot>, _| {
+            // Whoever asked may have gone.
+            let _ = reply.send(control.figures(METRIC_SERIES_MAX));
+        });
+        let figures = match events.send(Event::Look(look)) {
+            Ok(()) => {
+                tokio::time::timeout(Duration::from_millis(FIGURES_WAIT_MS), seen).await.ok().and_then(Result::ok)
+            }
+            Err(_) => None,
+        };
+        // With very many series it takes a while, and others wait for this thread.
+        tokio::task::spawn_blocking(move || self.render(figures)).await.unwrap_or_default()
+    }
+
     /// Everything as text, as it is at this moment, with what control says if it could be asked.
-    #[must_use]
-    pub(super) fn render(&self, figures: Option<Figures>) -> String {
+    fn render(&self, figures: Option<Figures>) -> String {
         self.sweep();
         // Microseconds; the next look begins at nothing.
         let late_us = self.probes.get().map_or(0, |probes| probes.late_max.swap(0, Ordering::Relaxed));

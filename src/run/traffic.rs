@@ -63,17 +63,17 @@ impl Answered {
         for counts in lanes {
             self.take_lane(counts);
         }
-        let before = (self.lanes.len(), self.layouts.len());
+        let known = self.layouts.len();
         self.lanes.retain(|seen| lanes.iter().any(|counts| Arc::ptr_eq(counts, &seen.counts)));
         self.layouts.retain(|layout| lanes.iter().any(|counts| Arc::ptr_eq(counts.cells(), &layout.cells)));
-        if before.1 != self.layouts.len() {
+        if known != self.layouts.len() {
             self.forget();
         }
     }
 
     fn take_lane(&mut self, counts: &Arc<Counts>) {
         let at = self.lanes.iter().position(|seen| Arc::ptr_eq(&seen.counts, counts)).unwrap_or_else(|| {
-            let numbers = vec![0; counts.cells().len()];
+            let numbers = vec![0; counts.cells().count()];
             self.lanes.push(Seen { counts: Arc::clone(counts), numbers });
             self.lanes.len() - 1
         });
@@ -264,7 +264,7 @@ mod tests {
     /// Counts answers of the service with this number.
     fn count(counts: &Counts, service: usize, reason: Reason, times: usize) {
         // Two rows a service, the first one its region's.
-        let first = counts.cells().len() - counts.cells().rows().len() * Reason::ALL.len();
+        let first = counts.cells().count() - counts.cells().rows().len() * Reason::ALL.len();
         let cell = u32::try_from(first + 2 * service * Reason::ALL.len()).unwrap();
         (0..times).for_each(|_| counts.answered(cell, reason));
     }

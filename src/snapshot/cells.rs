@@ -93,14 +93,8 @@ impl Cells {
 
     /// How many cells there are, those of scopes included.
     #[must_use]
-    pub const fn len(&self) -> usize {
+    pub const fn count(&self) -> usize {
         SCOPE_CELLS + self.rows.len() * ROW_LEN
-    }
-
-    /// Never: scopes are counted without any service.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        false
     }
 
     /// The rows, in order.
@@ -175,7 +169,7 @@ mod tests {
                 let first = cells.of_part(id, part, region) as usize;
                 let row = &cells.rows()[(first - SCOPE_CELLS) / ROW_LEN];
                 assert_eq!((first - SCOPE_CELLS) % ROW_LEN, 0);
-                assert!(first + ROW_LEN <= cells.len());
+                assert!(first + ROW_LEN <= cells.count());
                 names.push(format!("{}/{}", row.service, row.region));
             }
         }
@@ -205,7 +199,7 @@ mod tests {
     #[test]
     fn counts_are_parted_as_they_are_laid_out() {
         let cells = Cells::new(&model());
-        let mut counts = vec![0; cells.len()];
+        let mut counts = vec![0; cells.count()];
         for (cell, count) in [
             (Cells::of_scope(false, 0), 1),
             (Cells::of_scope(false, 32), 2),

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::answer::{TYPE_A, TYPE_AAAA, query_for};
 use crate::support::{TestServer, ask, query};
-use crate::world::{ASHBURN, World};
+use crate::world::{ASHBURN, World, wait_until};
 
 const ZONE: &str = "$TTL 300\n@ SOA ns1 hostmaster 1 3600 600 86400 60\n@ NS ns1\nns1 A 192.0.2.53\n";
 
@@ -55,7 +55,9 @@ fn answers_are_counted_by_service_and_region_across_reloads() {
     server.write("zones/regions.toml", &REGIONS.replace(".alias]", ".other]").replace(".alias.", ".other."));
     assert_eq!(server.reload("").1["result"], "ok");
     a_few("www.example.com", TYPE_A, 5);
-    assert_eq!((answers(&server, "web", "fra"), answers(&server, "alias", "fra")), (15.0, 0.0));
+    assert_eq!(answers(&server, "web", "fra"), 15.0);
+    // Threads that nobody asks move on to the next model a moment later.
+    wait_until(|| answers(&server, "alias", "fra"), |count| *count == 0.0);
 }
 
 #[test]
@@ -101,8 +103,9 @@ fn promtool_has_no_complaint() {
     let (status, text) = server.http("GET", "/metrics", None);
     assert_eq!(status, 200);
     assert!(text.contains("meridian_answers_total{"), "{text}");
-    let judge = Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped());
-    let Ok(mut judge) = judge.stdout(Stdio::piped()).spawn() else {
+    let mut judge = Command::new("promtool");
+    judge.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let Ok(mut judge) = judge.spawn() else {
         println!("promtool is not installed: the form of the metrics is not judged");
         return;
     };
