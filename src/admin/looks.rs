@@ -1,25 +1,28 @@
-//! The routes that show something: state, checks, overrides, events, and why a client gets what it gets.
+//! The routes that show something: state, checks, overrides, events, the server itself.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use crate::admin::operations::{Facts, Operations};
+use crate::admin::orders::tag_header;
 use crate::admin::problem::{problem, unavailable};
-use crate::admin::routes::{Admin, Operations};
-use crate::answer::explain::{self, Question, without_regions};
-use crate::base::limits::EVENTS_SHOWN_MAX;
+use crate::admin::query::{Parameters, bad_request};
+use crate::admin::routes::Admin;
+use crate::base::ids::ServiceId;
+use crate::base::limits::{EVENTS_SHOWN_MAX, HISTORY_STEP_S};
 use crate::base::moment::Moment;
-use crate::control::{Control, View};
-use crate::dns::{Name, RecordType};
-use crate::snapshot::Snapshot;
+use crate::control::{Control, EventKind, ServiceView, View};
+use crate::journal::{Sample, Wanted};
+use crate::snapshot::{Snapshot, Steering};
 
 /// What `look` makes of control and the snapshot in force; a refusal if nobody can look any more.
-async fn looked<T: Send + 'static>(
+pub(super) async fn looked<T: Send + 'static>(
     operations: &Arc<dyn Operations>,
     look: impl FnOnce(&Control, &Arc<Snapshot>, Moment) -> T + Send + 'static,
 ) -> Result<T, Response> {
@@ -36,8 +39,12 @@ async fn looked<T: Send + 'static>(
 
 async fn shown<T: Serialize + Send + 'static>(
     admin: &Admin,
+    query: Option<&str>,
     look: impl FnOnce(&Control, &Arc<Snapshot>, Moment) -> T + Send + 'static,
 ) -> Response {
+    if let Err(reason) = Parameters::of(query, &[]) {
+        return bad_request(reason);
+    }
     match looked(&admin.operations, look).await {
         Ok(view) => Json(view).into_response(),
         Err(refusal) => refusal,
@@ -54,140 +61,219 @@ struct Status {
     view: View,
 }
 
-pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Response {
+pub(super) async fn status(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
     let (version, ready) = (env!("CARGO_PKG_VERSION"), admin.operations.readiness().ready);
-    let look = move |control: &Control, snapshot: &Arc<Snapshot>, now: Moment| Status {
-        version,
-        ready,
-        generation: snapshot.generation,
-        view: control.view(now),
+    let look = move |control: &Control, snapshot: &Arc<Snapshot>, now: Moment| {
+        let mut view = control.view(now);
+        let ids = (0..).map(ServiceId);
+        ids.zip(&mut view.services).for_each(|(id, service)| tell_ttl(id, service, &snapshot.steering));
+        Status { version, ready, generation: snapshot.generation, view }
     };
-    shown(&admin, look).await
+    shown(&admin, query.as_deref(), look).await
 }
 
-pub(super) async fn regions(State(admin): State<Arc<Admin>>) -> Response {
-    shown(&admin, |control, _, now| control.view(now).regions).await
+pub(super) async fn regions(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    let look = |control: &Control, _: &Arc<Snapshot>, _: Moment| control.region_views();
+    shown(&admin, query.as_deref(), look).await
 }
 
-pub(super) async fn services(State(admin): State<Arc<Admin>>) -> Response {
-    shown(&admin, |control, _, now| control.view(now).services).await
-}
-
-pub(super) async fn checks(State(admin): State<Arc<Admin>>) -> Response {
-    shown(&admin, |control, _, _| control.target_views()).await
-}
-
-pub(super) async fn overrides(State(admin): State<Arc<Admin>>) -> Response {
-    shown(&admin, |control, _, _| control.override_views()).await
-}
-
-/// `?since=NUMBER&limit=NUMBER`
-pub(super) async fn events(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
-    let mut since = None;
-    let mut limit = EVENTS_SHOWN_MAX;
-    for (key, value) in pairs(query.as_deref().unwrap_or_default()) {
-        let number = value.parse::<u64>();
-        match (key.as_str(), number) {
-            ("since", Ok(number)) => since = Some(number),
-            ("limit", Ok(number)) => limit = usize::try_from(number).unwrap_or(limit).clamp(1, EVENTS_SHOWN_MAX),
-            ("since" | "limit", Err(_)) => {
-                return problem(StatusCode::BAD_REQUEST, format!("`{key}` is a whole number, not `{value}`"));
-            }
-            _ => return problem(StatusCode::BAD_REQUEST, format!("no such parameter: `{key}`; since, limit")),
-        }
+/// `?service=KEY`: that one alone.
+pub(super) async fn services(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    let parameters = Parameters::of(query.as_deref(), &["service"]);
+    let wanted = match parameters.and_then(|parameters| Ok(parameters.one("service")?.map(str::to_owned))) {
+        Ok(wanted) => wanted,
+        Err(reason) => return bad_request(reason),
+    };
+    let look = move |control: &Control, snapshot: &Arc<Snapshot>, _: Moment| {
+        let model = control.model();
+        let one = wanted.as_ref().map(|key| model.service_by_key(key).ok_or_else(|| key.clone())).transpose()?;
+        let ids = model.services().map(|(id, _)| id).filter(|id| one.is_none_or(|one| one == *id));
+        let view = |id: ServiceId| {
+            let mut service = control.service_view(id)?;
+            tell_ttl(id, &mut service, &snapshot.steering);
+            Some(service)
+        };
+        Ok::<_, String>(ids.filter_map(view).collect::<Vec<ServiceView>>())
+    };
+    match looked(&admin.operations, look).await {
+        Ok(Ok(services)) => Json(services).into_response(),
+        Ok(Err(key)) => problem(axum::http::StatusCode::NOT_FOUND, format!("no such service: `{key}`")),
+        Err(refusal) => refusal,
     }
+}
+
+/// What only the snapshot knows of a service.
+fn tell_ttl(id: ServiceId, view: &mut ServiceView, steering: &Steering) {
+    let model = &steering.model;
+    let parts = model.services.get(id.index()).map(|service| service.regions.as_slice()).unwrap_or_default();
+    let now = parts.iter().filter_map(|part| {
+        let key = model.regions.get(part.region.index())?.key.to_string();
+        Some((key, steering.ttl_in(id, part.region)?))
+    });
+    view.ttl.now = now.collect();
+}
+
+pub(super) async fn checks(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    shown(&admin, query.as_deref(), |control, _, _| control.target_views()).await
+}
+
+/// The tag in the header stands for what operators have said: a change may be made to depend on it.
+pub(super) async fn overrides(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    if let Err(reason) = Parameters::of(query.as_deref(), &[]) {
+        return bad_request(reason);
+    }
+    let look = |control: &Control, _: &Arc<Snapshot>, _: Moment| (control.override_views(), control.words_tag());
+    match looked(&admin.operations, look).await {
+        Ok((views, tag)) => {
+            let mut response = Json(views).into_response();
+            response.headers_mut().insert(header::ETAG, tag_header(tag));
+            response
+        }
+        Err(refusal) => refusal,
+    }
+}
+
+/// `?since=NUMBER&limit=NUMBER&region=KEY&kind=KIND&from=MOMENT&to=MOMENT`
+pub(super) async fn events(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    let (wanted, limit) = match wanted(query.as_deref()) {
+        Ok(wanted) => wanted,
+        Err(reason) => return bad_request(reason),
+    };
     let operations = Arc::clone(&admin.operations);
     // The journal may be busy writing to a disk.
-    match tokio::task::spawn_blocking(move || operations.events(since, limit)).await {
+    match tokio::task::spawn_blocking(move || operations.events(&wanted, limit)).await {
         Ok(events) => Json(events).into_response(),
         Err(_) => unavailable(),
     }
 }
 
-/// `?name=NAME&type=TYPE&client=ADDRESS[/BITS]&resolver=ADDRESS&down=REGION…`
-pub(super) async fn explained(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
-    let (question, down) = match question(query.as_deref().unwrap_or_default()) {
-        Ok(asked) => asked,
-        Err(reason) => return problem(StatusCode::BAD_REQUEST, reason),
-    };
-    let needs_states = !down.is_empty();
-    let look = move |control: &Control, snapshot: &Arc<Snapshot>, _: Moment| {
-        (Arc::clone(snapshot), needs_states.then(|| control.states().clone()))
-    };
-    let (snapshot, states) = match looked(&admin.operations, look).await {
-        Ok(seen) => seen,
-        Err(refusal) => return refusal,
-    };
-    let mut regions = Vec::new();
-    for key in &down {
-        match snapshot.steering.model.region_by_key(key) {
-            Some(region) => regions.push(region),
-            None => return problem(StatusCode::NOT_FOUND, format!("no such region: `{key}`")),
-        }
+fn wanted(query: Option<&str>) -> Result<(Wanted, usize), String> {
+    let parameters = Parameters::of(query, &["since", "limit", "region", "kind", "from", "to"])?;
+    let text = |key| parameters.one(key).map(|value| value.map(str::to_owned));
+    let moment = |key| parameters.number(key).map(|value| value.map(Moment));
+    let limit = parameters.number("limit")?.unwrap_or(EVENTS_SHOWN_MAX as u64);
+    let limit = usize::try_from(limit).ok().filter(|limit| (1..=EVENTS_SHOWN_MAX).contains(limit));
+    let limit = limit.ok_or_else(|| format!("`limit` is a number from 1 to {EVENTS_SHOWN_MAX}"))?;
+    let kind = text("kind")?;
+    if let Some(kind) = &kind
+        && !EventKind::ALL.iter().any(|known| known.as_str() == kind)
+    {
+        let known = EventKind::ALL.map(EventKind::as_str).join(", ");
+        return Err(format!("`kind` is one of {known}; not `{kind}`"));
     }
-    let assumed = down.iter().map(|key| format!("{key} down")).collect();
-    let explained = tokio::task::spawn_blocking(move || {
-        let otherwise = states.map(|states| without_regions(&snapshot, &states, &regions));
-        explain::explain(otherwise.as_ref().unwrap_or(&snapshot), &question, assumed)
-    });
-    match explained.await {
-        Ok(explanation) => Json(explanation).into_response(),
+    let wanted = Wanted {
+        since: parameters.number("since")?,
+        region: text("region")?,
+        kind,
+        from: moment("from")?,
+        to: moment("to")?,
+    };
+    Ok((wanted, limit))
+}
+
+/// The server itself.
+#[derive(Serialize)]
+struct ServerView {
+    version: &'static str,
+    uptime_s: f64,
+    ready: bool,
+    generation: u64,
+    snapshot_age_s: f64,
+    zones: usize,
+    zones_failed: usize,
+    zones_stale: usize,
+    model_stale: bool,
+    records: usize,
+    reloads: ReloadsView,
+    probe_lateness_s: f64,
+    drops: u64,
+    /// Tokens that the file has.
+    tokens: usize,
+    /// Peers, once there can be any.
+    cluster: Option<()>,
+}
+
+/// Loads so far, by what they came to.
+#[derive(Serialize)]
+struct ReloadsView {
+    ok: u64,
+    partial: u64,
+    refused: u64,
+}
+
+pub(super) async fn server(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    if let Err(reason) = Parameters::of(query.as_deref(), &[]) {
+        return bad_request(reason);
+    }
+    let readiness = admin.operations.readiness();
+    let facts: Facts = admin.operations.facts();
+    let [ok, partial, refused] = facts.reloads;
+    let view = ServerView {
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_s: facts.uptime_s,
+        ready: readiness.ready,
+        generation: facts.generation,
+        snapshot_age_s: facts.snapshot_age_s,
+        zones: facts.zones,
+        zones_failed: readiness.zones_failed,
+        zones_stale: readiness.zones_stale,
+        model_stale: readiness.model_stale,
+        records: facts.records,
+        reloads: ReloadsView { ok, partial, refused },
+        probe_lateness_s: facts.probe_lateness_s,
+        drops: facts.drops,
+        tokens: admin.doors.tokens().map_or(0, |tokens| tokens.count()),
+        cluster: None,
+    };
+    Json(view).into_response()
+}
+
+/// What is answered at this time, a second, on the average of the last seconds.
+pub(super) async fn traffic(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    match Parameters::of(query.as_deref(), &[]) {
+        Ok(_) => Json(admin.operations.traffic()).into_response(),
+        Err(reason) => bad_request(reason),
+    }
+}
+
+/// How regions stood.
+#[derive(Serialize)]
+struct HistoryView {
+    samples: Vec<Sample>,
+    /// Seconds between two samples that no change asks for.
+    step_s: u64,
+}
+
+/// `?from=MOMENT&to=MOMENT`: the last day if they are absent.
+pub(super) async fn history(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    const DAY_MS: u64 = 86_400_000;
+    let parameters = Parameters::of(query.as_deref(), &["from", "to"]);
+    let span = parameters.and_then(|span| Ok((span.number("from")?, span.number("to")?)));
+    let (from, to) = match span {
+        Ok((from, to)) => {
+            let to = to.unwrap_or(u64::MAX);
+            let until = to.min(admin.operations.now().0);
+            (Moment(from.unwrap_or(until.saturating_sub(DAY_MS))), Moment(to))
+        }
+        Err(reason) => return bad_request(reason),
+    };
+    if from > to {
+        return bad_request("`from` is after `to`".into());
+    }
+    let operations = Arc::clone(&admin.operations);
+    match tokio::task::spawn_blocking(move || operations.history(from, to)).await {
+        Ok(Ok(samples)) => Json(HistoryView { samples, step_s: HISTORY_STEP_S }).into_response(),
+        Ok(Err(error)) => {
+            let status = axum::http::StatusCode::INTERNAL_SERVER_ERROR;
+            problem(status, format!("the history can't be read: {error}"))
+        }
         Err(_) => unavailable(),
     }
 }
 
-fn question(query: &str) -> Result<(Question, Vec<String>), String> {
-    let (mut name, mut rtype, mut client, mut resolver, mut down) = (None, RecordType::A, None, None, Vec::new());
-    for (key, value) in pairs(query) {
-        match key.as_str() {
-            "name" => {
-                let absolute = format!("{}.", value.trim_end_matches('.'));
-                name = Some(absolute.parse::<Name>().map_err(|error| format!("`name`: {error}"))?);
-            }
-            "type" => {
-                rtype = RecordType::from_text(value.to_ascii_uppercase().as_bytes())
-                    .ok_or_else(|| format!("`type`: `{value}` is not a record type"))?;
-            }
-            "client" => client = Some(explain::client(&value).map_err(|reason| format!("`client`: {reason}"))?),
-            "resolver" => {
-                resolver = Some(value.parse().map_err(|_| format!("`resolver`: `{value}` is not an address"))?);
-            }
-            "down" => down.push(value),
-            _ => return Err(format!("no such parameter: `{key}`; name, type, client, resolver, down")),
-        }
-    }
-    let name = name.ok_or("`name` is missing")?;
-    let client = client.ok_or("`client` is missing: an address, or a network like 203.0.113.0/24")?;
-    Ok((Question { name, rtype, client, resolver: resolver.unwrap_or(client.0) }, down))
-}
-
-/// The pairs of a query string, unescaped.
-fn pairs(query: &str) -> Vec<(String, String)> {
-    let parts = query.split('&').filter(|part| !part.is_empty());
-    let pair = |part: &str| {
-        let (key, value) = part.split_once('=').unwrap_or((part, ""));
-        (unescape(key), unescape(value))
-    };
-    parts.map(pair).collect()
-}
-
-fn unescape(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
-    while let Some(&byte) = bytes.get(at) {
-        let hex = (byte == b'%').then(|| text.get(at + 1..at + 3)).flatten();
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(value) => {
-                out.push(value);
-                at += 3;
-            }
-            None => {
-                out.push(if byte == b'+' { b' ' } else { byte });
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
+pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    ([(header::CONTENT_TYPE, kind)], admin.operations.metrics().await).into_response()
 }
 
 #[cfg(test)]
@@ -195,30 +281,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn queries_are_unescaped() {
-        let found = pairs("name=%2A.example&down=fra&down=i+a%2Fd&x&y=%zz");
-        let expected = [("name", "*.example"), ("down", "fra"), ("down", "i a/d"), ("x", ""), ("y", "%zz")];
-        assert!(found.iter().map(|(key, value)| (key.as_str(), value.as_str())).eq(expected), "{found:?}");
-    }
-
-    #[test]
-    fn questions_say_what_is_wrong_with_them() {
-        for (query, expected) in [
-            ("name=a.example&client=192.0.2.1", Ok(24)),
-            ("name=a.example&client=2001:db8::1&type=aaaa", Ok(56)),
-            ("name=a.example&client=192.0.2.0/20&resolver=::1", Ok(20)),
-            ("client=192.0.2.1", Err("`name` is missing")),
-            ("name=a.example", Err("`client` is missing: an address, or a network like 203.0.113.0/24")),
-            (
-                "name=a.example&client=192.0.2.0/33",
-                Err("`client`: `192.0.2.0/33` is neither an address nor a network like 203.0.113.0/24"),
-            ),
-            ("name=a.example&client=::1&type=XY", Err("`type`: `XY` is not a record type")),
-            ("name=a.example&client=::1&resolver=x", Err("`resolver`: `x` is not an address")),
-            ("who=me", Err("no such parameter: `who`; name, type, client, resolver, down")),
-        ] {
-            let found = question(query).map(|(question, _)| question.client.1);
-            assert_eq!(found, expected.map_err(str::to_owned), "{query}");
+    fn events_are_asked_for_by_all_that_they_are() {
+        let (all, limit) = wanted(Some("since=3&limit=7&region=fra&kind=check_up&from=1&to=2")).unwrap();
+        let expected = Wanted {
+            since: Some(3),
+            region: Some("fra".into()),
+            kind: Some("check_up".into()),
+            from: Some(Moment(1)),
+            to: Some(Moment(2)),
+        };
+        assert_eq!((all, limit), (expected, 7));
+        assert_eq!(wanted(None).unwrap(), (Wanted::default(), EVENTS_SHOWN_MAX));
+        for wrong in ["limit=0", "limit=1001", "limit=x", "what=x", "kind=check", "from=now", "since=1&since=2"] {
+            assert!(wanted(Some(wrong)).is_err(), "{wrong}");
         }
     }
 }

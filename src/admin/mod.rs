@@ -1,25 +1,49 @@
-//! The listener for operators: metrics, health, state, and their words.
+//! The listener for operators: dashboard, metrics, health, state, and their words.
 //!
-//! | path | who | what |
-//! |---|---|---|
-//! | `GET /healthz` | everybody | 200: the process lives |
-//! | `GET /readyz` | everybody | 200: queries are answered (`ok` or `degraded`); 503: they are not (`starting`) |
-//! | `GET /metrics` | loopback, or the token | the text format of Prometheus |
-//! | `GET /api/v1/status` | loopback, or the token | everything below in one document |
-//! | `GET /api/v1/regions`, `services`, `checks`, `overrides` | the same | how they stand |
-//! | `GET /api/v1/events?since=N&limit=N` | the same | what happened |
-//! | `GET /api/v1/explain?name=…&client=…` | the same | what a client gets, and why |
-//! | `POST /api/v1/reload[?force=true]` | the token | reads what has changed; answers when it is answered from |
-//! | `POST /api/v1/overrides`, `enable`, `switch`, `failback`, `guard/release` | the token | an operator's word |
+//! `docs/api.md` is the manual of every route, `docs/openapi.json` the same for programs; both are compared with the
+//! table in `routes`.
+//!
+//! | what | file |
+//! |---|---|
+//! | tokens with names and scopes | `auth.rs` |
+//! | the certificate, and connections under TLS | `tls.rs` |
+//! | both in force, renewed by a reload | `doors.rs` |
+//! | connections, their number and their patience | `capped.rs` |
+//! | what the running server does for operators | `operations.rs` |
+//! | problem documents; bodies and parameters read strictly | `problem.rs`, `body.rs`, `query.rs` |
+//! | who may do what, how often, and what the journal is told | `guards.rs`, `pace.rs` |
+//! | the table of routes | `routes.rs` |
+//! | what is shown | `looks.rs`, `explained.rs`, `world.rs` |
+//! | what is changed, and what would be | `orders.rs`, `preview.rs` |
+//! | what happens, as it happens | `stream.rs` |
+//! | the dashboard's files, the OpenAPI document | `site.rs`, `openapi.rs` |
 //!
 //! What a handler needs from the running server it gets through [`Operations`], so that the rooms above plug in.
 
 mod auth;
+mod tls;
+mod doors;
 mod capped;
-mod looks;
-mod orders;
+mod operations;
 mod problem;
+mod body;
+mod query;
+mod pace;
+mod guards;
 mod routes;
+mod looks;
+mod explained;
+mod world;
+mod orders;
+mod preview;
+mod stream;
+mod site;
+mod openapi;
 
-pub use auth::{Token, TokenError};
-pub use routes::{Commanded, Look, Operations, Readiness, ReloadOutcome, serve};
+pub use auth::{Bearer, Scope, TokenError, Tokens};
+pub use doors::Doors;
+pub use openapi::OPENAPI;
+pub use operations::{Commanded, Condition, Facts, Look, Operations, Readiness, ReloadOutcome};
+pub use routes::serve;
+pub use stream::Stream;
+pub use tls::{TlsError, certificates};

@@ -1,22 +1,23 @@
-//! The routes that change something: words about targets, active regions, the guard.
+//! The routes that change something: words about targets, active regions, the guard, and reloads.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
-use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
-use axum::http::StatusCode;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 
-use crate::admin::problem::{problem, unavailable};
+use crate::admin::body::Body;
+use crate::admin::guards::{Audit, Who};
+use crate::admin::operations::{Commanded, Condition};
+use crate::admin::problem::{problem, problem_with, unavailable};
+use crate::admin::query::{Parameters, bad_request};
 use crate::admin::routes::Admin;
+use crate::base::limits::{OVERRIDE_S_MAX, WORDS_LEN_MAX};
 use crate::control::{Command, Done, Order, Refusal};
 use crate::health::{Action, Override};
-
-/// A body, or why there is none.
-type Body<T> = Result<Json<T>, JsonRejection>;
 
 /// A word about a target.
 #[derive(Debug, Deserialize)]
@@ -38,6 +39,7 @@ pub(super) struct Word {
 #[serde(deny_unknown_fields)]
 pub(super) struct Enable {
     target: String,
+    reason: Option<String>,
     owner: Option<String>,
 }
 
@@ -46,6 +48,7 @@ pub(super) struct Enable {
 pub(super) struct Switch {
     service: String,
     region: String,
+    reason: Option<String>,
     owner: Option<String>,
 }
 
@@ -53,91 +56,231 @@ pub(super) struct Switch {
 #[serde(deny_unknown_fields)]
 pub(super) struct Failback {
     service: String,
+    reason: Option<String>,
     owner: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Release {
+    reason: Option<String>,
     owner: Option<String>,
 }
 
 /// Who speaks if nobody says so.
 const SOMEBODY: &str = "api";
 
-fn owner(named: Option<String>) -> String {
-    named.filter(|name| !name.is_empty()).unwrap_or_else(|| SOMEBODY.to_owned())
+/// Who speaks: whoever the body names, and the token's name beside it if that is another.
+fn owner(named: Option<String>, who: &Who) -> String {
+    match (named.filter(|name| !name.is_empty()), &who.0) {
+        (Some(name), Some(token)) if name != *token => format!("{name} (token {token})"),
+        (Some(name), _) => name,
+        (None, Some(token)) => token.clone(),
+        (None, None) => SOMEBODY.to_owned(),
+    }
 }
 
-pub(super) async fn say(State(admin): State<Arc<Admin>>, body: Body<Word>) -> Response {
-    let Word { target, action, for_s, reason, owner: by, confirm } = match body {
-        Ok(Json(word)) => word,
-        Err(rejection) => return unreadable(&rejection),
+/// What every change says beside what it is about.
+struct Said {
+    owner: String,
+    reason: String,
+}
+
+impl Said {
+    /// Owner and reason are lines: they stand in logs and lists.
+    fn of(named: Option<String>, reason: Option<String>, who: &Who) -> Result<Self, Response> {
+        let reason = reason.unwrap_or_default();
+        for (key, text) in [("owner", named.as_deref().unwrap_or_default()), ("reason", &reason)] {
+            if text.chars().count() > WORDS_LEN_MAX {
+                return Err(problem(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    format!("`{key}` has at most {WORDS_LEN_MAX} characters"),
+                ));
+            }
+            if text.chars().any(char::is_control) {
+                return Err(problem(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    format!("`{key}` is a line, without control characters"),
+                ));
+            }
+        }
+        Ok(Self { owner: owner(named, who), reason })
+    }
+
+    fn audit(&self, what: String) -> Audit {
+        Audit { what, owner: Some(self.owner.clone()), reason: self.reason.clone(), ..Audit::default() }
+    }
+}
+
+pub(super) async fn say(
+    State(admin): State<Arc<Admin>>,
+    Extension(who): Extension<Who>,
+    headers: HeaderMap,
+    Body(word): Body<Word>,
+) -> Response {
+    let Word { target, action, for_s, reason, owner, confirm } = word;
+    let said = match Said::of(owner, reason, &who) {
+        Ok(said) => said,
+        Err(refusal) => return refusal,
     };
-    let lasting = match for_s.map(Duration::try_from_secs_f64).transpose() {
+    let audit = Audit { target: Some(target.clone()), ..said.audit(format!("{} {target}", action.as_str())) };
+    let lasting = match for_s.map(lasting).transpose() {
         Ok(lasting) => lasting,
-        Err(error) => return problem(StatusCode::UNPROCESSABLE_ENTITY, format!("`for_s`: {error}")),
+        Err(reason) => return audited(problem(StatusCode::UNPROCESSABLE_ENTITY, reason), audit),
     };
-    let order = Order { target, lasting, reason: reason.unwrap_or_default(), owner: owner(by), confirm };
-    command(&admin, Command::Override(action, order)).await
+    let Said { owner, reason } = said;
+    let order = Order { target, lasting, reason, owner, confirm };
+    command(&admin, &headers, Command::Override(action, order), audit).await
 }
 
-pub(super) async fn enable(State(admin): State<Arc<Admin>>, body: Body<Enable>) -> Response {
-    match body {
-        Ok(Json(Enable { target, owner: by })) => command(&admin, Command::Enable { target, owner: owner(by) }).await,
-        Err(rejection) => unreadable(&rejection),
-    }
+/// How long a word stands.
+pub(super) fn lasting(seconds: f64) -> Result<Duration, String> {
+    let is_span = (0.0..=f64::from(OVERRIDE_S_MAX)).contains(&seconds);
+    let lasting = is_span.then(|| Duration::try_from_secs_f64(seconds).ok()).flatten();
+    lasting.ok_or_else(|| format!("`for_s` is a number of seconds from 0 to {OVERRIDE_S_MAX}"))
 }
 
-pub(super) async fn switch(State(admin): State<Arc<Admin>>, body: Body<Switch>) -> Response {
-    match body {
-        Ok(Json(Switch { service, region, owner: by })) => {
-            command(&admin, Command::Switch { service, region, owner: owner(by) }).await
+pub(super) async fn enable(
+    State(admin): State<Arc<Admin>>,
+    Extension(who): Extension<Who>,
+    headers: HeaderMap,
+    Body(Enable { target, reason, owner }): Body<Enable>,
+) -> Response {
+    let said = match Said::of(owner, reason, &who) {
+        Ok(said) => said,
+        Err(refusal) => return refusal,
+    };
+    let audit = Audit { target: Some(target.clone()), ..said.audit(format!("enable {target}")) };
+    command(&admin, &headers, Command::Enable { target, owner: said.owner }, audit).await
+}
+
+pub(super) async fn switch(
+    State(admin): State<Arc<Admin>>,
+    Extension(who): Extension<Who>,
+    headers: HeaderMap,
+    Body(Switch { service, region, reason, owner }): Body<Switch>,
+) -> Response {
+    let said = match Said::of(owner, reason, &who) {
+        Ok(said) => said,
+        Err(refusal) => return refusal,
+    };
+    let (of, to) = (Some(service.clone()), Some(region.clone()));
+    let audit = Audit { service: of, region: to, ..said.audit(format!("switch {service} to {region}")) };
+    command(&admin, &headers, Command::Switch { service, region, owner: said.owner }, audit).await
+}
+
+pub(super) async fn failback(
+    State(admin): State<Arc<Admin>>,
+    Extension(who): Extension<Who>,
+    headers: HeaderMap,
+    Body(Failback { service, reason, owner }): Body<Failback>,
+) -> Response {
+    let said = match Said::of(owner, reason, &who) {
+        Ok(said) => said,
+        Err(refusal) => return refusal,
+    };
+    let audit = Audit { service: Some(service.clone()), ..said.audit(format!("failback {service}")) };
+    command(&admin, &headers, Command::Failback { service, owner: said.owner }, audit).await
+}
+
+pub(super) async fn release(
+    State(admin): State<Arc<Admin>>,
+    Extension(who): Extension<Who>,
+    headers: HeaderMap,
+    Body(Release { reason, owner }): Body<Release>,
+) -> Response {
+    let said = match Said::of(owner, reason, &who) {
+        Ok(said) => said,
+        Err(refusal) => return refusal,
+    };
+    let audit = said.audit("guard release".into());
+    command(&admin, &headers, Command::GuardRelease { owner: said.owner }, audit).await
+}
+
+/// `?force=true&owner=NAME`
+pub(super) async fn reload(
+    State(admin): State<Arc<Admin>>,
+    Extension(who): Extension<Who>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let parameters = Parameters::of(query.as_deref(), &["force", "owner"]);
+    let read = parameters.and_then(|read| Ok((read.flag("force")?, read.one("owner")?.map(str::to_owned))));
+    let (force, named) = match read {
+        Ok(read) => read,
+        Err(reason) => return bad_request(reason),
+    };
+    let said = match Said::of(named, None, &who) {
+        Ok(said) => said,
+        Err(refusal) => return refusal,
+    };
+    let audit = Audit { is_told: true, ..said.audit("reload".into()) };
+    match admin.operations.reload(force, said.owner).await {
+        Some(outcome) if outcome.result == "refused" => {
+            let why = outcome.findings.first().cloned().unwrap_or_else(|| "nothing was loaded".into());
+            audited(problem_with(StatusCode::CONFLICT, why, &outcome), audit)
         }
-        Err(rejection) => unreadable(&rejection),
-    }
-}
-
-pub(super) async fn failback(State(admin): State<Arc<Admin>>, body: Body<Failback>) -> Response {
-    match body {
-        Ok(Json(Failback { service, owner: by })) => {
-            command(&admin, Command::Failback { service, owner: owner(by) }).await
-        }
-        Err(rejection) => unreadable(&rejection),
-    }
-}
-
-pub(super) async fn release(State(admin): State<Arc<Admin>>, body: Body<Release>) -> Response {
-    match body {
-        Ok(Json(Release { owner: by })) => command(&admin, Command::GuardRelease { owner: owner(by) }).await,
-        Err(rejection) => unreadable(&rejection),
-    }
-}
-
-fn unreadable(rejection: &JsonRejection) -> Response {
-    problem(rejection.status(), rejection.body_text())
-}
-
-async fn command(admin: &Admin, command: Command) -> Response {
-    match admin.operations.command(command).await {
-        Some(Ok(done)) => Json(Finished::from(done)).into_response(),
-        Some(Err(refusal)) => {
-            let status = match refusal {
-                Refusal::UnknownTarget { .. } | Refusal::UnknownService { .. } => StatusCode::NOT_FOUND,
-                Refusal::NeedsEnd
-                | Refusal::TooLong
-                | Refusal::NotActivePassive { .. }
-                | Refusal::NotInOrder { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-                Refusal::TooMany
-                | Refusal::LastRegion { .. }
-                | Refusal::NothingToEnable { .. }
-                | Refusal::NotEligible { .. }
-                | Refusal::NothingBetter { .. }
-                | Refusal::NothingHeld => StatusCode::CONFLICT,
-            };
-            problem(status, refusal.to_string())
-        }
+        Some(outcome) => audited(Json(outcome).into_response(), audit),
         None => unavailable(),
+    }
+}
+
+/// The response with what the journal is to be told.
+fn audited(mut response: Response, audit: Audit) -> Response {
+    response.extensions_mut().insert(audit);
+    response
+}
+
+async fn command(admin: &Admin, headers: &HeaderMap, command: Command, mut audit: Audit) -> Response {
+    match admin.operations.command(command, condition(headers)).await {
+        Commanded::Done { done, tag } => {
+            audit.until = done.until;
+            let mut response = Json(Finished::from(done)).into_response();
+            response.headers_mut().insert(header::ETAG, tag_header(tag));
+            audited(response, audit)
+        }
+        Commanded::Refused(refusal) => audited(problem(status_of(&refusal), refusal.to_string()), audit),
+        Commanded::Overtaken => {
+            let detail = "operators have said something else meanwhile: look again, then decide again";
+            audited(problem(StatusCode::PRECONDITION_FAILED, detail), audit)
+        }
+        Commanded::Ended => unavailable(),
+    }
+}
+
+/// What `If-Match` (RFC 9110 §13.1.1) says. A tag that is none of ours matches nothing.
+fn condition(headers: &HeaderMap) -> Condition {
+    let mut lines = headers.get_all(header::IF_MATCH).iter().peekable();
+    if lines.peek().is_none() {
+        return Condition::Always;
+    }
+    let text: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
+    let tags: Vec<&str> = text.iter().flat_map(|line| line.split(',')).map(str::trim).collect();
+    if tags == ["*"] {
+        return Condition::Always;
+    }
+    let tag = |tag: &&str| u64::from_str_radix(tag.strip_prefix('"')?.strip_suffix('"')?, 16).ok();
+    Condition::Unchanged(tags.iter().filter_map(tag).collect())
+}
+
+/// A tag as a header says it.
+pub(super) fn tag_header(tag: u64) -> HeaderValue {
+    // Digits and quotes are always a header.
+    HeaderValue::from_str(&format!("\"{tag:016x}\"")).unwrap_or(HeaderValue::from_static("\"\""))
+}
+
+/// The status of a refusal.
+pub(super) const fn status_of(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::UnknownTarget { .. } | Refusal::UnknownService { .. } => StatusCode::NOT_FOUND,
+        Refusal::NeedsEnd | Refusal::TooLong => StatusCode::UNPROCESSABLE_ENTITY,
+        Refusal::TooMany
+        | Refusal::NotActivePassive { .. }
+        | Refusal::NotInOrder { .. }
+        | Refusal::LastRegion { .. }
+        | Refusal::NothingToEnable { .. }
+        | Refusal::NotEligible { .. }
+        | Refusal::NothingBetter { .. }
+        | Refusal::NothingHeld => StatusCode::CONFLICT,
     }
 }
 
@@ -165,6 +308,44 @@ impl From<Done> for Finished {
             until: until.map(|at| at.to_string()),
             cached_until: cached_until.map(|at| at.to_string()),
             still: still.iter().map(words).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_are_strong_tags() {
+        for (lines, expected) in [
+            (&[][..], Condition::Always),
+            (&["*"], Condition::Always),
+            (&["\"00000000000000ff\""], Condition::Unchanged(vec![255])),
+            (&["\"1\", \"2\"", "\"3\""], Condition::Unchanged(vec![1, 2, 3])),
+            (&["W/\"1\""], Condition::Unchanged(vec![])),
+            (&["1"], Condition::Unchanged(vec![])),
+            (&[""], Condition::Unchanged(vec![])),
+        ] {
+            let mut headers = HeaderMap::new();
+            lines.iter().for_each(|line| drop(headers.append(header::IF_MATCH, line.parse().unwrap())));
+            assert_eq!(condition(&headers), expected, "{lines:?}");
+        }
+        assert_eq!(tag_header(255), "\"00000000000000ff\"");
+    }
+
+    #[test]
+    fn owners_are_who_is_named_and_whose_token_it_is() {
+        let token = |name: Option<&str>| Who(name.map(str::to_owned));
+        for (named, who, expected) in [
+            (None, token(None), "api"),
+            (Some(""), token(None), "api"),
+            (Some("alice"), token(None), "alice"),
+            (None, token(Some("bob")), "bob"),
+            (Some("bob"), token(Some("bob")), "bob"),
+            (Some("alice"), token(Some("bob")), "alice (token bob)"),
+        ] {
+            assert_eq!(owner(named.map(str::to_owned), &who), expected);
         }
     }
 }

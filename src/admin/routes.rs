@@ -1,180 +1,148 @@
-//! The routes and what they answer.
+//! The routes: one table, from which the router is made and which the OpenAPI document is compared with.
 
 use std::fmt::Write;
-use std::future::Future;
 use std::io;
 use std::net::TcpListener;
-use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
-use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
+use axum::routing::{MethodRouter, get, post};
 
 use crate::admin::capped::CappedListener;
-use crate::admin::{Token, looks, orders};
-use crate::base::moment::Moment;
-use crate::control::{Command, Control, Done, Refusal};
-use crate::journal::Entry;
-use crate::metrics::Rates;
+use crate::admin::doors::Doors;
+use crate::admin::guards::{self, Peer, Refusals};
+use crate::admin::operations::{Operations, Readiness};
+use crate::admin::pace::Pace;
+use crate::admin::problem::{not_found, wrong_method};
+use crate::admin::stream::Stream;
+use crate::admin::world::Sampled;
+use crate::admin::{explained, looks, openapi, orders, preview, site, stream, world};
+use crate::base::limits::ADMIN_BODY_LEN_MAX;
 use crate::serve::Stop;
-use crate::snapshot::Snapshot;
 
-/// What the running server does for operators.
-pub trait Operations: Send + Sync + 'static {
-    /// Whether queries are answered.
-    fn readiness(&self) -> Readiness;
-
-    /// All metrics in the text format of Prometheus.
-    fn metrics(&self) -> Pin<Box<dyn Future<Output = String> + Send>>;
-
-    /// What is answered at this time, a second.
-    fn traffic(&self) -> Rates;
-
-    /// Reads what has changed and returns when queries are answered from it. `None`: too many wait already, or the
-    /// server ends.
-    fn reload(&self, force: bool) -> Pin<Box<dyn Future<Output = Option<ReloadOutcome>> + Send>>;
-
-    /// Has `look` called with control and the snapshot in force. False: the server ends.
-    fn look(&self, look: Look) -> bool;
-
-    /// Has an operator's word done, and returns when queries are answered by it. `None`: the server ends.
-    fn command(&self, command: Command) -> Pin<Box<dyn Future<Output = Commanded> + Send>>;
-
-    /// Events after number `since`, or the last ones if there is none, the oldest first, at most `limit`. May wait for a
-    /// disk.
-    fn events(&self, since: Option<u64>, limit: usize) -> Vec<Entry>;
-}
-
-/// What an operator's word came to; `None`: the server ends.
-pub type Commanded = Option<Result<Done, Refusal>>;
-
-/// Looks at control and the snapshot in force; both are of one model.
-pub type Look = Box<dyn FnOnce(&Control, &Arc<Snapshot>, Moment) + Send>;
-
-/// Whether queries are answered, and how well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Readiness {
-    /// Sockets are bound, the first load is published, and the end of service has not begun.
-    pub ready: bool,
-    /// Zones that answer SERVFAIL.
-    pub zones_failed: usize,
-    /// Zones served from an earlier version.
-    pub zones_stale: usize,
-    /// What is steered is not what the region files say.
-    pub model_stale: bool,
-}
-
-/// What a reload came to.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ReloadOutcome {
-    /// `ok`, `partial` or `refused`.
-    pub result: &'static str,
-    /// The generation that has everything loaded; the running one if nothing was taken.
-    pub generation: u64,
-    /// Zones there are now, those that answer SERVFAIL included.
-    pub zones: usize,
-    /// Of these, zones that answer SERVFAIL.
-    pub zones_failed: usize,
-    /// Of these, zones served from an earlier version.
-    pub zones_stale: usize,
-    /// Zones that are new: how many.
-    pub added: usize,
-    /// Zones whose contents or state changed: how many.
-    pub changed: usize,
-    /// Zones that are gone: how many.
-    pub removed: usize,
-    /// Apexes of zones added, changed and removed, as far as there is room.
-    pub touched: Vec<String>,
-    /// Errors found: how many.
-    pub errors: usize,
-    /// Warnings found: how many.
-    pub warnings: usize,
-    /// Findings, one line each, as far as there is room; the log has all of them in full.
-    pub findings: Vec<String>,
-    /// Keys of the configuration that have changed and need a restart.
-    pub needs_restart: Vec<String>,
-    /// Milliseconds from the start of the load to its publication.
-    pub duration_ms: u64,
-}
-
+/// What all handlers share.
 pub(super) struct Admin {
     pub(super) operations: Arc<dyn Operations>,
-    token: Option<Token>,
+    pub(super) doors: Arc<Doors>,
+    pub(super) stream: Stream,
     /// The listener can be reached by this machine only.
-    local: bool,
+    pub(super) local: bool,
+    pub(super) pace: Pace,
+    pub(super) refusals: Refusals,
+    pub(super) sampled: Sampled,
 }
 
-/// Serves the admin listener until the end of service. Without a `token` nothing can be changed, and a listener that
-/// is not on loopback shows nothing but health.
+/// Serves the admin listener until the end of service. Without tokens nothing can be changed, and a listener that
+/// is not on loopback shows nothing but health and the empty dashboard.
 ///
 /// # Errors
 /// If the socket can't be used.
 pub async fn serve(
     listener: TcpListener,
-    token: Option<Token>,
+    doors: Arc<Doors>,
+    stream: Stream,
     operations: Arc<dyn Operations>,
     stop: Stop,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let local = listener.local_addr()?.ip().is_loopback();
-    let router = router(Arc::new(Admin { operations, token, local }));
-    axum::serve(CappedListener::new(listener), router).with_graceful_shutdown(async move { stop.wait().await }).await
+    let admin = Admin {
+        operations,
+        doors: Arc::clone(&doors),
+        stream: stream.clone(),
+        local,
+        pace: Pace::new(Instant::now()),
+        refusals: Refusals::default(),
+        sampled: Sampled::default(),
+    };
+    let service = router(Arc::new(admin)).into_make_service_with_connect_info::<Peer>();
+    let ended = async move {
+        stop.wait().await;
+        stream.end();
+    };
+    axum::serve(CappedListener::new(listener, doors), service).with_graceful_shutdown(ended).await
+}
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// Everybody: it tells nothing.
+    Open,
+    /// Loopback, or any token.
+    Read,
+    /// The same, and it has the pace of changes, for it is work.
+    Think,
+    /// A token that may operate.
+    Change,
+}
+
+/// A route, as OpenAPI writes its path.
+struct Route {
+    #[cfg_attr(not(test), expect(dead_code, reason = "the document is compared with it"))]
+    method: &'static str,
+    path: &'static str,
+    access: Access,
+    handler: MethodRouter<Arc<Admin>>,
+}
+
+fn routes() -> Vec<Route> {
+    use Access::{Change, Open, Read, Think};
+    let looking = |path, access, handler| Route { method: "get", path, access, handler };
+    let saying = |path, access, handler| Route { method: "post", path, access, handler };
+    vec![
+        looking("/", Open, get(site::index)),
+        looking("/assets/{*path}", Open, get(site::asset)),
+        looking("/healthz", Open, get(async || "ok\n")),
+        looking("/readyz", Open, get(readyz)),
+        looking("/metrics", Read, get(looks::metrics)),
+        looking("/api/v1/openapi.json", Read, get(openapi::openapi)),
+        looking("/api/v1/status", Read, get(looks::status)),
+        looking("/api/v1/regions", Read, get(looks::regions)),
+        looking("/api/v1/services", Read, get(looks::services)),
+        looking("/api/v1/checks", Read, get(looks::checks)),
+        looking("/api/v1/overrides", Read, get(looks::overrides)),
+        looking("/api/v1/events", Read, get(looks::events)),
+        looking("/api/v1/history", Read, get(looks::history)),
+        looking("/api/v1/server", Read, get(looks::server)),
+        looking("/api/v1/traffic", Read, get(looks::traffic)),
+        looking("/api/v1/explain", Read, get(explained::explained)),
+        looking("/api/v1/world", Read, get(world::world)),
+        looking("/api/v1/stream", Read, get(stream::stream)),
+        saying("/api/v1/preview", Think, post(preview::preview)),
+        saying("/api/v1/reload", Change, post(orders::reload)),
+        saying("/api/v1/overrides", Change, post(orders::say)),
+        saying("/api/v1/enable", Change, post(orders::enable)),
+        saying("/api/v1/switch", Change, post(orders::switch)),
+        saying("/api/v1/failback", Change, post(orders::failback)),
+        saying("/api/v1/guard/release", Change, post(orders::release)),
+    ]
 }
 
 fn router(admin: Arc<Admin>) -> Router {
-    let reading = Router::new()
-        .route("/metrics", get(metrics))
-        .route("/api/v1/status", get(looks::status))
-        .route("/api/v1/regions", get(looks::regions))
-        .route("/api/v1/services", get(looks::services))
-        .route("/api/v1/checks", get(looks::checks))
-        .route("/api/v1/events", get(looks::events))
-        .route("/api/v1/explain", get(looks::explained))
-        .route("/api/v1/overrides", get(looks::overrides))
-        .route_layer(from_fn_with_state(Arc::clone(&admin), may_read));
-    let changing = Router::new()
-        .route("/api/v1/reload", post(reload))
-        .route("/api/v1/overrides", post(orders::say))
-        .route("/api/v1/enable", post(orders::enable))
-        .route("/api/v1/switch", post(orders::switch))
-        .route("/api/v1/failback", post(orders::failback))
-        .route("/api/v1/guard/release", post(orders::release))
-        .route_layer(from_fn_with_state(Arc::clone(&admin), may_change));
-    Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(readyz))
-        .merge(reading)
-        .merge(changing)
-        .with_state(admin)
-}
-
-async fn may_read(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
-    if admin.local || admin.bears_token(request.headers()) { next.run(request).await } else { unauthorized() }
-}
-
-async fn may_change(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
-    if admin.bears_token(request.headers()) { next.run(request).await } else { unauthorized() }
-}
-
-impl Admin {
-    fn bears_token(&self, headers: &HeaderMap) -> bool {
-        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        match (&self.token, given) {
-            (Some(token), Some(given)) => token.is_borne_by(given),
-            (None, _) | (_, None) => false,
-        }
-    }
-}
-
-fn unauthorized() -> Response {
-    let text = "a bearer token is needed: Authorization: Bearer TOKEN (admin.token_file names the file that has it)\n";
-    (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], text).into_response()
+    let guarded = |router: Router<Arc<Admin>>, Route { path, access, handler, .. }: Route| {
+        let reads = || from_fn_with_state(Arc::clone(&admin), guards::may_read);
+        let handler = match access {
+            Access::Open => handler,
+            Access::Read => handler.route_layer(reads()),
+            Access::Think => {
+                let paced = from_fn_with_state(Arc::clone(&admin), guards::paced);
+                handler.route_layer(paced).route_layer(reads())
+            }
+            Access::Change => handler.route_layer(from_fn_with_state(Arc::clone(&admin), guards::may_change)),
+        };
+        router.route(path, handler)
+    };
+    let router = routes().into_iter().fold(Router::new(), guarded);
+    let router = router.fallback(not_found).method_not_allowed_fallback(wrong_method);
+    // Bodies are bounded where they are read, and here for whatever else would read one.
+    let bounded = axum::extract::DefaultBodyLimit::max(ADMIN_BODY_LEN_MAX);
+    router.layer(bounded).layer(from_fn(guards::secured)).with_state(admin)
 }
 
 async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
@@ -197,23 +165,37 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
     text.into_response()
 }
 
-async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], admin.operations.metrics().await)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use std::collections::BTreeSet;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReloadParameters {
-    #[serde(default)]
-    force: bool,
-}
-
-async fn reload(State(admin): State<Arc<Admin>>, Query(parameters): Query<ReloadParameters>) -> Response {
-    match admin.operations.reload(parameters.force).await {
-        Some(outcome) => {
-            let status = if outcome.result == "refused" { StatusCode::CONFLICT } else { StatusCode::OK };
-            (status, Json(outcome)).into_response()
+    #[test]
+    fn the_document_has_every_route_and_no_other() {
+        let document: Value = serde_json::from_str(openapi::OPENAPI).unwrap();
+        let mut documented = BTreeSet::new();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            documented.extend(methods.as_object().unwrap().keys().map(|method| format!("{method} {path}")));
         }
-        None => (StatusCode::SERVICE_UNAVAILABLE, "too many reloads wait, or the server ends\n").into_response(),
+        // OpenAPI has no word for the rest of a path.
+        let served =
+            routes().iter().map(|route| format!("{} {}", route.method, route.path.replace("{*", "{"))).collect();
+        assert_eq!(documented, served);
+    }
+
+    #[test]
+    fn the_document_says_who_may_use_a_route() {
+        let document: Value = serde_json::from_str(openapi::OPENAPI).unwrap();
+        for route in routes() {
+            let path = route.path.replace("{*", "{");
+            let security = &document["paths"][&path][route.method]["security"];
+            let expected = match route.access {
+                Access::Open => serde_json::json!([]),
+                Access::Read | Access::Think => serde_json::json!([{}, {"token": []}]),
+                Access::Change => serde_json::json!([{"token": []}]),
+            };
+            assert_eq!(*security, expected, "{} {path}", route.method);
+        }
     }
 }

@@ -84,7 +84,37 @@ pub const CLIENT_PREFIX_V4: u8 = 32;
 pub const CLIENT_PREFIX_V6: u8 = 56;
 
 /// Connections to the admin listener at one time: people and a scraper, never a crowd.
-pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+pub const ADMIN_CONNECTIONS_MAX: usize = 1_024;
+/// Clients that follow the event stream at one time: dashboards left open; the rest of the connections are for requests.
+pub const STREAM_CLIENTS_MAX: usize = 512;
+/// Messages waiting for one client of the event stream: whoever reads so slowly is better served by a new start.
+pub const STREAM_QUEUE_MAX: usize = 1_024;
+/// Milliseconds between two comments on a silent event stream: less than what proxies allow.
+pub const STREAM_ALIVE_MS: u64 = 15_000;
+/// Milliseconds between two tellings of the traffic on the event stream.
+pub const STREAM_TRAFFIC_MS: u64 = 2_000;
+/// Milliseconds a client of the admin listener may leave an answer untaken: a dashboard in a sleeping laptop.
+pub const ADMIN_STALL_MS: u64 = 20_000;
+/// Milliseconds a connection to the admin listener may say nothing: longer than any reload takes.
+pub const ADMIN_QUIET_MS: u64 = 120_000;
+/// Octets of a body sent to the admin listener: the largest sensible one has less than two kilobytes.
+pub const ADMIN_BODY_LEN_MAX: usize = 64 << 10;
+/// Requests for a change that one client may make at once, and how many more each second.
+pub const CHANGES_CLIENT: (u32, u32) = (60, 20);
+/// Requests for a change that all clients together may make at once, and how many more each second.
+pub const CHANGES_TOTAL: (u32, u32) = (200, 100);
+/// Clients whose requests are counted apart; more than these together have the pace of one.
+pub const PACED_CLIENTS_MAX: usize = 1_024;
+/// Milliseconds between two events about refused access: a scan must not push everything else out of the journal.
+pub const ACCESS_REFUSED_MS: u64 = 60_000;
+/// Octets of a text in an event about a change, where it comes from a request: a line, not a document.
+pub const AUDIT_TEXT_LEN_MAX: usize = 400;
+/// Tokens of the admin listener: people and programs by name, not a user database.
+pub const TOKENS_MAX: usize = 256;
+/// Networks of one country that the world map asks about: the places where most of its clients are.
+pub const SAMPLES_EACH: usize = 16;
+/// Services shown in one preview; the rest are counted.
+pub const PREVIEW_SERVICES_MAX: usize = 100;
 /// Events waiting for the publisher; senders wait, nothing is dropped.
 pub const EVENTS_MAX: usize = 256;
 /// Bytes of one file of the event journal; two are kept: weeks of a quiet network, hours of a bad one.
@@ -97,6 +127,32 @@ pub const RECORDS_MAX: usize = 65_536;
 pub const STATE_INTERVAL_MS: u64 = 1_000;
 /// Milliseconds that the end of the process waits for the state file.
 pub const STATE_SAVE_MS: u64 = 5_000;
+/// Seconds between two samples of the history that no change asks for.
+pub const HISTORY_STEP_S: u64 = 60;
+/// Samples of changes within an hour, beside the regular ones: a flapping region must not push out the week.
+pub const HISTORY_CHANGES_MAX: usize = 240;
+/// Bytes of one file of the history; two are kept: with the most regions and no change still a week.
+pub const HISTORY_FILE_LEN_MAX: u64 = 32 << 20;
+/// Milliseconds that one file of the history spans; with the one before it there is always a week.
+pub const HISTORY_FILE_SPAN_MS: u64 = 7 * 86_400_000;
+/// Samples returned by one request for the history: more than a screen has columns that can be told apart.
+pub const HISTORY_SHOWN_MAX: usize = 1_000;
+/// Webhooks: more receivers than this want a message bus.
+pub const WEBHOOKS_MAX: usize = 16;
+/// Events waiting for one webhook's receiver; the newest are dropped, loudly, if it can't keep up.
+pub const WEBHOOK_QUEUE_MAX: usize = 1_024;
+/// Events under way to one webhook's receiver at one time.
+pub const WEBHOOK_FLIGHTS_MAX: usize = 8;
+/// Times an event is sent to a receiver that does not take it; with the pauses between that is about two hours.
+pub const WEBHOOK_ATTEMPTS_MAX: u32 = 16;
+/// Milliseconds before the second attempt; each pause is twice the one before, up to [`WEBHOOK_PAUSE_MAX_MS`].
+pub const WEBHOOK_PAUSE_MS: u64 = 500;
+/// Milliseconds between two attempts at most.
+pub const WEBHOOK_PAUSE_MAX_MS: u64 = 1_800_000;
+/// Milliseconds a receiver has to take an event.
+pub const WEBHOOK_TIMEOUT_MS: u64 = 10_000;
+/// Octets of the answer of a receiver that are read: its status is all that counts.
+pub const WEBHOOK_ANSWER_LEN_MAX: usize = 64 << 10;
 /// Events returned by one request to the admin listener.
 pub const EVENTS_SHOWN_MAX: usize = 1_000;
 /// Reload requests waiting for the loader; one load answers all that wait, so a full queue means somebody loops.
@@ -179,10 +235,17 @@ pub const REFERENCE_TIMEOUT_MS: u64 = 1_500;
 /// Milliseconds to the next probe of a target that is no longer known: long enough for word of that to arrive.
 pub const STRAY_PROBE_MS: u64 = 10_000;
 /// Octets of an operator's name or reason that are kept: a line, not a document.
-pub const OVERRIDE_TEXT_LEN_MAX: usize = 500;
+pub const OVERRIDE_TEXT_LEN_MAX: usize = 2_000;
+/// Characters of an operator's name or reason that are taken over the admin listener.
+pub const WORDS_LEN_MAX: usize = 400;
+/// Seconds that a word of an operator may be given: ten years, beyond which it is meant without an end.
+pub const OVERRIDE_S_MAX: u32 = 10 * 365 * 86_400;
 /// Words of operators kept at one time: people set them, so more than this is a program gone wild.
 pub const OVERRIDES_MAX: usize = 10_000;
 
+const _: () = assert!(STREAM_CLIENTS_MAX < ADMIN_CONNECTIONS_MAX && STREAM_TRAFFIC_MS < STREAM_ALIVE_MS);
+const _: () = assert!(WORDS_LEN_MAX * 4 < OVERRIDE_TEXT_LEN_MAX);
+const _: () = assert!(ADMIN_STALL_MS < ADMIN_QUIET_MS);
 const _: () = assert!(REFERENCE_TIMEOUT_MS < REFERENCE_INTERVAL_MS);
 const _: () = assert!(UDP_PAYLOAD_PLAIN <= UDP_PAYLOAD_DEFAULT && UDP_PAYLOAD_DEFAULT <= UDP_PAYLOAD_MAX);
 const _: () = assert!(UDP_PAYLOAD_MAX <= MESSAGE_LEN_MAX);

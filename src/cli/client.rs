@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use hyper::Method;
 use serde_json::Value;
 
+use crate::admin::Tokens;
 use crate::cli::{ConfigArgument, Exit};
 use crate::config::Config;
-use crate::run::ask::{Answer, AskError, ask};
+use crate::run::ask::{Answer, AskError, Place, ask};
 use crate::run::{Settings, SettingsError};
 
 /// The admin listener of the server that runs with a configuration.
 pub(super) struct Server {
-    address: SocketAddr,
+    place: Place,
     token_file: PathBuf,
 }
 
@@ -22,8 +23,9 @@ impl Server {
     pub(super) fn of(argument: ConfigArgument) -> Result<(Self, Config), Exit> {
         match Settings::new(argument.config).read() {
             Ok((config, _)) => {
-                let address = reachable(config.admin.listen);
-                Ok((Self { address, token_file: config.admin.token_file.clone() }, config))
+                let certificate = config.admin.tls.as_ref().map(|files| files.certificate.clone());
+                let place = Place { address: reachable(config.admin.listen), certificate };
+                Ok((Self { place, token_file: config.admin.token_file.clone() }, config))
             }
             Err(SettingsError(report)) => {
                 super::complain(&report.render());
@@ -49,9 +51,8 @@ impl Server {
 
     fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, AskError> {
         // Whoever can't read the token may still look.
-        let text = std::fs::read_to_string(&self.token_file).ok();
-        let token = text.as_ref().and_then(|text| text.lines().next()).map(str::trim);
-        ask(self.address, method, path, token, body)
+        let tokens = Tokens::read(&self.token_file).ok();
+        ask(&self.place, method, path, tokens.as_ref().and_then(Tokens::for_commands), body)
     }
 }
 

@@ -34,18 +34,30 @@ pub(super) fn run(arguments: ServeArguments) -> Exit {
     let strict = arguments.strict || config.start.strict;
     match run::serve(settings, config, strict) {
         Ok(()) => Exit::Ok,
-        Err(
-            error @ (RunError::Bind(_) | RunError::AdminBind { .. } | RunError::Token { .. } | RunError::System(_)),
-        ) => {
-            let reason = error.source().map(ToString::to_string).unwrap_or_default();
-            tracing::error!(reason, "{error}");
+        Err(error @ (RunError::Bind(_) | RunError::AdminBind { .. } | RunError::System(_))) => {
+            complain(&error);
             Exit::Failed
+        }
+        Err(error @ (RunError::Token { .. } | RunError::Tls(_) | RunError::Webhook(_))) => {
+            complain(&error);
+            Exit::BadConfig
         }
         Err(RunError::Zones(report)) => bad_configuration(&report, "nothing can be loaded"),
         Err(RunError::Strict { failed, report }) => {
             bad_configuration(&report, &format!("{failed} zones have errors and the start is strict"))
         }
     }
+}
+
+/// The error and everything behind it.
+fn complain(error: &RunError) {
+    let mut reasons = Vec::new();
+    let mut source = error.source();
+    while let Some(reason) = source {
+        reasons.push(reason.to_string());
+        source = reason.source();
+    }
+    tracing::error!(reason = reasons.join(": "), "{error}");
 }
 
 fn bad_configuration(report: &Report, what: &str) -> Exit {

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 
-use crate::base::toml_text::{Form, Parsed, Refusal, Value};
+use crate::base::limits::WEBHOOKS_MAX;
+use crate::base::toml_text::{Form, Parsed, Refusal, Text, Value};
 use crate::dns::name::Name;
 
-use super::types::Target;
+use super::types::{Target, TlsFiles, Webhook};
 
 /// An address and port that DNS is served at.
 pub(super) const ADDRESS: Parsed<SocketAddr> =
@@ -133,4 +135,95 @@ fn parse_origin(text: &str) -> Result<Name, Refusal> {
         return Err(Refusal::with_hint("nothing stands here", "the root is written \".\""));
     }
     Name::parse(text.as_bytes(), Some(&Name::root())).map_err(|error| error.to_string().into())
+}
+
+/// A table of a certificate and its key, by the paths of their files counted from a folder.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tls<'f>(pub(super) &'f Path);
+
+impl Form for Tls<'_> {
+    type Output = Option<TlsFiles>;
+
+    fn read(&self, value: &Value<'_>) -> Option<Option<TlsFiles>> {
+        const HINT: &str = "write e.g. { certificate = \"admin.crt\", key = \"admin.key\" }";
+        let mut table = value.table_as("a table of `certificate` and `key`", Some(HINT))?;
+        let is_empty = table.peek("certificate").is_none() && table.peek("key").is_none();
+        if is_empty {
+            table.finish();
+            return Some(None);
+        }
+        let certificate = table.require("certificate", HINT).and_then(|value| path(&value, self.0));
+        let key = table.require("key", HINT).and_then(|value| path(&value, self.0));
+        table.finish();
+        Some(Some(TlsFiles { certificate: certificate?, key: key? }))
+    }
+
+    fn kind(&self) -> String {
+        "table of files".into()
+    }
+
+    fn range(&self) -> String {
+        "`{ certificate, key }`; `{}` = none".into()
+    }
+
+    fn show(&self, value: &Option<TlsFiles>) -> String {
+        match value {
+            None => "{}".into(),
+            Some(TlsFiles { certificate, key }) => format!("{{ certificate = {certificate:?}, key = {key:?} }}"),
+        }
+    }
+}
+
+/// A list of receivers of events; their paths count from a folder.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Webhooks<'f>(pub(super) &'f Path);
+
+impl Form for Webhooks<'_> {
+    type Output = Vec<Webhook>;
+
+    fn read(&self, value: &Value<'_>) -> Option<Vec<Webhook>> {
+        let entries = value.list_as("a list of tables", Some("write [[admin.webhooks]] before each of them"))?;
+        if entries.len() > WEBHOOKS_MAX {
+            let reason = format!("{} of them, at most {WEBHOOKS_MAX} are allowed", entries.len());
+            value.push(value.error("out-of-range", format!("`{}` is too long", value.path()), reason));
+        }
+        entries.iter().map(|entry| self.webhook(entry)).collect()
+    }
+
+    fn kind(&self) -> String {
+        "list of tables".into()
+    }
+
+    fn range(&self) -> String {
+        "`{ url, secret_file, kinds }` each".into()
+    }
+
+    fn show(&self, _: &Vec<Webhook>) -> String {
+        "[]".into()
+    }
+}
+
+impl Webhooks<'_> {
+    fn webhook(&self, entry: &Value<'_>) -> Option<Webhook> {
+        const HINT: &str = "write e.g. { url = \"https://hooks.example.com/meridian\", secret_file = \"hook.secret\" }";
+        let mut table = entry.table_as("a table", Some(HINT))?;
+        let url = table.require("url", HINT).and_then(|value| {
+            let url = value.parse_or_refuse("a URL", parse_url)?;
+            // The last slash may matter to the receiver.
+            Some(value.as_str().map_or(url, str::to_owned))
+        });
+        let secret_file = table.require("secret_file", HINT).and_then(|value| path(&value, self.0));
+        let kinds = match table.take("kinds") {
+            None => Some(Vec::new()),
+            Some(value) => value.list().and_then(|kinds| {
+                kinds.iter().map(|kind| kind.string().map(str::to_owned)).collect::<Option<Vec<String>>>()
+            }),
+        };
+        table.finish();
+        Some(Webhook { url: url?, kinds: kinds?, secret_file: secret_file? })
+    }
+}
+
+fn path(value: &Value<'_>, folder: &Path) -> Option<PathBuf> {
+    Text.read(value).map(|path| folder.join(path))
 }

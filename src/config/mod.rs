@@ -14,4 +14,6 @@ mod sections;
 mod tests;
 mod types;
 
-pub use types::{Admin, Cluster, Config, Dns, GeoIp, Guard, Log, LogFormat, LogLevel, Start, State, Target, Tcp};
+pub use types::{
+    Admin, Cluster, Config, Dns, GeoIp, Guard, Log, LogFormat, LogLevel, Start, State, Target, Tcp, TlsFiles, Webhook,
+};

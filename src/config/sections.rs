@@ -159,17 +159,32 @@ fn admin(mut admin: Table<'_>, folder: &Path) -> Admin {
         "listen",
         forms::ADMIN_ADDRESS,
         SocketAddr::from(([127, 0, 0, 1], 8053)),
-        "Where the dashboard, the API and the metrics are served, over HTTP. Off loopback everything but `/healthz` and \
-         `/readyz` needs the token.",
+        "Where the dashboard, the API and the metrics are served, over HTTP or with `tls` over HTTPS. Off loopback \
+         everything but the empty dashboard, `/healthz` and `/readyz` needs a token.",
     );
     let token_file = admin.key(
         "token_file",
         Text,
         "state/admin.token".into(),
-        "The file that holds the bearer token for changes, and for everything off loopback.",
+        "The file that holds the bearer tokens for changes, and for everything off loopback: a bare token, or lines \
+         `NAME SCOPE TOKEN` with the scope `read` or `operate`. An absent file is made, with one token in it.",
+    );
+    let tls = admin.key(
+        "tls",
+        forms::Tls(folder),
+        None,
+        "What HTTPS is spoken with: PEM files of the certificate (and those between it and its root) and of its private \
+         key. They are read again with every reload.",
+    );
+    let webhooks = admin.key(
+        "webhooks",
+        forms::Webhooks(folder),
+        Vec::new(),
+        "Who is told of events, by a POST of the event as JSON, signed with the secret in `secret_file`: see `docs/api.md`. \
+         Without `kinds` it is told of all.",
     );
     admin.finish();
-    Admin { listen, token_file: folder.join(token_file) }
+    Admin { listen, token_file: folder.join(token_file), tls, webhooks }
 }
 
 fn state(mut state: Table<'_>, folder: &Path) -> State {

@@ -144,8 +144,32 @@ pub struct GeoIp {
 pub struct Admin {
     /// Address of the HTTP listener. Port 0 takes any free port.
     pub listen: SocketAddr,
-    /// The file that holds the bearer token.
+    /// The file that holds the bearer tokens.
     pub token_file: PathBuf,
+    /// What TLS is spoken with; `None` = HTTP in clear.
+    pub tls: Option<TlsFiles>,
+    /// Who is told of events.
+    pub webhooks: Vec<Webhook>,
+}
+
+/// A certificate and its key, both PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The file of the certificate, and of those between it and its root.
+    pub certificate: PathBuf,
+    /// The file of its private key.
+    pub key: PathBuf,
+}
+
+/// A receiver of events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// `http://` or `https://`.
+    pub url: String,
+    /// The kinds of events it is told of; empty = all.
+    pub kinds: Vec<String>,
+    /// The file of the secret that events are signed with.
+    pub secret_file: PathBuf,
 }
 
 /// `[state]`

@@ -132,6 +132,10 @@ pub enum EventKind {
     ProbeInconclusive,
     CertificateWarning,
     ModelAdopted,
+    ChangeMade,
+    ChangeRefused,
+    AccessRefused,
+    Reloaded,
 }
 
 /// How much an event matters.
@@ -160,7 +164,7 @@ impl Severity {
 
 impl EventKind {
     /// Every kind, in the order of the manual.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 27] = [
         Self::CheckDown,
         Self::CheckUp,
         Self::EndpointDown,
@@ -184,6 +188,10 @@ impl EventKind {
         Self::ProbeInconclusive,
         Self::CertificateWarning,
         Self::ModelAdopted,
+        Self::ChangeMade,
+        Self::ChangeRefused,
+        Self::AccessRefused,
+        Self::Reloaded,
     ];
 
     /// The word used in the journal, the stream and metrics.
@@ -225,6 +233,10 @@ impl EventKind {
             Self::ProbeInconclusive => ("probe_inconclusive", "cannot be probed", Warning),
             Self::CertificateWarning => ("certificate_warning", "has a certificate to see to", Warning),
             Self::ModelAdopted => ("model_adopted", "region files are in force", Info),
+            Self::ChangeMade => ("change_made", "was changed by an operator", Info),
+            Self::ChangeRefused => ("change_refused", "was not changed, though an operator wanted it", Warning),
+            Self::AccessRefused => ("access_refused", "somebody without the right token wanted a change", Warning),
+            Self::Reloaded => ("reloaded", "files were read again", Info),
         }
     }
 }

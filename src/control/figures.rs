@@ -19,6 +19,7 @@ use crate::table::{STEADY, Standing};
 
 use super::course::Course;
 use super::hub::Control;
+use super::region::RegionState;
 use super::words::earlier;
 
 /// Everything at one moment, in numbers.
@@ -53,6 +54,8 @@ pub struct Figures {
 pub struct RegionFigures {
     /// Its key.
     pub key: Arc<str>,
+    /// How it stands.
+    pub state: RegionState,
     /// The part of its services for which it is eligible, 0 to 1; 1 for a region without any.
     pub up: f64,
 }
@@ -146,11 +149,8 @@ impl Control {
 
     fn region(&self, id: RegionId) -> Option<RegionFigures> {
         let region = self.model.regions.get(id.index())?;
-        let parts = self.wiring.parts(id);
-        let is_eligible = |course: &Course| course.eligible >> id.index() & 1 == 1;
-        let eligible = parts.iter().filter(|(id, _)| self.courses.get(id.index()).is_some_and(is_eligible)).count();
-        let up = if parts.is_empty() { 1.0 } else { eligible as f64 / parts.len() as f64 };
-        Some(RegionFigures { key: Arc::clone(&region.key), up })
+        let (state, up) = self.region_state(id)?;
+        Some(RegionFigures { key: Arc::clone(&region.key), state, up })
     }
 
     fn services(&self, most: usize) -> Vec<ServiceFigures> {
@@ -291,7 +291,8 @@ mod tests {
             services(&figures),
             [("mail", 1, false, "b", 1), ("plain", 1, false, "", 0), ("web", 1, false, "", 2)]
         );
-        assert_eq!(figures.regions.iter().map(|region| region.up).collect::<Vec<_>>(), [0.0, 1.0]);
+        let regions = figures.regions.iter().map(|region| (region.state, region.up));
+        assert_eq!(regions.collect::<Vec<_>>(), [(RegionState::Down, 0.0), (RegionState::Ok, 1.0)]);
         assert_eq!(
             endpoints(&figures),
             [

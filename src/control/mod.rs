@@ -39,6 +39,10 @@ mod adopt;
 
 mod saved;
 
+mod region;
+
+mod service;
+
 mod view;
 
 mod figures;
@@ -50,9 +54,8 @@ pub use command::{Command, Done, Order, Refusal};
 pub use event::{Changed, Effects, Event, EventKind, Severity};
 pub use figures::{EndpointFigures, Figures, RegionFigures, ServiceFigures, TargetFigures};
 pub use hub::{Control, Settings};
+pub use region::{CapacityView, LocationView, RegionState, RegionView};
 pub use saved::{Saved, SavedHeld, SavedRamp};
+pub use service::{ActiveView, EndpointView, RampView, ServiceView, TtlView};
 pub use targets::ProbeTarget;
-pub use view::{
-    ActiveView, EndpointView, GuardView, LastView, OverrideView, PhasesView, RampView, RegionView, ServiceView,
-    TargetView, View,
-};
+pub use view::{GuardView, LastView, OverrideView, PhasesView, TargetView, View};

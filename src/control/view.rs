@@ -4,19 +4,20 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::base::ids::{EndpointId, RegionId, ServiceId};
+use crate::base::hash::{mix, steering_hash};
+use crate::base::ids::{EndpointId, RegionId};
 use crate::base::limits::EVENT_NAMES_MAX;
 use crate::base::moment::Moment;
-use crate::health::{Action, Health, Observation, Phase};
-use crate::model::Failback;
-use crate::table::{STEADY, Word};
+use crate::health::{Action, Health, Observation, Override, Phase};
 
 use super::hub::Control;
+use super::region::RegionView;
+use super::service::ServiceView;
 use super::targets::Target;
 use super::words::Scope;
 
 /// Everything at one moment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct View {
     /// The moment.
     pub at: Moment,
@@ -30,93 +31,6 @@ pub struct View {
     pub overrides: Vec<OverrideView>,
     /// The guard.
     pub guard: GuardView,
-}
-
-/// A region as a whole.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RegionView {
-    /// Its key.
-    pub key: String,
-    /// Its name for people.
-    pub label: String,
-    /// If not, it is never answered.
-    pub enabled: bool,
-    /// Services that have endpoints in it.
-    pub services: usize,
-    /// Those for which it is eligible.
-    pub eligible: usize,
-    /// Endpoints in it.
-    pub endpoints: usize,
-    /// Those that are up.
-    pub up: usize,
-    /// The target of its own check.
-    pub check: Option<String>,
-}
-
-/// A service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ServiceView {
-    /// Its key.
-    pub key: String,
-    /// Some of its names.
-    pub names: Vec<String>,
-    /// How many names it has.
-    pub name_count: usize,
-    /// What its regions are usable for: `eligible`, `drained`, `some-up`, `all-down` or `gone`.
-    pub standing: &'static str,
-    /// Seconds to the next change that only the clock brings, if that is near.
-    pub change_s: Option<u32>,
-    /// Its active region; `None` if it is not active-passive.
-    pub active: Option<ActiveView>,
-    /// Regions being reintroduced.
-    pub ramps: Vec<RampView>,
-    /// By region: why it is usable or not.
-    pub regions: Vec<(String, &'static str)>,
-    /// Its endpoints.
-    pub endpoints: Vec<EndpointView>,
-}
-
-/// The active region of an active-passive service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ActiveView {
-    /// Its key.
-    pub region: String,
-    /// An operator switched to it.
-    pub switched: bool,
-    /// The best region that waits to become active, and when it will; `None`: when an operator says so.
-    pub failback: Option<(String, Option<Moment>)>,
-}
-
-/// A region being reintroduced.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RampView {
-    /// The region's key.
-    pub region: String,
-    /// The part of its weight that counts, percent.
-    pub percent: u32,
-    /// When all of it does.
-    pub until: Moment,
-}
-
-/// An endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct EndpointView {
-    /// `service/region/address`.
-    pub key: String,
-    /// Whether it counts as up by its checks and the guard.
-    pub up: bool,
-    /// What its checks say.
-    pub real: Health,
-    /// The guard holds it up.
-    pub guarded: bool,
-    /// The strongest word of operators that covers it.
-    pub forced: Option<Action>,
-    /// Why it is what it is.
-    pub why: String,
-    /// Seconds before which no check changes it; `None` if nothing is checked.
-    pub steady_s: Option<u32>,
-    /// The targets that must pass for it.
-    pub targets: Vec<String>,
 }
 
 /// A target and its machine.
@@ -224,87 +138,14 @@ impl Control {
     /// Everything: a pass over the whole model.
     #[must_use]
     pub fn view(&self, now: Moment) -> View {
-        let ids = |count: usize| (0..).take(count);
         View {
             at: now,
-            regions: ids(self.model.regions.len()).filter_map(|id| self.region_view(RegionId(id))).collect(),
+            regions: self.region_views(),
             services: self.model.services().filter_map(|(id, _)| self.service_view(id)).collect(),
             targets: self.target_views(),
             overrides: self.override_views(),
             guard: self.guard_view(),
         }
-    }
-
-    /// One region; a pass over its endpoints.
-    #[must_use]
-    pub fn region_view(&self, id: RegionId) -> Option<RegionView> {
-        let region = self.model.regions.get(id.index())?;
-        let parts = self.wiring.parts(id);
-        let eligible = |service: &ServiceId| {
-            self.courses.get(service.index()).is_some_and(|course| course.eligible >> id.index() & 1 == 1)
-        };
-        let up = |range: &std::ops::Range<u32>| {
-            let up = self.states.up.get(range.start as usize..range.end as usize).unwrap_or_default();
-            up.iter().filter(|up| **up).count()
-        };
-        let mut targets = self.targets.iter().filter(|(_, target)| target.regions.contains(&id));
-        Some(RegionView {
-            key: region.key.to_string(),
-            label: region.label.clone(),
-            enabled: region.enabled,
-            services: parts.len(),
-            eligible: parts.iter().filter(|(service, _)| eligible(service)).count(),
-            endpoints: parts.iter().map(|(_, range)| range.len()).sum(),
-            up: parts.iter().map(|(_, range)| up(range)).sum(),
-            check: targets.next().map(|(_, target)| target.key.to_string()),
-        })
-    }
-
-    /// One service.
-    #[must_use]
-    pub fn service_view(&self, id: ServiceId) -> Option<ServiceView> {
-        let service = self.model.services.get(id.index())?;
-        let course = self.courses.get(id.index())?;
-        let ramp = self.ramp_of(service).unwrap_or_default();
-        let ramps = course.ramps.iter().map(|&(region, begun)| RampView {
-            region: self.region_key(region),
-            percent: self.states.ramp.get(&(id, region)).map_or(100, |part| (u32::from(*part) * 100).div_ceil(256)),
-            until: begun.after(ramp.mul_f64(0.9)),
-        });
-        let why = service.regions.iter().zip(self.table.why(id));
-        Some(ServiceView {
-            key: service.key.to_string(),
-            names: service.names.iter().take(EVENT_NAMES_MAX).map(|name| name.name.to_string()).collect(),
-            name_count: service.names.len(),
-            standing: course.standing.as_str(),
-            change_s: self.states.change_s.get(id.index()).copied().filter(|seconds| *seconds != STEADY),
-            active: self.active_view(id),
-            ramps: ramps.collect(),
-            regions: why.map(|(part, why)| (self.region_key(part.region), why.as_str())).collect(),
-            endpoints: self.endpoints_of(id).filter_map(|id| self.endpoint_view(EndpointId(id))).collect(),
-        })
-    }
-
-    /// One endpoint.
-    #[must_use]
-    pub fn endpoint_view(&self, id: EndpointId) -> Option<EndpointView> {
-        let endpoint = self.model.endpoints.get(id.index())?;
-        let targets = self.wiring.needs(id).iter().filter_map(|&number| self.targets.get(number));
-        Some(EndpointView {
-            key: endpoint.key.to_string(),
-            up: self.states.up.get(id.index()).copied().unwrap_or(false),
-            real: self.real.get(id.index()).copied().unwrap_or_default(),
-            guarded: self.guarded.contains(&id),
-            forced: match self.states.word.get(id.index()).copied().unwrap_or(Word::Nothing) {
-                Word::Nothing => None,
-                Word::Up => Some(Action::Up),
-                Word::Drain => Some(Action::Drain),
-                Word::Down => Some(Action::Down),
-            },
-            why: self.why(id),
-            steady_s: self.states.steady_s.get(id.index()).copied().filter(|seconds| *seconds != STEADY),
-            targets: targets.map(|target| target.key.to_string()).collect(),
-        })
     }
 
     /// All targets, by number.
@@ -344,6 +185,24 @@ impl Control {
         shown.collect()
     }
 
+    /// A number that differs whenever operators have said something else: a word about a target, or a switch.
+    #[must_use]
+    pub fn words_tag(&self) -> u64 {
+        let word = |word: &Override| {
+            let Override { target, action, owner, reason, since, expires } = word;
+            let moments = [since.0, expires.map_or(u64::MAX, |at| at.0)].map(u64::to_be_bytes).concat();
+            let command = action.as_str();
+            steering_hash(&[target.as_bytes(), command.as_bytes(), owner.as_bytes(), reason.as_bytes(), &moments])
+        };
+        let switched = self.model.services().filter_map(|(id, service)| {
+            let is_pinned = self.courses.get(id.index()).is_some_and(|course| course.pinned);
+            let region = self.held(id).filter(|_| is_pinned)?;
+            Some(steering_hash(&[service.key.as_bytes(), self.region_key(region).as_bytes()]))
+        });
+        let all = self.overrides.iter().map(word).chain(switched);
+        all.fold(0, |tag, hash| mix(tag ^ hash))
+    }
+
     /// The guard.
     #[must_use]
     pub fn guard_view(&self) -> GuardView {
@@ -359,21 +218,6 @@ impl Control {
             held: self.guarded.len(),
             some: keys.take(EVENT_NAMES_MAX).map(|endpoint| endpoint.key.to_string()).collect(),
         }
-    }
-
-    fn active_view(&self, id: ServiceId) -> Option<ActiveView> {
-        let service = self.model.services.get(id.index())?;
-        let (failback, region) = (self.failback_of(service)?, self.held(id)?);
-        let course = self.courses.get(id.index())?;
-        let next = |(region, since): &(RegionId, Moment)| {
-            let due = match failback {
-                Failback::After(wait) => Some(since.after(wait)),
-                Failback::Automatic | Failback::Manual => None,
-            };
-            (self.region_key(*region), due)
-        };
-        let failback = course.better.first().map(next);
-        Some(ActiveView { region: self.region_key(region), switched: course.pinned, failback })
     }
 
     fn show_target(&self, number: u32, target: &Target) -> TargetView {

@@ -53,6 +53,11 @@ impl Locations {
         }
     }
 
+    /// Its country, an ISO 3166-1 code.
+    pub(super) fn country(&self, index: u32) -> Option<[u8; 2]> {
+        self.row(index).country
+    }
+
     /// The location as a place, completed by its country.
     pub(super) fn place(&self, index: u32) -> Place {
         self.stated(index).completed()

@@ -19,6 +19,7 @@
 //! | the order in which databases are asked | `order.rs` |
 //! | `networks.toml` | `networks.rs` |
 //! | all of these together | `places.rs` |
+//! | networks that stand for the clients of a country | `samples.rs` |
 //! | a place → tiers of regions | `rank.rs` |
 //! | layers of ranges → ranges of classes | `sweep.rs` |
 //! | the table that queries ask | `table.rs` |
@@ -45,6 +46,7 @@ mod places;
 mod prefix;
 mod rank;
 mod ranges;
+mod samples;
 mod record;
 mod sweep;
 mod table;
@@ -60,3 +62,4 @@ pub use order::order;
 pub use place::{Coordinates, Place};
 pub use places::{Located, Places};
 pub use rank::{Class, Matched};
+pub use samples::Sample;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::base::limits::{JOURNAL_FILE_LEN_MAX, JOURNAL_RECENT_MAX};
+use crate::base::moment::Moment;
 
 /// An event with its number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +19,44 @@ pub struct Entry {
     /// What happened.
     #[serde(flatten)]
     pub event: Value,
+}
+
+/// Which events are asked for; what is `None` does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Those after this number.
+    pub since: Option<u64>,
+    /// Those about this region, or about something in it.
+    pub region: Option<String>,
+    /// Those of this kind.
+    pub kind: Option<String>,
+    /// Those from this moment on.
+    pub from: Option<Moment>,
+    /// Those up to this moment.
+    pub to: Option<Moment>,
+}
+
+impl Wanted {
+    fn takes(&self, entry: &Entry) -> bool {
+        let text = |key: &str| entry.event.get(key).and_then(Value::as_str);
+        let at = Moment(entry.event.get("at").and_then(Value::as_u64).unwrap_or(0));
+        let is_about = |region: &str| {
+            let parts = [text("endpoint"), text("target")].into_iter().flatten();
+            text("region") == Some(region)
+                || text("target") == Some(region)
+                || parts.filter(|part| !part.contains('@')).any(|part| part.split('/').nth(1) == Some(region))
+        };
+        self.since.is_none_or(|since| entry.seq > since)
+            && self.from.is_none_or(|from| at >= from)
+            && self.to.is_none_or(|to| at <= to)
+            && self.kind.as_deref().is_none_or(|kind| text("kind") == Some(kind))
+            && self.region.as_deref().is_none_or(is_about)
+    }
+
+    /// From the first on if that is known, else the last ones.
+    const fn has_start(&self) -> bool {
+        self.since.is_some() || self.from.is_some()
+    }
 }
 
 /// Why the journal cannot be kept.
@@ -149,6 +188,70 @@ impl Journal {
         self.recent.range(from..).take(limit)
     }
 
+    /// The number of the newest event; 0 before the first.
+    #[must_use]
+    pub const fn newest(&self) -> u64 {
+        self.next - 1
+    }
+
+    /// The events wanted among those that are remembered, the oldest first, at most `limit`: the first ones if a start
+    /// is given, else the last ones. `None`: some of them may stand on the disk alone, see [`Self::search`].
+    #[must_use]
+    pub fn find(&self, wanted: &Wanted, limit: usize) -> Option<Vec<Entry>> {
+        let oldest = self.recent.front().map_or(self.next, |entry| entry.seq);
+        let has_all = oldest == 1
+            || self.file.is_none()
+            || wanted.since.is_some_and(|since| since + 1 >= oldest)
+            || self.recent.front().zip(wanted.from).is_some_and(|(entry, from)| {
+                entry.event.get("at").and_then(Value::as_u64).is_some_and(|at| Moment(at) < from)
+            });
+        let start = self.recent.partition_point(|entry| wanted.since.is_some_and(|since| entry.seq <= since));
+        let found = self.recent.range(start..).filter(|entry| wanted.takes(entry));
+        if wanted.has_start() {
+            return has_all.then(|| found.take(limit).cloned().collect());
+        }
+        let mut last: Vec<Entry> = found.rev().take(limit).cloned().collect();
+        last.reverse();
+        (has_all || last.len() == limit).then_some(last)
+    }
+
+    /// The same from the files of a journal at `path`, those that are not remembered included.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn search(path: &Path, wanted: &Wanted, limit: usize) -> io::Result<Vec<Entry>> {
+        let mut found = VecDeque::new();
+        for path in [path.with_extension("1.jsonl"), path.to_owned()] {
+            let file = match File::open(path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            for line in BufReader::new(file).split(b'\n') {
+                let entry = serde_json::from_slice::<Entry>(&line?).ok().filter(|entry| wanted.takes(entry));
+                let Some(entry) = entry else { continue };
+                // The file may have become the old one meanwhile.
+                if found.back().is_some_and(|last: &Entry| last.seq >= entry.seq) {
+                    continue;
+                }
+                if found.len() >= limit {
+                    if wanted.has_start() {
+                        return Ok(found.into());
+                    }
+                    found.pop_front();
+                }
+                found.push_back(entry);
+            }
+        }
+        Ok(found.into())
+    }
+
+    /// The file that grows.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The last `count` events, the oldest first.
     pub fn last(&self, count: usize) -> impl Iterator<Item = &Entry> {
         self.recent.range(self.recent.len().saturating_sub(count)..)
@@ -186,6 +289,37 @@ mod tests {
         assert_eq!(journal.since(0, 1).count(), 1);
         assert_eq!(journal.last(1).next().unwrap().seq, 3);
         assert_eq!(journal.since(3, 10).count(), 0);
+    }
+
+    #[test]
+    fn events_are_found_in_memory_and_on_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(folder.path()).unwrap();
+        let count = JOURNAL_RECENT_MAX as u64 + 10;
+        for number in 1..=count {
+            let event = match number % 3 {
+                0 => serde_json::json!({"at": number * 10, "kind": "a", "region": "fra"}),
+                1 => serde_json::json!({"at": number * 10, "kind": "b", "endpoint": "web/fra/192.0.2.1"}),
+                _ => serde_json::json!({"at": number * 10, "kind": "b", "target": "web@fra/fra/x"}),
+            };
+            journal.add(&event).unwrap();
+        }
+        let wanted = Wanted::default();
+        let found = |wanted: &Wanted, limit| -> (Vec<u64>, bool) {
+            let found = journal.find(wanted, limit);
+            let on_disk = Journal::search(journal.path(), wanted, limit).unwrap();
+            let in_memory = found.is_some();
+            assert!(found.is_none_or(|found| found == on_disk), "{wanted:?}");
+            (on_disk.iter().map(|entry| entry.seq).collect(), in_memory)
+        };
+        assert_eq!(found(&wanted, 2), (vec![count - 1, count], true));
+        assert_eq!(found(&Wanted { since: Some(3), ..wanted.clone() }, 2), (vec![4, 5], false));
+        assert_eq!(found(&Wanted { since: Some(count - 2), ..wanted.clone() }, 9), (vec![count - 1, count], true));
+        assert_eq!(found(&Wanted { to: Some(Moment(30)), ..wanted.clone() }, 9), (vec![1, 2, 3], false));
+        let kind = Some("a".into());
+        assert_eq!(found(&Wanted { from: Some(Moment(31)), kind, ..wanted.clone() }, 2), (vec![6, 9], false));
+        let region = Some("fra".into());
+        assert_eq!(found(&Wanted { to: Some(Moment(60)), region, ..wanted }, 9), (vec![1, 3, 4, 6], false));
     }
 
     #[test]

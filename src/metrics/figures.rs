@@ -1,7 +1,7 @@
 //! The series of what is steered and checked.
 
 use crate::base::limits::CHECK_SERIES_MAX;
-use crate::control::{EndpointFigures, Figures};
+use crate::control::{EndpointFigures, Figures, RegionState};
 use crate::health::Action;
 use crate::table::Standing;
 
@@ -52,6 +52,13 @@ pub(super) fn render(figures: &Figures, text: &mut Text) {
     });
     text.metric(&REGION_UP, |series| {
         figures.regions.iter().for_each(|region| series.add(&[&region.key], region.up));
+    });
+    text.metric(&REGION_STATE, |series| {
+        for region in &figures.regions {
+            for state in RegionState::ALL {
+                series.add(&[&region.key, state.as_str()], u8::from(region.state == state));
+            }
+        }
     });
     text.metric(&SERVICES, |series| {
         for (standing, count) in Standing::ALL.iter().zip(figures.standings) {
@@ -145,7 +152,7 @@ mod tests {
         let endpoint =
             |key: &str, flip_s: Option<u32>| EndpointFigures { key: key.into(), is_up: true, flip_s, flaps: 3 };
         let figures = Figures {
-            regions: vec![RegionFigures { key: "fra".into(), up: 0.25 }],
+            regions: vec![RegionFigures { key: "fra".into(), state: RegionState::Degraded, up: 0.25 }],
             services: vec![service("mail", Some("fra")), service("web", None)],
             endpoints: vec![endpoint("web/fra/2001:db8::1", Some(4)), endpoint("mail/fra/mx1/2", None)],
             targets: vec![target([192, 0, 2, 1], Some(false)), target([192, 0, 2, 2], None)],
@@ -182,6 +189,12 @@ mod tests {
                 "meridian_endpoints{state=\"up\"} 2",
                 "meridian_endpoints{state=\"down\"} 0",
                 "meridian_region_up{region=\"fra\"} 0.25",
+                "meridian_region_state{region=\"fra\",state=\"ok\"} 0",
+                "meridian_region_state{region=\"fra\",state=\"degraded\"} 1",
+                "meridian_region_state{region=\"fra\",state=\"down\"} 0",
+                "meridian_region_state{region=\"fra\",state=\"drained\"} 0",
+                "meridian_region_state{region=\"fra\",state=\"forced-down\"} 0",
+                "meridian_region_state{region=\"fra\",state=\"disabled\"} 0",
                 "meridian_services{standing=\"eligible\"} 1",
                 "meridian_services{standing=\"drained\"} 0",
                 "meridian_services{standing=\"some-up\"} 0",

@@ -108,6 +108,8 @@ metrics! {
         "Endpoints by whether they count as up.";
     REGION_UP Gauge "meridian_region_up" ["region"]
         "The part of its services for which the region is eligible, 0 to 1; 1 without services.";
+    REGION_STATE Gauge "meridian_region_state" ["region", "state"]
+        "1 for the state in which the region is, 0 for the others.";
     SERVICES Gauge "meridian_services" ["standing"]
         "Services by what their regions are usable for.";
     SERVICE_ELIGIBLE Gauge "meridian_service_regions_eligible" ["service"]

@@ -1,13 +1,24 @@
-//! Asking a running server: one request over HTTP/1.1 to an admin listener.
+//! Asking a running server: one request over HTTP/1.1 to an admin listener, in clear or under TLS.
 
+use std::error::Error;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+
+use crate::admin::{TlsError, certificates};
 
 /// Longer than any answer takes, a reload of a million names among them.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -42,12 +53,21 @@ pub enum AskError {
     },
 }
 
-/// The body of what `GET path` answers.
+/// Where a server is asked.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The admin listener.
+    pub address: SocketAddr,
+    /// The file of its certificate, if it speaks TLS: that one is trusted, and no other.
+    pub certificate: Option<PathBuf>,
+}
+
+/// The body of what `GET path` answers, over HTTP in clear.
 ///
 /// # Errors
 /// [`AskError`]; also if the answer is no success.
 pub fn get(address: SocketAddr, path: &str) -> Result<Value, AskError> {
-    let answer = ask(address, Method::GET, path, None, None)?;
+    let answer = ask(&Place { address, certificate: None }, Method::GET, path, None, None)?;
     if answer.status.is_success() {
         Ok(answer.body)
     } else {
@@ -60,35 +80,30 @@ pub fn get(address: SocketAddr, path: &str) -> Result<Value, AskError> {
 /// # Errors
 /// [`AskError`]
 pub fn ask(
-    address: SocketAddr,
+    place: &Place,
     method: Method,
     path: &str,
     token: Option<&str>,
     body: Option<&Value>,
 ) -> Result<Answer, AskError> {
+    let address = place.address;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| AskError::Unreachable { address, reason: error.to_string() })?;
     runtime.block_on(async {
-        let asked = tokio::time::timeout(PATIENCE, exchange(address, method, path, token, body)).await;
+        let asked = tokio::time::timeout(PATIENCE, connect(place, request(address, method, path, token, body)?)).await;
         asked.unwrap_or_else(|_| Err(AskError::Broken { address, reason: "no answer within a minute".into() }))
     })
 }
 
-async fn exchange(
+fn request(
     address: SocketAddr,
     method: Method,
     path: &str,
     token: Option<&str>,
     body: Option<&Value>,
-) -> Result<Answer, AskError> {
-    let broken = |reason: String| AskError::Broken { address, reason };
-    let stream = tokio::net::TcpStream::connect(address)
-        .await
-        .map_err(|error| AskError::Unreachable { address, reason: error.to_string() })?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(error.to_string()))?;
+) -> Result<Request<Full<Bytes>>, AskError> {
     let mut request = Request::builder()
         .method(method)
         .uri(path)
@@ -101,7 +116,35 @@ async fn exchange(
         request = request.header(header::CONTENT_TYPE, "application/json");
     }
     let bytes = body.map(ToString::to_string).unwrap_or_default();
-    let request = request.body(Full::new(Bytes::from(bytes))).map_err(|error| broken(error.to_string()))?;
+    let request = request.body(Full::new(Bytes::from(bytes)));
+    request.map_err(|error| AskError::Broken { address, reason: error.to_string() })
+}
+
+async fn connect(place: &Place, request: Request<Full<Bytes>>) -> Result<Answer, AskError> {
+    let address = place.address;
+    let broken = |reason: String| AskError::Broken { address, reason };
+    let stream = tokio::net::TcpStream::connect(address)
+        .await
+        .map_err(|error| AskError::Unreachable { address, reason: error.to_string() })?;
+    let Some(certificate) = &place.certificate else { return exchange(address, stream, request).await };
+    let told = |error: &dyn Error| {
+        let reason = error.source().map_or(String::new(), |source| format!(": {source}"));
+        format!("{error}{reason}")
+    };
+    let pinned = Pinned::read(certificate).map_err(|error| broken(told(&error)))?;
+    let connector = TlsConnector::from(Arc::new(pinned.config().map_err(|error| broken(error.to_string()))?));
+    let name = ServerName::IpAddress(address.ip().into());
+    let stream = connector.connect(name, stream).await.map_err(|error| broken(error.to_string()))?;
+    exchange(address, stream, request).await
+}
+
+async fn exchange<S>(address: SocketAddr, stream: S, request: Request<Full<Bytes>>) -> Result<Answer, AskError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let broken = |reason: String| AskError::Broken { address, reason };
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(error.to_string()))?;
     let exchange = async {
         let response = sender.send_request(request).await.map_err(|error| broken(error.to_string()))?;
         let status = response.status();
@@ -115,6 +158,66 @@ async fn exchange(
     tokio::select! {
         answer = &mut exchange => answer,
         _ = &mut connection => exchange.await,
+    }
+}
+
+/// Trusts the certificate of one file, whatever names it is for and whoever signed it: whoever asks has the file.
+#[derive(Debug)]
+struct Pinned {
+    certificate: CertificateDer<'static>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Pinned {
+    fn read(path: &Path) -> Result<Self, TlsError> {
+        let certificate = certificates(path)?.into_iter().next();
+        let certificate = certificate.ok_or_else(|| TlsError::Empty { path: path.to_owned() })?;
+        Ok(Self { certificate, provider: Arc::new(ring::default_provider()) })
+    }
+
+    fn config(self) -> Result<ClientConfig, rustls::Error> {
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider));
+        let builder = builder.with_safe_default_protocol_versions()?;
+        Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(self)).with_no_client_auth())
+    }
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if *end_entity == self.certificate {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let reason = "the server has another certificate than the file that `admin.tls` names: has it been reloaded?";
+        Err(rustls::Error::General(reason.into()))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 

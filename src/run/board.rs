@@ -4,18 +4,24 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use tokio::sync::watch;
+
 use crate::admin::Readiness;
-use crate::metrics::{Gauges, ZoneGauges, ZoneState};
+use crate::metrics::{Gauges, ReloadResult, ZoneGauges, ZoneState};
 
 /// The state of the server, written by its threads.
 pub(super) struct Board {
     started: Instant,
     serving: AtomicBool,
     generation: AtomicU64,
+    /// The same, for those who wait for the next one.
+    generations: watch::Sender<u64>,
     published_at: Mutex<Instant>,
     retired: AtomicUsize,
     zones: Mutex<Arc<Vec<ZoneGauges>>>,
     model_stale: AtomicBool,
+    /// Loads by [`ReloadResult`].
+    reloads: [AtomicU64; ReloadResult::ALL.len()],
 }
 
 impl Default for Board {
@@ -33,10 +39,12 @@ impl Board {
             started: now,
             serving: AtomicBool::new(false),
             generation: AtomicU64::new(0),
+            generations: watch::Sender::new(0),
             published_at: Mutex::new(now),
             retired: AtomicUsize::new(0),
             zones: Mutex::default(),
             model_stale: AtomicBool::new(false),
+            reloads: std::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
 
@@ -49,6 +57,24 @@ impl Board {
     pub(super) fn published(&self, generation: u64) {
         *self.published_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.generation.store(generation, Ordering::Release);
+        self.generations.send_replace(generation);
+    }
+
+    /// Told of every generation that is published from here on, the newest alone.
+    #[must_use]
+    pub(super) fn generations(&self) -> watch::Receiver<u64> {
+        self.generations.subscribe()
+    }
+
+    /// Counts a load.
+    pub(super) fn reloaded(&self, result: ReloadResult) {
+        self.reloads[result.index()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Loads by [`ReloadResult`].
+    #[must_use]
+    pub(super) fn reloads(&self) -> [u64; ReloadResult::ALL.len()] {
+        std::array::from_fn(|at| self.reloads[at].load(Ordering::Relaxed))
     }
 
     /// The published generation; 0 before the first.

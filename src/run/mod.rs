@@ -9,6 +9,7 @@ mod board;
 pub mod demo;
 mod files;
 mod folder;
+mod historian;
 mod regions;
 mod loader;
 pub mod log;
@@ -23,6 +24,7 @@ mod reloads;
 mod server;
 mod settings;
 mod traffic;
+mod webhooks;
 mod sweep;
 
 pub use loader::{LoadSettings, Loaded, Loader};

@@ -11,14 +11,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
 
-use crate::admin::Look;
+use crate::admin::{Commanded, Condition, Look};
 use crate::base::hash::HashKey;
 use crate::base::ids::ServiceId;
 use crate::base::limits::{EVENTS_MAX, PUBLISH_INTERVAL_MS, RETIRED_POLL_MS, STATE_INTERVAL_MS};
 use crate::base::moment::Moment;
-use crate::control::{Changed, Command, Control, Done, Effects, Event as Happened, Refusal, Severity};
+use crate::control::{Changed, Command, Control, Effects, Event as Happened, Severity};
 use crate::health::{Observation, Phases, Verdict};
-use crate::metrics::Metrics;
 use crate::model::Model;
 use crate::policy::Atlases;
 use crate::probe::{self, ProbeResult, Prober, Target};
@@ -35,7 +34,7 @@ pub(super) enum Event {
     /// A probe has ended; `reply` is told when the next one is to start.
     Outcome { target: u64, outcome: probe::Outcome, reply: oneshot::Sender<Duration> },
     /// An operator has spoken.
-    Command { command: Box<Command>, reply: oneshot::Sender<Result<Done, Refusal>> },
+    Command { command: Box<Command>, condition: Condition, reply: oneshot::Sender<Commanded> },
     /// Somebody looks.
     Look(Look),
 }
@@ -65,7 +64,6 @@ pub(super) struct Parts {
     pub(super) control: Control,
     pub(super) prober: Prober,
     pub(super) recorder: Recorder,
-    pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
     /// Told once every target of the first model has had an outcome.
     pub(super) first_round: oneshot::Sender<()>,
@@ -99,7 +97,7 @@ pub(super) fn start(parts: Parts, incoming: Receiver<Event>) -> std::io::Result<
     let (janitor, retired) = sync_channel(EVENTS_MAX);
     thread::Builder::new().name("janitor".into()).spawn(move || free(&retired))?;
     let current = parts.published.load();
-    let Parts { published, key, board, control, prober, recorder, metrics, clock, first_round } = parts;
+    let Parts { published, key, board, control, prober, recorder, clock, first_round } = parts;
     let publisher = Publisher {
         published,
         key,
@@ -107,7 +105,6 @@ pub(super) fn start(parts: Parts, incoming: Receiver<Event>) -> std::io::Result<
         control,
         prober,
         recorder,
-        metrics,
         clock,
         first_round: Some(first_round),
         janitor,
@@ -127,7 +124,6 @@ struct Publisher {
     control: Control,
     prober: Prober,
     recorder: Recorder,
-    metrics: Arc<Metrics>,
     clock: Clock,
     first_round: Option<oneshot::Sender<()>>,
     janitor: SyncSender<Arc<Snapshot>>,
@@ -230,12 +226,8 @@ impl Publisher {
                 let _ = reply.send(cadence);
                 self.follow(effects);
             }
-            Event::Command { command, reply } => {
-                let result = self.control.command(now, *command);
-                let result = result.map(|(done, effects)| {
-                    self.follow(effects);
-                    done
-                });
+            Event::Command { command, condition, reply } => {
+                let result = self.command(now, *command, &condition);
                 // What was said is in force before it is answered.
                 if self.pending.is_something() {
                     self.publish();
@@ -252,6 +244,19 @@ impl Publisher {
         }
     }
 
+    fn command(&mut self, now: Moment, command: Command, condition: &Condition) -> Commanded {
+        if !condition.holds(&self.control) {
+            return Commanded::Overtaken;
+        }
+        match self.control.command(now, command) {
+            Ok((done, effects)) => {
+                self.follow(effects);
+                Commanded::Done { done, tag: self.control.words_tag() }
+            }
+            Err(refusal) => Commanded::Refused(refusal),
+        }
+    }
+
     fn follow(&mut self, effects: Effects) {
         match effects.changed {
             Changed::None => {}
@@ -260,7 +265,6 @@ impl Publisher {
         }
         for event in effects.events {
             log(&event);
-            self.metrics.count_event(&event);
             self.recorder.event(event);
         }
         if effects.retarget {

@@ -7,14 +7,17 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use crate::base::limits::RECORDS_MAX;
+use crate::base::limits::{HISTORY_SHOWN_MAX, RECORDS_MAX};
+use crate::base::moment::Moment;
 use crate::control::{Event, Saved};
-use crate::journal::{Entry, Journal, write_atomically};
+use crate::journal::{Entry, History, Journal, Sample, Wanted, write_atomically};
+use crate::metrics::Metrics;
 
 /// Something to be kept.
 enum Record {
     Event(Box<Event>),
     State(Box<Saved>),
+    Sample(Box<Sample>),
 }
 
 /// Hands things to the recorder.
@@ -22,14 +25,23 @@ enum Record {
 pub(super) struct Recorder {
     records: SyncSender<Record>,
     journal: Arc<Mutex<Journal>>,
+    folder: Arc<Path>,
+    metrics: Arc<Metrics>,
 }
+
+/// Told of every event once it has its number; must not wait.
+pub(super) type Listener = Box<dyn Fn(&Entry) + Send>;
 
 impl Recorder {
     /// Starts the thread; it ends when all handles are gone. A journal that cannot be opened is kept in memory, loudly.
     ///
     /// # Errors
     /// If the thread can't be started.
-    pub(super) fn start(folder: &Path) -> std::io::Result<(Self, thread::JoinHandle<()>)> {
+    pub(super) fn start(
+        folder: &Path,
+        listeners: Vec<Listener>,
+        metrics: Arc<Metrics>,
+    ) -> std::io::Result<(Self, thread::JoinHandle<()>)> {
         let journal = Journal::open(folder).unwrap_or_else(|error| {
             tracing::error!(
                 reason = std::error::Error::source(&error).map(ToString::to_string),
@@ -39,13 +51,27 @@ impl Recorder {
         });
         let journal = Arc::new(Mutex::new(journal));
         let (records, incoming) = sync_channel(RECORDS_MAX);
-        let (own, path) = (Arc::clone(&journal), state_path(folder));
-        let thread = thread::Builder::new().name("recorder".into()).spawn(move || record(&incoming, &own, &path))?;
-        Ok((Self { records, journal }, thread))
+        let mut desk = Desk {
+            journal: Arc::clone(&journal),
+            listeners,
+            history: History::open(folder)
+                .map_err(|error| tracing::error!(%error, "cannot open the history of regions: none is kept"))
+                .ok(),
+            state: state_path(folder),
+            complained: false,
+        };
+        let thread = thread::Builder::new().name("recorder".into()).spawn(move || desk.work(&incoming))?;
+        Ok((Self { records, journal, folder: folder.into(), metrics }, thread))
+    }
+
+    /// Keeps how regions stand.
+    pub(super) fn sample(&self, sample: Sample) {
+        self.hand_over(Record::Sample(Box::new(sample)));
     }
 
     /// Keeps an event.
     pub(super) fn event(&self, event: Event) {
+        self.metrics.count_event(&event);
         self.hand_over(Record::Event(Box::new(event)));
     }
 
@@ -63,13 +89,25 @@ impl Recorder {
         }
     }
 
-    /// Events after number `since`, or the last ones if there is none, the oldest first, at most `limit`.
-    pub(super) fn events(&self, since: Option<u64>, limit: usize) -> Vec<Entry> {
-        let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        match since {
-            Some(since) => journal.since(since, limit).cloned().collect(),
-            None => journal.last(limit).cloned().collect(),
-        }
+    /// The events wanted, the oldest first, at most `limit`: the first ones if a start is given, else the last ones.
+    pub(super) fn events(&self, wanted: &Wanted, limit: usize) -> Vec<Entry> {
+        let path = {
+            let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+            let wanted = &Wanted { since: wanted.since.map(|since| since.min(journal.newest())), ..wanted.clone() };
+            match journal.find(wanted, limit) {
+                Some(found) => return found,
+                None => journal.path().to_owned(),
+            }
+        };
+        Journal::search(&path, wanted, limit).unwrap_or_else(|error| {
+            tracing::error!(%error, "cannot read the journal");
+            Vec::new()
+        })
+    }
+
+    /// How regions stood from one moment to another, thinned.
+    pub(super) fn history(&self, from: Moment, to: Moment) -> std::io::Result<Vec<Sample>> {
+        History::read(&self.folder, from, to, HISTORY_SHOWN_MAX)
     }
 }
 
@@ -96,32 +134,62 @@ fn state_path(folder: &Path) -> PathBuf {
     folder.join("state.json")
 }
 
-fn record(incoming: &Receiver<Record>, journal: &Mutex<Journal>, path: &Path) {
-    let mut complained = false;
-    while let Ok(first) = incoming.recv() {
-        let mut newest = None;
-        for record in std::iter::once(first).chain(incoming.try_iter()) {
-            match record {
-                Record::Event(event) => {
-                    let added = journal.lock().unwrap_or_else(PoisonError::into_inner).add(&event);
-                    if let Err(error) = added {
-                        let reason = std::error::Error::source(&error).map(ToString::to_string);
-                        tracing::error!(reason, "{error}");
-                    }
+/// What the thread works with.
+struct Desk {
+    journal: Arc<Mutex<Journal>>,
+    listeners: Vec<Listener>,
+    history: Option<History>,
+    state: PathBuf,
+    /// That the state can't be saved has been said.
+    complained: bool,
+}
+
+impl Desk {
+    fn work(&mut self, incoming: &Receiver<Record>) {
+        while let Ok(first) = incoming.recv() {
+            let mut newest = None;
+            for record in std::iter::once(first).chain(incoming.try_iter()) {
+                match record {
+                    Record::Event(event) => self.event(&event),
+                    Record::Sample(sample) => self.sample(&sample),
+                    Record::State(saved) => newest = Some(saved),
                 }
-                Record::State(saved) => newest = Some(saved),
+            }
+            if let Some(saved) = newest {
+                self.save(&saved);
             }
         }
-        if let Some(saved) = newest {
-            let bytes = serde_json::to_vec(&saved).unwrap_or_default();
-            match write_atomically(path, &bytes) {
-                Ok(()) => complained = false,
-                Err(error) if !complained => {
-                    tracing::error!(%error, path = %path.display(), "the state can't be saved");
-                    complained = true;
-                }
-                Err(_) => {}
+    }
+
+    fn event(&self, event: &Event) {
+        let entry = {
+            let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = journal.add(event) {
+                let reason = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(reason, "{error}");
             }
+            journal.last(1).next().cloned()
+        };
+        if let Some(entry) = entry {
+            self.listeners.iter().for_each(|listener| listener(&entry));
+        }
+    }
+
+    fn sample(&mut self, sample: &Sample) {
+        if let Some(Err(error)) = self.history.as_mut().map(|history| history.add(sample)) {
+            tracing::error!(%error, "a sample of the history is lost");
+        }
+    }
+
+    fn save(&mut self, saved: &Saved) {
+        let bytes = serde_json::to_vec(saved).unwrap_or_default();
+        match write_atomically(&self.state, &bytes) {
+            Ok(()) => self.complained = false,
+            Err(error) if !self.complained => {
+                tracing::error!(%error, path = %self.state.display(), "the state can't be saved");
+                self.complained = true;
+            }
+            Err(_) => {}
         }
     }
 }

@@ -6,16 +6,18 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use crate::admin::ReloadOutcome;
+use crate::admin::{Doors, ReloadOutcome};
 use crate::base::diagnostic::{Diagnostic, Report, Severity};
 use crate::base::limits::FINDINGS_SHOWN_MAX;
 use crate::config::Config;
+use crate::control::{self, Event, EventKind};
 use crate::metrics::{Metrics, ReloadResult, ZoneState};
 use crate::run::board::Board;
 use crate::run::loader::{Loaded, Loader};
 use crate::run::log;
 use crate::run::notify::{Notice, notify};
-use crate::run::publisher::{BACKGROUND_NICENESS, Event, Linked};
+use crate::run::publisher::{self, BACKGROUND_NICENESS, Clock, Linked};
+use crate::run::recorder::Recorder;
 use crate::run::settings::{Settings, SettingsError, load_settings, needs_restart, options};
 use crate::serve::system::{be_nice, return_freed_memory};
 
@@ -23,6 +25,8 @@ use crate::serve::system::{be_nice, return_freed_memory};
 pub(super) struct ReloadRequest {
     /// Even if most zones go away by it.
     pub(super) force: bool,
+    /// Who wants it.
+    pub(super) owner: String,
     /// Told what it came to.
     pub(super) done: Option<oneshot::Sender<ReloadOutcome>>,
 }
@@ -36,11 +40,17 @@ pub(super) struct Reloads {
     /// What is loaded.
     pub(super) loader: Loader,
     /// Where loads go.
-    pub(super) events: Sender<Event>,
+    pub(super) events: Sender<publisher::Event>,
     /// Where they are counted.
     pub(super) metrics: Arc<Metrics>,
     /// Where the state of the zones is shown.
     pub(super) board: Arc<Board>,
+    /// The tokens and the certificate of the admin listener.
+    pub(super) doors: Arc<Doors>,
+    /// Told what became of it.
+    pub(super) recorder: Recorder,
+    /// What time it is for the journal.
+    pub(super) clock: Clock,
 }
 
 impl Reloads {
@@ -62,12 +72,36 @@ impl Reloads {
             notify(Notice::Reloading);
             let outcome = self.reload(waiting.iter().any(|request| request.force));
             notify(Notice::Ready);
+            self.doors.renew();
+            let mut owners: Vec<String> = waiting.iter().map(|request| request.owner.clone()).collect();
+            owners.sort();
+            owners.dedup();
+            self.tell(&outcome, owners.join(", "));
             for done in waiting.into_iter().filter_map(|request| request.done) {
                 // Whoever asked may have gone.
                 let _ = done.send(outcome.clone());
             }
             return_freed_memory();
         }
+    }
+
+    /// Puts a reload into the journal.
+    fn tell(&self, outcome: &ReloadOutcome, owner: String) {
+        let ReloadOutcome { result, added, changed, removed, errors, warnings, .. } = outcome;
+        let mut cause = format!("{result}: {added} zones added, {changed} changed, {removed} removed");
+        for (count, what) in [(errors, "errors"), (warnings, "warnings")] {
+            if *count > 0 {
+                cause.push_str(&format!(", {count} {what}"));
+            }
+        }
+        let mut event = Event::new(self.clock.now(), EventKind::Reloaded, cause);
+        event.owner = Some(owner);
+        event.severity = match *result {
+            "ok" => control::Severity::Info,
+            "partial" => control::Severity::Warning,
+            _ => control::Severity::Error,
+        };
+        self.recorder.event(event);
     }
 
     fn reload(&mut self, force: bool) -> ReloadOutcome {
@@ -105,7 +139,7 @@ impl Reloads {
             let (published, generation) = oneshot::channel();
             let linked = Linked { zones, model, atlases, options: options(&self.config), published };
             // Both fail only when the publisher has ended, and with it the server.
-            if self.events.send(Event::Reload(Box::new(linked))).is_ok() {
+            if self.events.send(publisher::Event::Reload(Box::new(linked))).is_ok() {
                 let _ = generation.blocking_recv();
             }
             self.board.set_loaded(self.loader.gauges(), self.loader.has_stale_model());
@@ -136,6 +170,7 @@ impl Reloads {
     fn outcome(&self, result: ReloadResult, report: &Report, start: Instant) -> ReloadOutcome {
         let duration = start.elapsed();
         self.metrics.count_reload(result, duration.as_secs_f64());
+        self.board.reloaded(result);
         let count = |state| self.loader.count(state);
         let (failed, stale) = (count(ZoneState::Failed), count(ZoneState::Stale));
         ReloadOutcome {

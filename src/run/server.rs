@@ -12,14 +12,18 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::admin::{self, Commanded, Look, Operations, Readiness, ReloadOutcome, Token, TokenError};
+use crate::admin::{
+    self, Commanded, Condition, Doors, Facts, Look, Operations, Readiness, ReloadOutcome, Stream, TlsError, TokenError,
+    Tokens,
+};
 use crate::answer::Lane;
 use crate::base::diagnostic::Report;
 use crate::base::hash::HashKey;
-use crate::base::limits::{RELOADS_MAX, STATE_SAVE_MS, STREAM_DRAIN_MS, UDP_RECEIVE_BUFFER};
+use crate::base::limits::{ADMIN_CONNECTIONS_MAX, RELOADS_MAX, STATE_SAVE_MS, STREAM_DRAIN_MS, UDP_RECEIVE_BUFFER};
+use crate::base::moment::Moment;
 use crate::config::Config;
 use crate::control::{self, Command, Control};
-use crate::journal::Entry;
+use crate::journal::{Entry, Sample, Wanted};
 use crate::metrics::{Metrics, Rates, ReloadResult};
 use crate::probe::Prober;
 use crate::run::board::Board;
@@ -30,7 +34,8 @@ use crate::run::recorder::{self, Recorder};
 use crate::run::reloads::{ReloadRequest, Reloads};
 use crate::run::settings::{Settings, options};
 use crate::run::sweep::Sweep;
-use crate::run::{log, probing, publisher, random};
+use crate::run::webhooks::{self, WebhookError};
+use crate::run::{historian, log, probing, publisher, random};
 use crate::serve::{
     BindError, Caps, ConnectionLimits, Listener, Stop, StreamOptions, StreamServer, UdpServer, bind, system,
 };
@@ -41,7 +46,7 @@ use crate::zone::ZoneSet;
 const STREAM_THREADS_MAX: usize = 2;
 
 /// Files that are open beside connections: listeners, logs, a zone file on each core, the admin listener's clients.
-const FILES_BESIDE_CONNECTIONS: u64 = 200;
+const FILES_BESIDE_CONNECTIONS: u64 = 200 + ADMIN_CONNECTIONS_MAX as u64;
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +83,12 @@ pub enum RunError {
         #[source]
         error: TokenError,
     },
+    /// The certificate of the admin listener, or its key, can't be used.
+    #[error("the admin listener can't speak TLS")]
+    Tls(#[from] TlsError),
+    /// The secret of a webhook can't be used.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     /// Threads, randomness, signals.
     #[error("cannot start")]
     System(#[from] io::Error),
@@ -102,21 +113,35 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let parts = Parts::bind(&config)?;
     let (requests, requested) = sync_channel(RELOADS_MAX);
     let (events, incoming) = channel();
-    let (recorder, recording) = Recorder::start(&config.state.folder)?;
+    let stream = Stream::default();
+    let told = stream.clone();
+    let admin_stop = Stop::default();
+    let hooks = webhooks::start(&config.admin.webhooks, &admin_stop)?;
+    let listeners: Vec<recorder::Listener> = vec![Box::new(move |entry| told.event(entry)), hooks];
+    let (recorder, recording) = Recorder::start(&config.state.folder, listeners, Arc::clone(&parts.sweep.metrics))?;
+    let clock = parts.sweep.clock;
     let operations = Arc::new(Running {
         sweep: Arc::clone(&parts.sweep),
         requests: requests.clone(),
         events: events.clone(),
         recorder: recorder.clone(),
+        clock,
     });
-    let admin_stop = Stop::default();
 
     let (first_round, round_done) = oneshot::channel();
     let (prober, probing) = probing::start(events.clone(), random::word()?)?;
     // Set once, here.
     let _ = parts.sweep.probes.set(prober.stats());
-    let publishing = publisher::start(parts.publisher(&config, prober, recorder, first_round), incoming)?;
-    tokio::spawn(admin::serve(parts.admin, parts.token, operations, admin_stop.clone()));
+    let publishing =
+        publisher::start(parts.publisher(&config, prober, recorder.clone(), clock, first_round), incoming)?;
+    let watched = parts.sweep.board.generations();
+    let sweep = &parts.sweep;
+    let kept =
+        historian::keep(events.clone(), watched.clone(), recorder.clone(), Arc::clone(sweep), admin_stop.clone());
+    tokio::spawn(kept);
+    tokio::spawn(historian::tell(stream.clone(), watched, clock));
+    tokio::spawn(historian::tell_traffic(stream.clone(), Arc::clone(sweep), admin_stop.clone()));
+    tokio::spawn(admin::serve(parts.admin, Arc::clone(&parts.doors), stream, operations, admin_stop.clone()));
     let start_wait = config.start.wait;
     let mut reloads = Reloads {
         settings,
@@ -125,6 +150,9 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
         events,
         metrics: Arc::clone(&parts.sweep.metrics),
         board: Arc::clone(&parts.sweep.board),
+        doors: Arc::clone(&parts.doors),
+        recorder,
+        clock,
     };
     let (loaded, first_load) = oneshot::channel();
     thread::Builder::new().name("loader".into()).spawn(move || {
@@ -227,7 +255,7 @@ struct Parts {
     key: HashKey,
     lanes: Lanes,
     admin: std::net::TcpListener,
-    token: Option<Token>,
+    doors: Arc<Doors>,
     published: Arc<Published>,
     sweep: Arc<Sweep>,
 }
@@ -241,7 +269,7 @@ impl Parts {
         for &address in &config.dns.listen {
             listeners.push(bind(address, udp_threads, tcp_threads)?);
         }
-        let (admin, token) = bind_admin(config)?;
+        let (admin, doors) = bind_admin(config)?;
         for listener in &listeners {
             announce(listener);
         }
@@ -274,7 +302,7 @@ impl Parts {
             connections: config.dns.tcp.connections.div_ceil(tcp_threads),
         };
         let lanes = Lanes { listeners, stream_options };
-        Ok(Self { key, lanes, admin, token, published: Arc::new(Published::new(first)), sweep })
+        Ok(Self { key, lanes, admin, doors: Arc::new(doors), published: Arc::new(Published::new(first)), sweep })
     }
 }
 
@@ -285,11 +313,12 @@ impl Parts {
         config: &Config,
         prober: Prober,
         recorder: Recorder,
+        clock: Clock,
         first_round: oneshot::Sender<()>,
     ) -> publisher::Parts {
         let mut control = Control::new(control::Settings::from(config));
         if let Some(saved) = recorder::saved_state(&config.state.folder) {
-            control.restore(self.sweep.clock.now(), &saved);
+            control.restore(clock.now(), &saved);
         }
         publisher::Parts {
             published: Arc::clone(&self.published),
@@ -298,25 +327,24 @@ impl Parts {
             control,
             prober,
             recorder,
-            metrics: Arc::clone(&self.sweep.metrics),
-            clock: self.sweep.clock,
+            clock,
             first_round,
         }
     }
 }
 
-fn bind_admin(config: &Config) -> Result<(std::net::TcpListener, Option<Token>), RunError> {
+fn bind_admin(config: &Config) -> Result<(std::net::TcpListener, Doors), RunError> {
     let wanted = config.admin.listen;
     let listener =
         std::net::TcpListener::bind(wanted).map_err(|error| RunError::AdminBind { address: wanted, error })?;
     let address = listener.local_addr()?;
     let path = &config.admin.token_file;
-    let token = match Token::read_or_make(path, random::bytes) {
-        Ok((token, made)) => {
+    let tokens = match Tokens::read_or_make(path, random::bytes) {
+        Ok((tokens, made)) => {
             if made {
                 tracing::info!(path = %path.display(), "made a token for the admin listener");
             }
-            Some(token)
+            Some(tokens)
         }
         Err(error) if address.ip().is_loopback() => {
             let reason = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
@@ -325,8 +353,13 @@ fn bind_admin(config: &Config) -> Result<(std::net::TcpListener, Option<Token>),
         }
         Err(error) => return Err(RunError::Token { address, error }),
     };
-    tracing::info!(transport = "http", %address, "listening");
-    Ok((listener, token))
+    let files = config.admin.tls.as_ref().map(|files| (files.certificate.clone(), files.key.clone()));
+    let doors = Doors::open(path.clone(), tokens, files)?;
+    if doors.tls().is_none() && !address.ip().is_loopback() {
+        tracing::warn!(%address, "tokens go over the network in clear: set `admin.tls`, or put a proxy with TLS before it");
+    }
+    tracing::info!(transport = "http", %address, tls = doors.tls().is_some(), "listening");
+    Ok((listener, doors))
 }
 
 fn announce(listener: &Listener) {
@@ -420,7 +453,7 @@ impl Signals {
                 _ = self.interrupt.recv() => return,
                 _ = self.hangup.recv() => {
                     // If the queue is full, a load that will see the same files is about to begin.
-                    let _ = requests.try_send(ReloadRequest { force: false, done: None });
+                    let _ = requests.try_send(ReloadRequest { force: false, owner: "SIGHUP".into(), done: None });
                 }
                 _ = every_second.tick() => sweep.sweep(),
             }
@@ -434,6 +467,7 @@ struct Running {
     requests: SyncSender<ReloadRequest>,
     events: Sender<Event>,
     recorder: Recorder,
+    clock: Clock,
 }
 
 impl Operations for Running {
@@ -445,13 +479,17 @@ impl Operations for Running {
         Box::pin(Arc::clone(&self.sweep).scrape(self.events.clone()))
     }
 
+    fn facts(&self) -> Facts {
+        self.sweep.facts()
+    }
+
     fn traffic(&self) -> Rates {
         self.sweep.rates()
     }
 
-    fn reload(&self, force: bool) -> Pin<Box<dyn Future<Output = Option<ReloadOutcome>> + Send>> {
+    fn reload(&self, force: bool, owner: String) -> Pin<Box<dyn Future<Output = Option<ReloadOutcome>> + Send>> {
         let (done, outcome) = oneshot::channel();
-        match self.requests.try_send(ReloadRequest { force, done: Some(done) }) {
+        match self.requests.try_send(ReloadRequest { force, owner, done: Some(done) }) {
             Ok(()) => Box::pin(async { outcome.await.ok() }),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Box::pin(async { None }),
         }
@@ -461,16 +499,30 @@ impl Operations for Running {
         self.events.send(Event::Look(look)).is_ok()
     }
 
-    fn command(&self, command: Command) -> Pin<Box<dyn Future<Output = Commanded> + Send>> {
+    fn command(&self, command: Command, condition: Condition) -> Pin<Box<dyn Future<Output = Commanded> + Send>> {
         let (reply, done) = oneshot::channel();
-        let sent = self.events.send(Event::Command { command: Box::new(command), reply });
+        let sent = self.events.send(Event::Command { command: Box::new(command), condition, reply });
         Box::pin(async move {
-            sent.ok()?;
-            done.await.ok()
+            match sent {
+                Ok(()) => done.await.unwrap_or(Commanded::Ended),
+                Err(_) => Commanded::Ended,
+            }
         })
     }
 
-    fn events(&self, since: Option<u64>, limit: usize) -> Vec<Entry> {
-        self.recorder.events(since, limit)
+    fn events(&self, wanted: &Wanted, limit: usize) -> Vec<Entry> {
+        self.recorder.events(wanted, limit)
+    }
+
+    fn note(&self, event: control::Event) {
+        self.recorder.event(event);
+    }
+
+    fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    fn history(&self, from: Moment, to: Moment) -> io::Result<Vec<Sample>> {
+        self.recorder.history(from, to)
     }
 }

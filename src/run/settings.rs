@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::diagnostic::{Diagnostic, Report};
+use crate::base::suggest::nearest;
 use crate::config::Config;
+use crate::control::EventKind;
 use crate::run::loader::LoadSettings;
 use crate::snapshot::Options;
 
@@ -69,7 +71,33 @@ impl Settings {
                 None
             }
         };
+        if let Some(config) = &config {
+            webhooks(config, &mut report);
+        }
+        let config = config.filter(|_| !report.has_errors());
         config.map(|config| (config, report.clone())).ok_or(SettingsError(report))
+    }
+}
+
+/// What only those know of webhooks who make events and send them.
+fn webhooks(config: &Config, report: &mut Report) {
+    for (index, hook) in config.admin.webhooks.iter().enumerate() {
+        let key = format!("admin.webhooks[{index}]");
+        if let Err(error) = hook.url.parse::<hyper::Uri>() {
+            report.push(Diagnostic::error("bad-value", format!("`{key}.url` is no URL: {error}")));
+        }
+        for kind in &hook.kinds {
+            let known = || EventKind::ALL.into_iter().map(EventKind::as_str);
+            if known().any(|word| word == kind) {
+                continue;
+            }
+            let hint = match nearest(kind, known()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known here: {}", known().collect::<Vec<_>>().join(", ")),
+            };
+            let message = format!("`{key}.kinds`: `{kind}` is no kind of event");
+            report.push(Diagnostic::error("unknown-kind", message).hint(hint));
+        }
     }
 }
 
@@ -125,6 +153,13 @@ mod tests {
         std::fs::write(&path, b"[dns]\nnsid = \"\xff\"\n").unwrap();
         let SettingsError(report) = Settings { path: path.clone(), named: true }.read().unwrap_err();
         assert!(report.render().contains("meridian.toml:2:9"), "{}", report.render());
+        let hook = "[[admin.webhooks]]\nurl = \"http://127.0.0.1:1/x\"\nsecret_file = \"s\"\nkinds = [\"region_lost\", \"region_bak\"]\n";
+        std::fs::write(&path, hook).unwrap();
+        let SettingsError(report) = Settings { path: path.clone(), named: true }.read().unwrap_err();
+        assert!(report.render().contains("did you mean `region_back`?"), "{}", report.render());
+        std::fs::write(&path, hook.replace("bak", "back")).unwrap();
+        let (config, _) = Settings { path: path.clone(), named: true }.read().unwrap();
+        assert_eq!(config.admin.webhooks[0].secret_file, folder.path().join("s"));
         std::fs::write(&path, "[dns]\nlsiten = []\n").unwrap();
         let SettingsError(report) = Settings { path, named: true }.read().unwrap_err();
         assert!(report.render().contains("listen"), "{}", report.render());

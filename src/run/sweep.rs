@@ -1,5 +1,6 @@
 //! Adding up what the threads have counted.
 
+use std::collections::BTreeMap;
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
@@ -9,9 +10,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use crate::admin::Facts;
 use crate::base::limits::{FIGURES_WAIT_MS, METRIC_SERIES_MAX};
 use crate::control::{Control, Figures};
-use crate::metrics::{Buckets, CheckFigures, DropReason, Gauges, Metrics, Rates, Traffic, TransportLabel};
+use crate::metrics::{
+    Buckets, CheckFigures, DropReason, Gauges, Metrics, Rates, Traffic, TransportLabel, ZoneGauges, ZoneState,
+};
 use crate::probe::{LATENCY_BUCKETS_S, LATENESS_BUCKETS_S, ProbeStats};
 use crate::run::board::Board;
 use crate::run::publisher::{Clock, Event};
@@ -69,12 +73,44 @@ impl Sweep {
         self.metrics.upkeep();
     }
 
+    /// Numbers about the server itself.
+    #[must_use]
+    pub(super) fn facts(&self) -> Facts {
+        let mut traffic = Traffic::default();
+        self.udp.iter().for_each(|(_, tally)| tally.add_to(&mut traffic));
+        self.tcp.iter().for_each(|tally| tally.add_to(&mut traffic));
+        let gauges = self.board.gauges();
+        let has_data = |zone: &&ZoneGauges| zone.state != ZoneState::Failed;
+        let late_us = self.probes.get().map_or(0, |probes| probes.late_max.load(Ordering::Relaxed));
+        Facts {
+            uptime_s: gauges.uptime_s,
+            generation: gauges.generation,
+            snapshot_age_s: gauges.age_s,
+            zones: gauges.zones.iter().filter(has_data).count(),
+            records: gauges.zones.iter().map(|zone| zone.records).sum(),
+            reloads: self.board.reloads(),
+            probe_lateness_s: Duration::from_micros(late_us).as_secs_f64(),
+            drops: traffic.dropped.iter().sum(),
+        }
+    }
+
     /// Adds up what the lanes have counted; `totals` by [`TransportLabel`].
     fn take_answered(&self, totals: [Traffic; TransportLabel::ALL.len()]) {
         let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         let tallies = self.udp.iter().map(|(_, tally)| tally).chain(&self.tcp);
         answered.take(&tallies.flat_map(|tally| tally.counts()).collect::<Vec<_>>());
         answered.note(Instant::now(), totals);
+    }
+
+    /// Steered answers so far, by the region's key.
+    pub(super) fn answers_by_region(&self) -> BTreeMap<String, u64> {
+        self.sweep();
+        let totals = self.answered.lock().unwrap_or_else(PoisonError::into_inner).totals();
+        let mut regions = BTreeMap::new();
+        for (row, counts) in totals.into_iter().filter(|(row, _)| !row.region.is_empty()) {
+            *regions.entry(row.region.to_string()).or_default() += counts.iter().sum::<u64>();
+        }
+        regions
     }
 
     /// What is answered at this time, a second.
@@ -125,6 +161,7 @@ impl Sweep {
         };
         self.metrics.render(&gauges)
     }
+
     /// How long batches of all UDP threads took.
     fn batches(&self) -> Buckets {
         let mut all = Buckets { bounds: &BATCH_BUCKETS_S, counts: vec![0; BATCH_BUCKETS_S.len() + 1], sum: 0.0 };

@@ -254,6 +254,12 @@ impl Steering {
         })
     }
 
+    /// Seconds that answers of a service may be kept as far as these regions are concerned.
+    pub(super) fn ttl_while(&self, service: ServiceId, watched: u128) -> Option<u32> {
+        let (placement, served) = (self.placement(service)?, self.served.get(service.index())?);
+        Some(self.ttl(&served.lifetime, placement.verdict.reason, watched))
+    }
+
     /// Seconds until what is answered could change: the least over the regions watched, within the service's bounds.
     #[inline]
     fn ttl(&self, lifetime: &Lifetime, reason: Reason, watched: u128) -> u32 {

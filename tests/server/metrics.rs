@@ -68,6 +68,7 @@ fn a_lost_data_centre_shows() {
     assert_eq!(server.metric(&format!("meridian_endpoint_up{endpoint}")), 1.0);
     assert!(server.metric(&format!("meridian_endpoint_flip_seconds{endpoint}")) <= 1.0);
     assert_eq!(server.metric("meridian_region_up{region=\"iad\"}"), 1.0);
+    assert_eq!(server.metric("meridian_region_state{region=\"iad\",state=\"ok\"}"), 1.0);
     assert_eq!(server.metric("meridian_service_active{service=\"mail\",region=\"iad\"}"), 1.0);
     let flaps = server.metric(&format!("meridian_endpoint_flaps_total{endpoint}"));
     world.centers[1].die();
@@ -75,6 +76,7 @@ fn a_lost_data_centre_shows() {
     assert_eq!(server.metric(&format!("meridian_endpoint_up{endpoint}")), 0.0);
     assert_eq!(server.metric(&format!("meridian_endpoint_flaps_total{endpoint}")), flaps + 1.0);
     assert_eq!(server.metric("meridian_region_up{region=\"iad\"}"), 0.0);
+    assert_eq!(server.metric("meridian_region_state{region=\"iad\",state=\"down\"}"), 1.0);
     assert_eq!(server.metric("meridian_service_regions_eligible{service=\"web\"}"), 2.0);
     assert_eq!(server.metric("meridian_service_all_down{service=\"web\"}"), 0.0);
     assert_eq!(server.metric("meridian_service_active{service=\"mail\",region=\"fra\"}"), 1.0);
@@ -88,6 +90,7 @@ fn a_lost_data_centre_shows() {
     assert!(server.metric("meridian_probe_lateness_seconds_count") >= 6.0);
     world.expect(&["drain", "sin", "--reason", "test"], 0, &[]);
     assert_eq!(server.metric("meridian_overrides{action=\"drain\"}"), 1.0);
+    assert_eq!(server.metric("meridian_region_state{region=\"sin\",state=\"drained\"}"), 1.0);
     // What an operator takes away is no failover.
     assert_eq!(server.metric("meridian_failovers_total{service=\"web\"}"), 1.0);
     assert_eq!(server.metric("meridian_guard_state"), 0.0);

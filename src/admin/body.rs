@@ -1,0 +1,59 @@
+//! A JSON body, bounded, or why there is none.
+
+use axum::body::{HttpBody, to_bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use http_body_util::LengthLimitError;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use crate::admin::problem::problem;
+use crate::base::limits::ADMIN_BODY_LEN_MAX;
+
+/// A body of the type wanted.
+///
+/// ```text
+/// what is wrong                        status
+/// Content-Type is not JSON             415: so no form of another site can send it
+/// longer than ADMIN_BODY_LEN_MAX       413
+/// not JSON                             400
+/// JSON of another shape                422
+/// ```
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/json") {
+            let detail = "the body is JSON: `Content-Type: application/json` belongs in the header";
+            return Err(problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        }
+        let body = request.into_body();
+        if body.size_hint().lower() > ADMIN_BODY_LEN_MAX as u64 {
+            return Err(too_large());
+        }
+        let bytes = to_bytes(body, ADMIN_BODY_LEN_MAX).await.map_err(|error| {
+            let source = std::error::Error::source(&error);
+            if source.is_some_and(|source| source.is::<LengthLimitError>()) {
+                too_large()
+            } else {
+                problem(StatusCode::BAD_REQUEST, "the body did not arrive whole")
+            }
+        })?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| {
+            let status = match error.classify() {
+                Category::Data => StatusCode::UNPROCESSABLE_ENTITY,
+                Category::Syntax | Category::Eof | Category::Io => StatusCode::BAD_REQUEST,
+            };
+            problem(status, error.to_string())
+        })
+    }
+}
+
+fn too_large() -> Response {
+    problem(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has at most {ADMIN_BODY_LEN_MAX} octets"))
+}
