@@ -5,11 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use hyper::Method;
 
 use crate::cli::client::reachable;
 use crate::cli::{Exit, complain};
-use crate::run::ask::ask;
+use crate::run::ask;
 use crate::run::demo::{DemoError, DemoOptions, demo, serve_center};
 
 #[derive(Debug, clap::Args)]
@@ -59,8 +58,7 @@ pub(super) fn run(arguments: DemoArguments) -> Exit {
 }
 
 fn alive(listen: SocketAddr) -> Exit {
-    let answer = ask(reachable(listen), Method::GET, "/healthz", None, None);
-    if answer.is_ok_and(|answer| answer.status.is_success()) { Exit::Ok } else { Exit::Unhealthy }
+    if ask::get(reachable(listen), "/healthz").is_ok() { Exit::Ok } else { Exit::Unhealthy }
 }
 
 fn ended(result: Result<(), DemoError>) -> Exit {
