@@ -85,8 +85,7 @@ pub(super) fn render(figures: &Figures, text: &mut Text) {
             series.add(&[override_text(*action)], count);
         }
     });
-    for (metric, moments) in
-        [(&OVERRIDE_OLDEST, figures.override_oldest), (&OVERRIDE_EXPIRY, figures.override_expiry)]
+    for (metric, moments) in [(&OVERRIDE_OLDEST, figures.override_oldest), (&OVERRIDE_EXPIRY, figures.override_expiry)]
     {
         text.metric(metric, |series| {
             for (action, moment) in Action::ALL.iter().zip(moments) {
