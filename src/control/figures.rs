@@ -312,7 +312,7 @@ mod tests {
         assert_eq!(figures.override_oldest, [None, Some(Moment(180_001)), None]);
         assert_eq!(figures.override_expiry, [None; 3], "nobody said until when");
         for (target, minutes) in [("web/a", 9), ("mail/a", 4)] {
-            let lasting = Some(Duration::from_mins(minutes));
+            let lasting = Some(Duration::from_secs(60 * minutes));
             let order = Order { target: target.into(), lasting, confirm: true, ..Order::default() };
             control.command(Moment(180_001 + minutes), Command::Override(Action::Drain, order)).unwrap();
         }
