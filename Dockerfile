@@ -31,7 +31,8 @@ COPY --from=build --chown=65532:65532 /image/state /var/lib/meridian
 COPY geoip /usr/share/meridian/geoip
 COPY LICENSE LICENSE-APACHE LICENSE-MIT /usr/share/doc/meridian/
 USER 65532:65532
-WORKDIR /var/lib/meridian
+# Commands look for meridian.toml here: `docker exec NAME meridian status`.
+WORKDIR /etc/meridian
 EXPOSE 53/udp 53/tcp 8053/tcp
 STOPSIGNAL SIGTERM
 # Ends with 4 while queries are not answered. That a data centre is down is no illness of the server.

@@ -150,10 +150,9 @@ class Topology:
         return subprocess.run([self.meridian, *command[1:]], timeout=60).returncode
 
     def run(self, name, *arguments):
-        """A command of an operator beside a name server, as `docker compose exec` would run it."""
-        return subprocess.run(
-            [self.meridian, *arguments, "--config", self.config(name)], capture_output=True, text=True, timeout=60
-        )
+        """A command of an operator beside a name server, in the image's folder, as `docker compose exec` would run it."""
+        folder = self.folder / name
+        return subprocess.run([self.meridian, *arguments], cwd=folder, capture_output=True, text=True, timeout=60)
 
     def config(self, name):
         """The configuration file of a name server."""
