@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use meridian::base::diagnostic::Report;
+use meridian::health::Observation;
 use meridian::model;
-use meridian::probe::{Judge, Outcome, Prober, Roots, Settings, Target};
+use meridian::probe::{Judge, Prober, Roots, Settings, Target};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -62,7 +63,7 @@ fn main() -> anyhow::Result<()> {
 struct Steady;
 
 impl Judge for Steady {
-    async fn judge(&self, _target: u64, _outcome: Outcome) -> Duration {
+    async fn judge(&self, _target: u64, _outcome: Observation) -> Duration {
         Duration::from_secs(1)
     }
 }

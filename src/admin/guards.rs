@@ -207,7 +207,8 @@ fn event(kind: EventKind, at: Moment, audit: Audit, refusal: Option<String>) -> 
 /// A text of a stranger, cut where it becomes a document.
 fn bounded(mut text: String) -> String {
     if text.len() > AUDIT_TEXT_LEN_MAX {
-        text.truncate(text.floor_char_boundary(AUDIT_TEXT_LEN_MAX));
+        let end = (0..=AUDIT_TEXT_LEN_MAX).rev().find(|&at| text.is_char_boundary(at));
+        text.truncate(end.unwrap_or(0));
         text.push('…');
     }
     text

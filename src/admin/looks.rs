@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tokio::sync::oneshot;
@@ -14,6 +14,7 @@ use crate::admin::orders::tag_header;
 use crate::admin::problem::{problem, unavailable};
 use crate::admin::query::{Parameters, bad_request};
 use crate::admin::routes::Admin;
+use crate::admin::shared::Shared;
 use crate::base::ids::ServiceId;
 use crate::base::limits::{EVENTS_SHOWN_MAX, HISTORY_STEP_S};
 use crate::base::moment::Moment;
@@ -39,15 +40,13 @@ pub(super) async fn looked<T: Send + 'static>(
 
 async fn shown<T: Serialize + Send + 'static>(
     admin: &Admin,
+    shared: &Shared,
     query: Option<&str>,
     look: impl FnOnce(&Control, &Arc<Snapshot>, Moment) -> T + Send + 'static,
 ) -> Response {
-    if let Err(reason) = Parameters::of(query, &[]) {
-        return bad_request(reason);
-    }
-    match looked(&admin.operations, look).await {
-        Ok(view) => Json(view).into_response(),
-        Err(refusal) => refusal,
+    match Parameters::of(query, &[]) {
+        Ok(_) => shared.show(|| looked(&admin.operations, look)).await,
+        Err(reason) => bad_request(reason),
     }
 }
 
@@ -69,12 +68,12 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>, RawQuery(query): Raw
         ids.zip(&mut view.services).for_each(|(id, service)| tell_ttl(id, service, &snapshot.steering));
         Status { version, ready, generation: snapshot.generation, view }
     };
-    shown(&admin, query.as_deref(), look).await
+    shown(&admin, &admin.views.status, query.as_deref(), look).await
 }
 
 pub(super) async fn regions(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
     let look = |control: &Control, _: &Arc<Snapshot>, _: Moment| control.region_views();
-    shown(&admin, query.as_deref(), look).await
+    shown(&admin, &admin.views.regions, query.as_deref(), look).await
 }
 
 /// `?service=KEY`: that one alone.
@@ -84,22 +83,28 @@ pub(super) async fn services(State(admin): State<Arc<Admin>>, RawQuery(query): R
         Ok(wanted) => wanted,
         Err(reason) => return bad_request(reason),
     };
-    let look = move |control: &Control, snapshot: &Arc<Snapshot>, _: Moment| {
-        let model = control.model();
-        let one = wanted.as_ref().map(|key| model.service_by_key(key).ok_or_else(|| key.clone())).transpose()?;
-        let ids = model.services().map(|(id, _)| id).filter(|id| one.is_none_or(|one| one == *id));
-        let view = |id: ServiceId| {
-            let mut service = control.service_view(id)?;
-            tell_ttl(id, &mut service, &snapshot.steering);
-            Some(service)
+    let Some(key) = wanted else {
+        let look = |control: &Control, snapshot: &Arc<Snapshot>, _: Moment| {
+            let ids = control.model().services().map(|(id, _)| id);
+            ids.filter_map(|id| service_view(id, control, &snapshot.steering)).collect::<Vec<ServiceView>>()
         };
-        Ok::<_, String>(ids.filter_map(view).collect::<Vec<ServiceView>>())
+        return admin.views.services.show(|| looked(&admin.operations, look)).await;
+    };
+    let named = key.clone();
+    let look = move |control: &Control, snapshot: &Arc<Snapshot>, _: Moment| {
+        service_view(control.model().service_by_key(&named)?, control, &snapshot.steering)
     };
     match looked(&admin.operations, look).await {
-        Ok(Ok(services)) => Json(services).into_response(),
-        Ok(Err(key)) => problem(axum::http::StatusCode::NOT_FOUND, format!("no such service: `{key}`")),
+        Ok(Some(service)) => Json([service]).into_response(),
+        Ok(None) => problem(StatusCode::NOT_FOUND, format!("no such service: `{key}`")),
         Err(refusal) => refusal,
     }
+}
+
+fn service_view(id: ServiceId, control: &Control, steering: &Steering) -> Option<ServiceView> {
+    let mut service = control.service_view(id)?;
+    tell_ttl(id, &mut service, steering);
+    Some(service)
 }
 
 /// What only the snapshot knows of a service.
@@ -114,7 +119,8 @@ fn tell_ttl(id: ServiceId, view: &mut ServiceView, steering: &Steering) {
 }
 
 pub(super) async fn checks(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
-    shown(&admin, query.as_deref(), |control, _, _| control.target_views()).await
+    let look = |control: &Control, _: &Arc<Snapshot>, _: Moment| control.target_views();
+    shown(&admin, &admin.views.checks, query.as_deref(), look).await
 }
 
 /// The tag in the header stands for what operators have said: a change may be made to depend on it.
@@ -257,16 +263,10 @@ pub(super) async fn history(State(admin): State<Arc<Admin>>, RawQuery(query): Ra
         }
         Err(reason) => return bad_request(reason),
     };
-    if from > to {
-        return bad_request("`from` is after `to`".into());
-    }
     let operations = Arc::clone(&admin.operations);
     match tokio::task::spawn_blocking(move || operations.history(from, to)).await {
         Ok(Ok(samples)) => Json(HistoryView { samples, step_s: HISTORY_STEP_S }).into_response(),
-        Ok(Err(error)) => {
-            let status = axum::http::StatusCode::INTERNAL_SERVER_ERROR;
-            problem(status, format!("the history can't be read: {error}"))
-        }
+        Ok(Err(error)) => problem(StatusCode::INTERNAL_SERVER_ERROR, format!("the history can't be read: {error}")),
         Err(_) => unavailable(),
     }
 }

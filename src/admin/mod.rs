@@ -13,7 +13,7 @@
 //! | problem documents; bodies and parameters read strictly | `problem.rs`, `body.rs`, `query.rs` |
 //! | who may do what, how often, and what the journal is told | `guards.rs`, `pace.rs` |
 //! | the table of routes | `routes.rs` |
-//! | what is shown | `looks.rs`, `explained.rs`, `world.rs` |
+//! | what is shown, once for all who ask at a time | `looks.rs`, `explained.rs`, `world.rs`, `shared.rs` |
 //! | what is changed, and what would be | `orders.rs`, `preview.rs` |
 //! | what happens, as it happens | `stream.rs` |
 //! | the dashboard's files, the OpenAPI document | `site.rs`, `openapi.rs` |
@@ -30,6 +30,7 @@ mod body;
 mod query;
 mod pace;
 mod guards;
+mod shared;
 mod routes;
 mod looks;
 mod explained;

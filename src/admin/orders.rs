@@ -88,20 +88,14 @@ struct Said {
 
 impl Said {
     /// Owner and reason are lines: they stand in logs and lists.
-    fn of(named: Option<String>, reason: Option<String>, who: &Who) -> Result<Self, Response> {
+    fn of(named: Option<String>, reason: Option<String>, who: &Who) -> Result<Self, String> {
         let reason = reason.unwrap_or_default();
         for (key, text) in [("owner", named.as_deref().unwrap_or_default()), ("reason", &reason)] {
             if text.chars().count() > WORDS_LEN_MAX {
-                return Err(problem(
-                    StatusCode::UNPROCESSABLE_ENTITY,
-                    format!("`{key}` has at most {WORDS_LEN_MAX} characters"),
-                ));
+                return Err(format!("`{key}` has at most {WORDS_LEN_MAX} characters"));
             }
             if text.chars().any(char::is_control) {
-                return Err(problem(
-                    StatusCode::UNPROCESSABLE_ENTITY,
-                    format!("`{key}` is a line, without control characters"),
-                ));
+                return Err(format!("`{key}` is a line, without control characters"));
             }
         }
         Ok(Self { owner: owner(named, who), reason })
@@ -121,7 +115,7 @@ pub(super) async fn say(
     let Word { target, action, for_s, reason, owner, confirm } = word;
     let said = match Said::of(owner, reason, &who) {
         Ok(said) => said,
-        Err(refusal) => return refusal,
+        Err(reason) => return problem(StatusCode::UNPROCESSABLE_ENTITY, reason),
     };
     let audit = Audit { target: Some(target.clone()), ..said.audit(format!("{} {target}", action.as_str())) };
     let lasting = match for_s.map(lasting).transpose() {
@@ -148,7 +142,7 @@ pub(super) async fn enable(
 ) -> Response {
     let said = match Said::of(owner, reason, &who) {
         Ok(said) => said,
-        Err(refusal) => return refusal,
+        Err(reason) => return problem(StatusCode::UNPROCESSABLE_ENTITY, reason),
     };
     let audit = Audit { target: Some(target.clone()), ..said.audit(format!("enable {target}")) };
     command(&admin, &headers, Command::Enable { target, owner: said.owner }, audit).await
@@ -162,7 +156,7 @@ pub(super) async fn switch(
 ) -> Response {
     let said = match Said::of(owner, reason, &who) {
         Ok(said) => said,
-        Err(refusal) => return refusal,
+        Err(reason) => return problem(StatusCode::UNPROCESSABLE_ENTITY, reason),
     };
     let (of, to) = (Some(service.clone()), Some(region.clone()));
     let audit = Audit { service: of, region: to, ..said.audit(format!("switch {service} to {region}")) };
@@ -177,7 +171,7 @@ pub(super) async fn failback(
 ) -> Response {
     let said = match Said::of(owner, reason, &who) {
         Ok(said) => said,
-        Err(refusal) => return refusal,
+        Err(reason) => return problem(StatusCode::UNPROCESSABLE_ENTITY, reason),
     };
     let audit = Audit { service: Some(service.clone()), ..said.audit(format!("failback {service}")) };
     command(&admin, &headers, Command::Failback { service, owner: said.owner }, audit).await
@@ -191,7 +185,7 @@ pub(super) async fn release(
 ) -> Response {
     let said = match Said::of(owner, reason, &who) {
         Ok(said) => said,
-        Err(refusal) => return refusal,
+        Err(reason) => return problem(StatusCode::UNPROCESSABLE_ENTITY, reason),
     };
     let audit = said.audit("guard release".into());
     command(&admin, &headers, Command::GuardRelease { owner: said.owner }, audit).await
@@ -211,7 +205,7 @@ pub(super) async fn reload(
     };
     let said = match Said::of(named, None, &who) {
         Ok(said) => said,
-        Err(refusal) => return refusal,
+        Err(reason) => return problem(StatusCode::UNPROCESSABLE_ENTITY, reason),
     };
     let audit = Audit { is_told: true, ..said.audit("reload".into()) };
     match admin.operations.reload(force, said.owner).await {
@@ -271,6 +265,7 @@ pub(super) fn tag_header(tag: u64) -> HeaderValue {
 /// The status of a refusal.
 pub(super) const fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal {
+        Refusal::NotReady => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::UnknownTarget { .. } | Refusal::UnknownService { .. } => StatusCode::NOT_FOUND,
         Refusal::NeedsEnd | Refusal::TooLong => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::TooMany
@@ -328,7 +323,9 @@ mod tests {
             (&[""], Condition::Unchanged(vec![])),
         ] {
             let mut headers = HeaderMap::new();
-            lines.iter().for_each(|line| drop(headers.append(header::IF_MATCH, line.parse().unwrap())));
+            for line in lines {
+                headers.append(header::IF_MATCH, line.parse().unwrap());
+            }
             assert_eq!(condition(&headers), expected, "{lines:?}");
         }
         assert_eq!(tag_header(255), "\"00000000000000ff\"");

@@ -19,6 +19,7 @@ use crate::admin::guards::{self, Peer, Refusals};
 use crate::admin::operations::{Operations, Readiness};
 use crate::admin::pace::Pace;
 use crate::admin::problem::{not_found, wrong_method};
+use crate::admin::shared::Shared;
 use crate::admin::stream::Stream;
 use crate::admin::world::Sampled;
 use crate::admin::{explained, looks, openapi, orders, preview, site, stream, world};
@@ -35,6 +36,16 @@ pub(super) struct Admin {
     pub(super) pace: Pace,
     pub(super) refusals: Refusals,
     pub(super) sampled: Sampled,
+    pub(super) views: Views,
+}
+
+/// What dashboards ask for all at once.
+#[derive(Debug, Default)]
+pub(super) struct Views {
+    pub(super) status: Shared,
+    pub(super) regions: Shared,
+    pub(super) services: Shared,
+    pub(super) checks: Shared,
 }
 
 /// Serves the admin listener until the end of service. Without tokens nothing can be changed, and a listener that
@@ -60,6 +71,7 @@ pub async fn serve(
         pace: Pace::new(Instant::now()),
         refusals: Refusals::default(),
         sampled: Sampled::default(),
+        views: Views::default(),
     };
     let service = router(Arc::new(admin)).into_make_service_with_connect_info::<Peer>();
     let ended = async move {

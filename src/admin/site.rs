@@ -84,6 +84,6 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::IF_NONE_MATCH, tag);
         assert_eq!(index(headers).await.status(), StatusCode::NOT_MODIFIED);
-        assert_eq!(asset(axum::extract::Path("../auth.rs".into()), HeaderMap::new()).await.status(), 404);
+        assert_eq!(asset(Path("../auth.rs".into()), HeaderMap::new()).await.status(), 404);
     }
 }

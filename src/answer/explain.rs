@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use hickory_proto::op::Message;
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::message::Section;
@@ -175,7 +176,7 @@ pub fn explain(snapshot: &Snapshot, question: &Question, assumed: Vec<String>) -
         assumed,
         rcode,
         answers,
-        scope: steps.iter().map(|step| step.scope).max().unwrap_or(0),
+        scope: message.as_ref().ok().and_then(scope).unwrap_or(0),
         steps,
     }
 }
@@ -199,6 +200,15 @@ pub fn without_regions(snapshot: &Snapshot, states: &States, down: &[RegionId]) 
     let changed: Vec<ServiceId> = model.services().filter(|(_, service)| touched(service)).map(|(id, _)| id).collect();
     let steering = snapshot.steering.repaired(&states, &changed, snapshot.generation);
     Snapshot { steering: steering.into(), ..snapshot.clone() }
+}
+
+/// The scope that an answer tells.
+fn scope(message: &Message) -> Option<u8> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that grows")]
+    match message.edns.as_ref()?.option(EdnsCode::Subnet)? {
+        EdnsOption::Subnet(subnet) => Some(subnet.scope_prefix()),
+        _ => None,
+    }
 }
 
 /// A response code by its mnemonic.

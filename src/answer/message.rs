@@ -47,7 +47,8 @@ pub struct Message<'m> {
 
 impl<'m> Message<'m> {
     /// Begins the answer to `packet`; `None` if `out` cannot hold even the question.
-    #[inline]
+    // It has one caller: always inlined, so that the message is made where it stays.
+    #[inline(always)]
     pub fn begin(
         snapshot: &'m Snapshot,
         query: &'m Query,
@@ -57,15 +58,6 @@ impl<'m> Message<'m> {
         targets: &'m mut Targets,
     ) -> Option<Self> {
         let options = &snapshot.options;
-        let opt = query.edns.as_ref().map(|edns| OptReply {
-            payload: options.udp_payload,
-            dnssec_ok: edns.dnssec_ok,
-            nsid: if edns.nsid { &options.nsid } else { &[] },
-            keepalive: (edns.keepalive && transport == Transport::Tcp)
-                .then(|| u16::try_from(options.keepalive.as_millis() / 100).unwrap_or(u16::MAX)),
-            subnet: edns.subnet.as_ref(),
-            ..OptReply::default()
-        });
         let limit = match (transport, &query.edns) {
             (Transport::Tcp, _) => MESSAGE_LEN_MAX,
             (Transport::Udp, None) => UDP_PAYLOAD_PLAIN,
@@ -78,14 +70,30 @@ impl<'m> Message<'m> {
         out.get_mut(HEADER_LEN..query.question_end)?.copy_from_slice(question);
         // Room for OPT is kept from the start. A long NSID beside a long name may be too much for 512 octets.
         let room = limit.checked_sub(query.question_end)?;
-        let opt = opt.map(|opt| if opt.len() > room { OptReply { nsid: &[], ..opt } } else { opt });
-        let reserved = opt.as_ref().map_or(0, OptReply::len);
-        if reserved > room {
-            return None;
+        let mut opt = None;
+        let mut reserved = 0;
+        if let Some(edns) = &query.edns {
+            let mut reply = OptReply {
+                payload: options.udp_payload,
+                dnssec_ok: edns.dnssec_ok,
+                nsid: if edns.nsid { &options.nsid } else { &[] },
+                keepalive: (edns.keepalive && transport == Transport::Tcp)
+                    .then(|| u16::try_from(options.keepalive.as_millis() / 100).unwrap_or(u16::MAX)),
+                subnet: edns.subnet.as_ref(),
+                ..OptReply::default()
+            };
+            reserved = reply.len();
+            if reserved > room {
+                reply.nsid = &[];
+                reserved = reply.len();
+            }
+            if reserved > room {
+                return None;
+            }
+            opt = Some(reply);
         }
-        let writer = Writer::new(out, query.question_end, limit - reserved, targets);
         Some(Self {
-            writer,
+            writer: Writer::new(out, query.question_end, limit - reserved, targets),
             head,
             question_end: query.question_end,
             qtype: query.qtype,
@@ -182,7 +190,7 @@ impl<'m> Message<'m> {
     }
 
     /// Does what writes records and returns how many, and counts them; if they do not fit, nothing of it stays.
-    #[inline]
+    #[inline(always)]
     fn whole(&mut self, section: Section, write: impl FnOnce(&mut Self) -> Result<u16, Full>) -> Result<(), Full> {
         let mark = self.writer.mark();
         match write(self) {

@@ -220,7 +220,7 @@ impl<'s, T: Trace> Resolver<'s, '_, '_, T> {
                 Ok(Step::Done)
             }
             Found::Node(node) => self.data(zone, node, name, owner, None),
-            Found::Wildcard(node, encloser) => self.data(zone, node, name, owner, Some(encloser)),
+            Found::Wildcard(node, encloser) => self.wildcard(zone, node, name, owner, encloser),
             Found::Cut(node, labels) => self.referral(zone, node, name, labels),
             Found::Dname(node, labels) => self.rename(zone, node, name, owner, labels),
             Found::Nothing(encloser) => {
@@ -228,6 +228,17 @@ impl<'s, T: Trace> Resolver<'s, '_, '_, T> {
                 Ok(Step::Done)
             }
         }
+    }
+
+    fn wildcard(
+        &mut self,
+        zone: &'s Zone,
+        node: Node<'s>,
+        name: &FoldedName,
+        owner: Owner<'_>,
+        encloser: usize,
+    ) -> Result<Step<'s>, Full> {
+        self.data(zone, node, name, owner, Some(encloser))
     }
 
     fn is_referral(&self, found: &Found<'_>) -> bool {
@@ -239,7 +250,7 @@ impl<'s, T: Trace> Resolver<'s, '_, '_, T> {
     }
 
     /// The name exists, or a wildcard stands for it (then `encloser` says below what).
-    #[inline]
+    #[inline(always)]
     fn data(
         &mut self,
         zone: &'s Zone,
@@ -310,7 +321,7 @@ impl<'s, T: Trace> Resolver<'s, '_, '_, T> {
     }
 
     /// Writes an RRset, or what its service decides for this client.
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, section: Section, owner: Owner<'_>, node: Node<'s>, set: Rrset<'s>) -> Result<Put<'s>, Full> {
         match set.service() {
             Some(service) => self.put_steered(section, owner, node, service, set.rtype),
@@ -462,14 +473,18 @@ impl<'s, T: Trace> Resolver<'s, '_, '_, T> {
     }
 
     /// Notes the names in an RRset whose addresses help (RFC 1034 §4.3.2 step 6, RFC 2782, RFC 9460 §4.1).
-    #[inline]
+    #[inline(always)]
     pub(super) fn want_addresses(&mut self, node: Node<'s>, rtype: RecordType, rdatas: impl Iterator<Item = &'s [u8]>) {
-        let prefix = match rtype {
-            RecordType::NS => 0,
-            RecordType::MX | RecordType::SVCB | RecordType::HTTPS => 2,
-            RecordType::SRV => 6,
-            _ => return,
-        };
+        match rtype {
+            RecordType::NS => self.want_named(node, rtype, rdatas, 0),
+            RecordType::MX | RecordType::SVCB | RecordType::HTTPS => self.want_named(node, rtype, rdatas, 2),
+            RecordType::SRV => self.want_named(node, rtype, rdatas, 6),
+            _ => {}
+        }
+    }
+
+    /// Notes the names that stand `prefix` octets behind the start of each record's data.
+    fn want_named(&mut self, node: Node<'s>, rtype: RecordType, rdatas: impl Iterator<Item = &'s [u8]>, prefix: usize) {
         for rdata in rdatas {
             let Some(rest) = rdata.get(prefix..) else { continue };
             let Some(name) = wire_len(rest).ok().and_then(|len| rest.get(..len)) else { continue };

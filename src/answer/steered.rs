@@ -40,7 +40,7 @@ impl<'s, T: Trace> Resolver<'s, '_, '_, T> {
             self.negative_ttl_max = decision.negative_ttl;
             return Ok(Put::Nothing);
         };
-        let scope = if ring.depends_on_client() { decision.scope.max(decision.hashed_scope) } else { decision.scope };
+        let scope = decision.scope_of(ring);
         self.message.widen_scope(scope);
         if let Some((address, _)) = asker.subnet {
             self.turns.counts.scoped(address.is_ipv6(), scope);
@@ -94,8 +94,8 @@ impl<'s, T: Trace> Resolver<'s, '_, '_, T> {
         for (hint, family) in hints.iter_mut().zip([RecordType::A, RecordType::AAAA]) {
             let by = Some(decision).into_iter().chain(&of_addresses).find(|by| by.ring(family).is_some());
             *hint = by.and_then(|by| Some((by.ring(family)?, by.hash)));
-            if let Some(by) = by {
-                self.message.widen_scope(by.scope);
+            if let Some((by, ring)) = by.and_then(|by| Some((by, by.ring(family)?))) {
+                self.message.widen_scope(by.scope_of(ring));
             }
         }
         let [v4, v6] = hints.map(|hint| hint.map(|(ring, hash)| (ring, self.turns.start(ring, hash))));

@@ -29,6 +29,10 @@ id!(
     EndpointId(u32)
 );
 id!(
+    /// A service in one of its regions.
+    PartId(u32)
+);
+id!(
     /// A health check of the model.
     CheckId(u32)
 );

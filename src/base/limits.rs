@@ -27,14 +27,15 @@ pub const ADDITIONAL_NAMES_MAX: usize = 32;
 pub const REGIONS_MAX: usize = 128;
 /// Atlases of one model: each is some megabytes, and more sets of regions than this are hardly meant one by one.
 pub const ATLASES_MAX: usize = 256;
-/// Splits kept for services that come back to a state: a few kilobytes each.
+/// Splits kept for services that come back to a state: eight kilobytes each.
 pub const SPLITS_KEPT_MAX: usize = 256;
 /// Endpoints of one service in one region: a ring that small integers can index, far more than one answer can use.
 pub const REGION_ENDPOINTS_MAX: usize = 4_096;
 /// Addresses in one steered answer: more would not fit 512 octets beside IPv6 for every name.
 pub const ANSWERS_MAX: usize = 8;
-/// Buckets a region split is evaluated into at publish; a share is right to about 0.1 %.
-pub const REGION_BUCKETS: usize = 1_024;
+/// Buckets a region split is evaluated into at publish: four times as many halve what is off by chance. A share is
+/// right to 0.4 %.
+pub const REGION_BUCKETS: usize = 4_096;
 
 /// Regions of one set up to which every order of them is told apart; 8! orders are far more than the earth has places
 /// for, but with more regions the orders of the far ones would cut the address space into crumbs.

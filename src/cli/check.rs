@@ -20,12 +20,18 @@ pub(super) fn run(arguments: CheckArguments) -> Exit {
 }
 
 fn check(arguments: CheckArguments, out: &mut impl Write) -> io::Result<Exit> {
-    let (config, mut report) = match Settings::new(arguments.config.config).read() {
+    const NOT_TAKEN: &str = "the configuration was not taken";
+    let (config, mut report) = match Settings::new(arguments.config.config).look() {
         Ok(read) => read,
-        Err(SettingsError(report)) => return conclude(&report, "the configuration was not taken", false, out),
+        Err(SettingsError(report)) => return conclude(&report, NOT_TAKEN, false, out),
     };
     let mut loader = Loader::new(hash_key()?);
     let loaded = loader.load(&load_settings(&config), true);
+    if report.has_errors() {
+        // What else is wrong is told as well; the folder may be missing because of a mistake in the configuration.
+        loaded.report.iter().filter(|finding| finding.code != "zones-folder").for_each(|it| report.push(it.clone()));
+        return conclude(&report, NOT_TAKEN, false, out);
+    }
     report.extend(loaded.report);
     if loaded.result == ReloadResult::Refused {
         return conclude(&report, "nothing would be served", false, out);

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
-use hyper::Method;
+use hyper::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::admin::Tokens;
@@ -47,6 +47,22 @@ impl Server {
     /// `POST path` with a JSON body.
     pub(super) fn post(&self, path: &str, body: &Value) -> Result<Answer, AskError> {
         self.ask(Method::POST, path, Some(body))
+    }
+
+    /// What to tell whoever asked and was refused: the server's words, or what is wrong with the token.
+    pub(super) fn refusal(&self, answer: &Answer) -> String {
+        if answer.status != StatusCode::UNAUTHORIZED {
+            return answer.reason();
+        }
+        let (address, file) = (self.address, self.token_file.display());
+        match std::fs::read(&self.token_file) {
+            Ok(_) => format!(
+                "the server at {address} does not take the token in {file}: it runs with another configuration, which --config names"
+            ),
+            Err(error) => format!(
+                "the server at {address} wants its token, and {file} cannot be read ({error}): name the server's own configuration with --config, as a user who may read that file"
+            ),
+        }
     }
 
     fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, AskError> {

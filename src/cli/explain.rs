@@ -93,7 +93,7 @@ fn ask(arguments: ExplainArguments) -> io::Result<Result<Explanation, Exit>> {
         Ok(answer) if answer.status.is_success() => {
             serde_json::from_value(answer.body).map_err(|error| complain_and(&error.to_string()))
         }
-        Ok(answer) => Err(complain_and(&answer.reason())),
+        Ok(answer) => Err(complain_and(&server.refusal(&answer))),
         Err(error) => Err(complain_and(&format!("{error}\nhint: --offline reads the files instead"))),
     })
 }

@@ -124,10 +124,11 @@ fn post(config: ConfigArgument, path: &str, body: &Value) -> Exit {
     match server.post(path, body) {
         Ok(answer) if answer.status.is_success() => {
             say(answer.body.get("done").and_then(Value::as_str).unwrap_or("done"));
+            more(&answer.body).iter().for_each(|line| say(line));
             Exit::Ok
         }
         Ok(answer) => {
-            complain(&answer.reason());
+            complain(&server.refusal(&answer));
             Exit::Failed
         }
         Err(error) => {
@@ -135,4 +136,14 @@ fn post(config: ConfigArgument, path: &str, body: &Value) -> Exit {
             Exit::Failed
         }
     }
+}
+
+/// What else an operator should know of what was done.
+fn more(body: &Value) -> Vec<String> {
+    let text = |key: &str| body.get(key).and_then(Value::as_str);
+    let until = text("until").map(|at| format!("  it ends by itself at {at}"));
+    let cached = text("cached_until").map(|at| format!("  answers given before have expired in every cache at {at}"));
+    let still = body.get("still").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let still = still.map(|word| format!("  what is covered by `{word}` stays so"));
+    until.into_iter().chain(cached).chain(still).collect()
 }

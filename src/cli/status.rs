@@ -32,7 +32,7 @@ pub(super) fn run(arguments: StatusArguments) -> Exit {
     let status = match server.get("/api/v1/status") {
         Ok(answer) if answer.status.is_success() => answer.body,
         Ok(answer) => {
-            complain(&answer.reason());
+            complain(&server.refusal(&answer));
             return Exit::Failed;
         }
         Err(error) => {
@@ -97,6 +97,9 @@ fn write_status(status: &Value, out: &mut String) -> std::fmt::Result {
         let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
         let (target, command, by) = (word(said, "target"), word(said, "command"), word(said, "owner"));
         writeln!(out, "  {target:<24} {command:<10} by {by}, {until}{reason}")?;
+        if let Some(at) = said["cached_until"].as_u64() {
+            writeln!(out, "  {:<24} answers given before it have expired in every cache at {}", "", Moment(at))?;
+        }
     }
     let guard = &status["guard"];
     if word(guard, "phase") != "quiet" {

@@ -38,6 +38,11 @@ fn every_key_is_taken_over() {
         [admin]
         listen = "[::]:80"
         token_file = "../token"
+        tls = { certificate = "a.crt", key = "/run/a.key" }
+        [[admin.webhooks]]
+        url = "https://hooks.example.com/x/"
+        kinds = ["region_lost"]
+        secret_file = "hook.secret"
         [state]
         folder = "s"
         max_age = "0s"
@@ -77,7 +82,16 @@ fn every_key_is_taken_over() {
             folder: "/etc/meridian/geo".into(),
             databases: vec!["/etc/meridian/geo/city.mmdb".into(), "/opt/country.mmdb".into()],
         },
-        admin: Admin { listen: address("[::]:80"), token_file: "/etc/meridian/../token".into() },
+        admin: Admin {
+            listen: address("[::]:80"),
+            token_file: "/etc/meridian/../token".into(),
+            tls: Some(TlsFiles { certificate: "/etc/meridian/a.crt".into(), key: "/run/a.key".into() }),
+            webhooks: vec![Webhook {
+                url: "https://hooks.example.com/x/".into(),
+                kinds: vec!["region_lost".into()],
+                secret_file: "/etc/meridian/hook.secret".into(),
+            }],
+        },
         state: State { folder: "/etc/meridian/s".into(), max_age: Duration::ZERO },
         start: Start { wait: Duration::from_secs(1), strict: true },
         guard: Guard {

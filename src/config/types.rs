@@ -37,13 +37,17 @@ impl Config {
     /// Reads `text`, the file that the operator knows as `path`. All findings go to `report`; `None` if one of them is
     /// an error.
     pub fn read(path: &str, text: &str, report: &mut Report) -> Option<Self> {
-        let folder = Path::new(path).parent().unwrap_or(Path::new(""));
         let mut findings = Report::new();
-        let source = Source::new(path, text);
-        let config = toml_text::read(&source, &mut findings, |root| sections::read(root, folder));
+        let config = Self::read_loosely(path, text, &mut findings);
         let sound = !findings.has_errors();
         report.extend(findings);
         sound.then_some(config)
+    }
+
+    /// The same for those who look for more mistakes: what is wrong has its default. Never to be served.
+    pub fn read_loosely(path: &str, text: &str, report: &mut Report) -> Self {
+        let folder = Path::new(path).parent().unwrap_or(Path::new(""));
+        toml_text::read(&Source::new(path, text), report, |root| sections::read(root, folder))
     }
 
     /// The configuration of an empty or absent file in `folder`.

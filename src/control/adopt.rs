@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::base::ids::{EndpointId, RegionId, ServiceId};
 use crate::base::moment::Moment;
 use crate::health::Health;
-use crate::model::{Model, Service};
+use crate::model::{Model, Service, ServiceRegion};
 use crate::table::{RegionTable, States};
 
 use super::course::{Course, ramp_part};
@@ -55,10 +55,12 @@ impl Control {
         for &id in &ids {
             self.apply_words(id);
         }
+        self.count_up();
         self.table = RegionTable::build(&self.model, &self.states, 0);
+        let model = Arc::clone(&self.model);
         for &id in &ids {
             self.carry_eligible(&old, id);
-            self.follow(id, &mut step);
+            self.follow(&model, id, &mut step);
         }
         if self.guard.is_holding()
             && self.guarded.is_empty()
@@ -138,7 +140,7 @@ impl Control {
         course.ramps.retain(|&(region, begun)| {
             let is_there = service.regions.iter().any(|part| part.region == region);
             match ramp.filter(|_| is_there).and_then(|ramp| ramp_part(begun, ramp, now)) {
-                Some(part) => self.states.ramp.insert((id, region), part).is_none(),
+                Some(part) => self.states.ramp.set(id, region, Some(part)).is_none(),
                 None => false,
             }
         });
@@ -159,8 +161,9 @@ impl Control {
                 newcomers.push(id);
             }
             let Some(before) = before.and_then(|before| old.model.services.get(before.index())) else { continue };
-            for index in self.endpoints_of(id) {
-                let was = old.endpoint(&model, before, EndpointId(index));
+            for endpoint in service.regions.iter().flat_map(ServiceRegion::endpoint_ids) {
+                let index = endpoint.0;
+                let was = old.endpoint(&model, before, endpoint);
                 let of = |states: &[bool]| was.and_then(|was| states.get(was.index()).copied()).unwrap_or(false);
                 let (up, last_up) = (of(&old.states.up), of(&old.states.last_up));
                 // One that is new waits for its first pass.
@@ -168,7 +171,7 @@ impl Control {
                 set(&mut self.states.last_up, index, last_up);
                 set(&mut self.flaps, index, was.and_then(|was| old.flaps.get(was.index()).copied()).unwrap_or(0));
                 if of(&old.states.guarded) {
-                    guarded.insert(EndpointId(index));
+                    guarded.insert(endpoint);
                 }
             }
         }
@@ -198,7 +201,7 @@ impl Control {
             };
             if was_there {
                 self.count_flap(id);
-                self.tell_endpoint(id, kind, step);
+                self.tell_endpoint(id, endpoint.region, kind, step);
             }
         }
         self.guard.count(up);
@@ -208,7 +211,7 @@ impl Control {
     fn carry_eligible(&mut self, old: &Old, id: ServiceId) {
         let model = Arc::clone(&self.model);
         let Some(service) = model.services.get(id.index()) else { return };
-        let now = self.eligible(id, service);
+        let now = self.table.eligible(id);
         let before = old.model.service_by_key(&service.key);
         let known =
             before.and_then(|before| Some((old.courses.get(before.index())?, old.model.services.get(before.index())?)));
@@ -227,6 +230,28 @@ impl Control {
         }
         if let Some(course) = self.courses.get_mut(id.index()) {
             course.eligible = eligible;
+        }
+    }
+
+    /// How many endpoints of each service are up, and what was up when it last had anything up.
+    fn count_up(&mut self) {
+        let model = Arc::clone(&self.model);
+        (self.ups, self.keeps_up) = (vec![0; model.services.len()], vec![false; model.services.len()]);
+        for (id, service) in model.services() {
+            let indices = || service.regions.iter().flat_map(ServiceRegion::endpoint_ids).map(EndpointId::index);
+            let is = |states: &[bool], index: usize| states.get(index).copied().unwrap_or(false);
+            let up = indices().filter(|&index| is(&self.states.up, index)).count();
+            // If nobody ever saw any of it up, all are as good.
+            let is_unknown = up == 0 && !indices().any(|index| is(&self.states.last_up, index));
+            if up > 0 || is_unknown {
+                for index in indices() {
+                    let value = is_unknown || is(&self.states.up, index);
+                    self.states.last_up.get_mut(index).into_iter().for_each(|last| *last = value);
+                }
+            }
+            if let (Some(count), Some(keeps)) = (self.ups.get_mut(id.index()), self.keeps_up.get_mut(id.index())) {
+                (*count, *keeps) = (u32::try_from(up).unwrap_or(u32::MAX), up > 0);
+            }
         }
     }
 

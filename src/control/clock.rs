@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use crate::base::ids::ServiceId;
+use crate::base::ids::{PartId, ServiceId};
 use crate::base::moment::Moment;
 use crate::health::Override;
-use crate::model::{Failback, Service};
+use crate::model::{Failback, Model, Service};
 
 use super::course::{Course, ramp_part};
 use super::event::{Effects, Event, EventKind};
 use super::hub::Control;
-use super::step::{Step, about};
+use super::step::{Step, about, sorted};
 use super::words::{Scope, Words};
 
 impl Control {
@@ -28,15 +28,18 @@ impl Control {
         }
         self.settle(&mut step);
         let mut due = Vec::new();
-        while let Some((_, service)) = self.agenda.first().copied().filter(|(at, _)| *at <= now) {
-            self.agenda.pop_first();
-            if let Some(course) = self.courses.get_mut(service.index()) {
-                course.planned = None;
+        while let Some((at, services)) = self.agenda.pop(now) {
+            for service in services {
+                let course = self.courses.get_mut(service.index());
+                if let Some(course) = course.filter(|course| course.planned == Some(at)) {
+                    course.planned = None;
+                    due.push(service);
+                }
             }
-            due.push(service);
         }
+        let model = Arc::clone(&self.model);
         for service in due {
-            self.go_on(service, &mut step);
+            self.go_on(&model, service, &mut step);
         }
         self.settle(&mut step);
         step.finish()
@@ -58,12 +61,12 @@ impl Control {
     /// Works out anew what operators say about these targets, and what follows.
     fn reword<'t>(&mut self, targets: impl IntoIterator<Item = &'t str>, step: &mut Step) {
         let reworded = self.change_words(targets);
-        self.announce(reworded, step);
+        self.announce(&reworded, step);
     }
 
-    /// Brings what operators say about these targets into the states: the services covered, and whether words about
-    /// each are others than before.
-    pub(super) fn change_words<'t>(&mut self, targets: impl IntoIterator<Item = &'t str>) -> Vec<(ServiceId, bool)> {
+    /// Brings what operators say about these targets into the states: the services covered, and for each
+    /// in which of its regions words are others than before.
+    pub(super) fn change_words<'t>(&mut self, targets: impl IntoIterator<Item = &'t str>) -> Vec<(ServiceId, u128)> {
         self.words = Words::new(&self.model, &self.overrides);
         let mut services: Vec<ServiceId> = targets.into_iter().flat_map(|target| self.covered(target)).collect();
         services.sort_unstable();
@@ -72,16 +75,22 @@ impl Control {
     }
 
     /// What follows from words that changed.
-    pub(super) fn announce(&mut self, reworded: Vec<(ServiceId, bool)>, step: &mut Step) {
-        for (id, differs) in reworded {
-            if differs {
+    pub(super) fn announce(&mut self, reworded: &[(ServiceId, u128)], step: &mut Step) {
+        step.stale.extend(self.reworded_parts(reworded));
+        let model = Arc::clone(&self.model);
+        for &(id, regions) in reworded {
+            if regions != 0 {
                 step.dirty.push(id);
-                step.changed.push(id);
             } else {
                 // Its end may be another.
-                self.plan(id, step);
+                self.plan(&model, id, step);
             }
         }
+    }
+
+    /// The parts in which words are others than before.
+    pub(super) fn reworded_parts(&self, reworded: &[(ServiceId, u128)]) -> Vec<PartId> {
+        sorted(reworded.iter().flat_map(|&(id, regions)| self.table.parts_in(id, regions)).collect())
     }
 
     /// The services that a target has a part of; empty if it is not in the model.
@@ -96,11 +105,11 @@ impl Control {
         }
     }
 
-    /// Brings the words about a service into the states; true if any is another.
-    pub(super) fn apply_words(&mut self, id: ServiceId) -> bool {
+    /// Brings the words about a service into the states: the regions in which any is another.
+    pub(super) fn apply_words(&mut self, id: ServiceId) -> u128 {
         let model = Arc::clone(&self.model);
         let (Some(service), Some(course)) = (model.services.get(id.index()), self.courses.get_mut(id.index())) else {
-            return false;
+            return 0;
         };
         let (differs, expires) = self.words.apply(id, service, &mut self.states.word);
         course.expires = expires;
@@ -108,8 +117,7 @@ impl Control {
     }
 
     /// A service whose time has come: failback, a step of a ramp, or only another second less.
-    fn go_on(&mut self, id: ServiceId, step: &mut Step) {
-        let model = Arc::clone(&self.model);
+    fn go_on(&mut self, model: &Model, id: ServiceId, step: &mut Step) {
         let Some(service) = model.services.get(id.index()) else { return };
         let Some(course) = self.courses.get_mut(id.index()) else { return };
         let mut course = std::mem::take(course);
@@ -122,7 +130,7 @@ impl Control {
         if let Some(place) = self.courses.get_mut(id.index()) {
             *place = course;
         }
-        self.plan(id, step);
+        self.plan(model, id, step);
     }
 
     /// Brings the ramps of a service to where they are now; those that are over end.
@@ -130,13 +138,13 @@ impl Control {
         let Some(ramp) = self.ramp_of(service).filter(|_| !course.ramps.is_empty()) else { return };
         course.ramps.retain(|&(region, begun)| match ramp_part(begun, ramp, step.now) {
             Some(part) => {
-                if self.states.ramp.insert((id, region), part) != Some(part) {
+                if self.states.ramp.set(id, region, Some(part)) != Some(part) {
                     step.changed.push(id);
                 }
                 true
             }
             None => {
-                self.states.ramp.remove(&(id, region));
+                self.states.ramp.set(id, region, None);
                 step.changed.push(id);
                 step.save = true;
                 step.tell_one_of(EventKind::RampEnded, Some(region), service.names.len(), |at| {

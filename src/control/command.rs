@@ -86,6 +86,9 @@ pub struct Done {
 /// Why nothing was done.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
+    /// There is no model to order about.
+    #[error("no region files are in force yet: they are being read, or the log says what is wrong with them")]
+    NotReady,
     /// The target is not in the model.
     #[error("`{target}` is no region, SERVICE/REGION or SERVICE/REGION/ADDRESS{}", hint(.near))]
     UnknownTarget {
@@ -104,7 +107,7 @@ pub enum Refusal {
     #[error("there are {OVERRIDES_MAX} overrides already")]
     TooMany,
     /// The last eligible region would go.
-    #[error("this takes away the last eligible region of {}; confirm it to do so all the same", list(.services, *.count))]
+    #[error("this takes away the last eligible region of {}; confirm it (--yes) to do so all the same", list(.services, *.count))]
     LastRegion {
         /// Some of the services.
         services: Vec<String>,
@@ -188,6 +191,9 @@ impl Control {
     /// # Errors
     /// Why nothing was done; nothing is changed then.
     pub fn command(&mut self, now: Moment, command: Command) -> Result<(Done, Effects), Refusal> {
+        if !self.has_begun {
+            return Err(Refusal::NotReady);
+        }
         let mut step = Step::new(now);
         let done = match command {
             Command::Override(action, order) => self.say(action, order, &mut step)?,
@@ -223,7 +229,7 @@ impl Control {
         let replaced = self.overrides.set(word.clone());
         let reworded = self.change_words([target.as_str()]);
         let covered: Vec<ServiceId> = reworded.iter().map(|(id, _)| *id).collect();
-        let lost = if confirm || action == Action::Up { Vec::new() } else { self.lost_last(&covered) };
+        let lost = if confirm || action == Action::Up { Vec::new() } else { self.lost_last(&reworded) };
         if !lost.is_empty() {
             // Back to what was before; nobody has seen the difference.
             match replaced {
@@ -231,11 +237,12 @@ impl Control {
                 None => drop(self.overrides.remove(&target, action)),
             }
             self.change_words([target.as_str()]);
-            self.table.repair(&self.states, covered);
+            let parts = self.reworded_parts(&reworded);
+            self.table.repair(&self.states, &parts);
             let services = lost.iter().take(EVENT_NAMES_MAX).map(|&id| self.service_key(id)).collect();
             return Err(Refusal::LastRegion { services, count: lost.len() });
         }
-        self.announce(reworded, step);
+        self.announce(&reworded, step);
         step.tell(word_event(step.now, EventKind::OverrideSet, &word));
         step.save = true;
         let mut done = self.done(step.now, format!("{} {target}", action.as_str()), &covered);
@@ -245,13 +252,14 @@ impl Control {
     }
 
     /// The services that have an eligible region and, by the words as they are now, will have none.
-    fn lost_last(&mut self, services: &[ServiceId]) -> Vec<ServiceId> {
-        self.table.repair(&self.states, services.iter().copied());
+    fn lost_last(&mut self, reworded: &[(ServiceId, u128)]) -> Vec<ServiceId> {
+        let parts = self.reworded_parts(reworded);
+        self.table.repair(&self.states, &parts);
         let had = |id: &ServiceId| {
             self.courses.get(id.index()).is_some_and(|course: &Course| course.standing == Standing::Eligible)
         };
         let has = |id: &ServiceId| self.table.standing.get(id.index()) == Some(&Standing::Eligible);
-        services.iter().copied().filter(|id| had(id) && !has(id)).collect()
+        reworded.iter().map(|(id, _)| *id).filter(|id| had(id) && !has(id)).collect()
     }
 
     fn enable(&mut self, target: &str, owner: &str, step: &mut Step) -> Result<Done, Refusal> {
@@ -268,7 +276,7 @@ impl Control {
         step.save = true;
         let reworded = self.change_words([target]);
         let covered: Vec<ServiceId> = reworded.iter().map(|(id, _)| *id).collect();
-        self.announce(reworded, step);
+        self.announce(&reworded, step);
         let mut done = self.done(step.now, format!("enabled {target}"), &covered);
         done.still = still;
         Ok(done)
@@ -293,12 +301,12 @@ impl Control {
         let from = self.held(id).unwrap_or(region);
         if from != region {
             let why = if owner.is_empty() { "switched".to_owned() } else { format!("switched by {owner}") };
-            self.tell_move(EventKind::ActiveMoved, service, from, region, why, step);
+            self.tell_move(EventKind::ActiveMoved, service, (from, region), || why, step);
         }
         self.hold(id, Some(region));
         step.changed.push(id);
         step.save = true;
-        self.plan(id, step);
+        self.plan(&model, id, step);
         Ok(self.done(step.now, format!("{region_key} is the active region of {key} and stays it"), &[id]))
     }
 
@@ -308,7 +316,7 @@ impl Control {
         let service = &model.services[id.index()];
         let nothing = || Refusal::NothingBetter { service: key.to_owned() };
         let mut course = self.courses.get(id.index()).cloned().ok_or_else(nothing)?;
-        let best = order_of(service).into_iter().find(|region| course.eligible >> region.index() & 1 == 1);
+        let best = order_of(service).iter().copied().find(|region| course.eligible >> region.index() & 1 == 1);
         let best = best.ok_or_else(nothing)?;
         let message = if self.held(id) == Some(best) {
             if !course.pinned {
@@ -325,7 +333,7 @@ impl Control {
         if let Some(place) = self.courses.get_mut(id.index()) {
             *place = course;
         }
-        self.plan(id, step);
+        self.plan(&model, id, step);
         Ok(self.done(step.now, message, &[id]))
     }
 

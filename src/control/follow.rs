@@ -1,9 +1,10 @@
 //! What follows for a service when its regions change: events, ramps, the active region, what was up last.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::base::ids::{RegionId, ServiceId};
-use crate::model::{Failback, Mode, Service};
+use crate::model::{Failback, Mode, Model, Service};
 use crate::table::{Standing, Why};
 
 use super::course::{Course, active, countdown, ramp_part};
@@ -13,29 +14,21 @@ use super::step::{Step, about};
 
 impl Control {
     /// A service whose regions were judged anew.
-    pub(super) fn follow(&mut self, id: ServiceId, step: &mut Step) {
-        let model = std::sync::Arc::clone(&self.model);
+    pub(super) fn follow(&mut self, model: &Model, id: ServiceId, step: &mut Step) {
         let Some(service) = model.services.get(id.index()) else { return };
         let Some(course) = self.courses.get_mut(id.index()) else { return };
         let mut course = std::mem::take(course);
-        let (eligible, standing) = (self.eligible(id, service), self.standing(id));
+        let (eligible, standing) = (self.table.eligible(id), self.standing(id));
         let before = std::mem::replace(&mut course.eligible, eligible);
         self.tell_regions(id, service, before, eligible, step);
         course.failovers += self.lost_to_failures(id, service, before & !eligible);
         self.tell_standing(service, std::mem::replace(&mut course.standing, standing), standing, step);
         self.ramp_up(id, service, &mut course, before, step);
         self.move_active(id, service, &mut course, step);
-        self.remember_up(id);
         if let Some(place) = self.courses.get_mut(id.index()) {
             *place = course;
         }
-        self.plan(id, step);
-    }
-
-    /// The regions of a service that are eligible.
-    pub(super) fn eligible(&self, id: ServiceId, service: &Service) -> u128 {
-        let parts = service.regions.iter().zip(self.table.why(id)).filter(|(_, why)| *why == Why::Eligible);
-        parts.fold(0, |mask, (part, _)| mask | 1 << part.region.index())
+        self.plan(model, id, step);
     }
 
     fn standing(&self, id: ServiceId) -> Standing {
@@ -43,20 +36,13 @@ impl Control {
     }
 
     fn tell_regions(&self, id: ServiceId, service: &Service, before: u128, now: u128, step: &mut Step) {
-        if before == now {
-            return;
-        }
-        for (part, why) in service.regions.iter().zip(self.table.why(id)) {
-            let bit = 1 << part.region.index();
-            let kind = match (before & bit != 0, now & bit != 0) {
-                (true, false) => EventKind::RegionLost,
-                (false, true) => EventKind::RegionBack,
-                (true, true) | (false, false) => continue,
-            };
-            step.tell_one_of(kind, Some(part.region), service.names.len(), |at| {
-                let cause = if kind == EventKind::RegionLost { why.as_str() } else { "" };
+        for region in regions_in(before ^ now) {
+            let is_lost = before >> region.index() & 1 == 1;
+            let kind = if is_lost { EventKind::RegionLost } else { EventKind::RegionBack };
+            step.tell_one_of(kind, Some(region), service.names.len(), |at| {
+                let cause = if is_lost { self.why_of(id, service, region) } else { String::new() };
                 let mut event = about(at, kind, cause, service);
-                event.region = Some(self.region_key(part.region));
+                event.region = Some(self.region_key(region));
                 event
             });
         }
@@ -98,7 +84,7 @@ impl Control {
     fn ramp_up(&mut self, id: ServiceId, service: &Service, course: &mut Course, before: u128, step: &mut Step) {
         let Some(ramp) = self.ramp_of(service) else {
             for (region, _) in std::mem::take(&mut course.ramps) {
-                self.states.ramp.remove(&(id, region));
+                self.states.ramp.set(id, region, None);
             }
             return;
         };
@@ -107,7 +93,7 @@ impl Control {
         course.ramps.retain(|(region, _)| {
             let stays = now >> region.index() & 1 == 1;
             if !stays {
-                self.states.ramp.remove(&(id, *region));
+                self.states.ramp.set(id, *region, None);
                 step.save = true;
             }
             stays
@@ -115,14 +101,14 @@ impl Control {
         if others == 0 {
             return;
         }
-        for part in service.regions.iter().filter(|part| back >> part.region.index() & 1 == 1) {
+        for region in regions_in(back) {
             let Some(part_of_weight) = ramp_part(step.now, ramp, step.now) else { continue };
-            course.ramps.push((part.region, step.now));
-            self.states.ramp.insert((id, part.region), part_of_weight);
+            course.ramps.push((region, step.now));
+            self.states.ramp.set(id, region, Some(part_of_weight));
             step.save = true;
-            step.tell_one_of(EventKind::RampBegun, Some(part.region), service.names.len(), |at| {
+            step.tell_one_of(EventKind::RampBegun, Some(region), service.names.len(), |at| {
                 let mut event = about(at, EventKind::RampBegun, "", service);
-                event.region = Some(self.region_key(part.region));
+                event.region = Some(self.region_key(region));
                 event.until = Some(at.after(ramp));
                 event
             });
@@ -144,8 +130,13 @@ impl Control {
         let Some(region) = active(&order, usable, held) else { return };
         if held != Some(region) {
             if let Some(from) = held {
-                let why = self.why_of(id, service, from);
-                self.tell_move(EventKind::ActiveMoved, service, from, region, why, step);
+                self.tell_move(
+                    EventKind::ActiveMoved,
+                    service,
+                    (from, region),
+                    || self.why_of(id, service, from),
+                    step,
+                );
             }
             course.pinned = false;
             course.better.clear();
@@ -205,10 +196,11 @@ impl Control {
         step: &mut Step,
     ) {
         let from = self.held(id).unwrap_or(region);
-        self.tell_move(EventKind::FailedBack, service, from, region, why.to_owned(), step);
+        self.tell_move(EventKind::FailedBack, service, (from, region), || why.to_owned(), step);
         self.hold(id, Some(region));
         course.pinned = false;
-        let ahead = order_of(service).into_iter().take_while(|other| *other != region).collect::<Vec<_>>();
+        let order = order_of(service);
+        let ahead = order.iter().position(|other| *other == region).and_then(|at| order.get(..at)).unwrap_or_default();
         course.better.retain(|(waiting, _)| ahead.contains(waiting));
         step.changed.push(id);
         step.save = true;
@@ -218,13 +210,12 @@ impl Control {
         &self,
         kind: EventKind,
         service: &Service,
-        from: RegionId,
-        to: RegionId,
-        why: String,
+        (from, to): (RegionId, RegionId),
+        why: impl FnOnce() -> String,
         step: &mut Step,
     ) {
         step.tell_one_of(kind, Some(to), service.names.len(), |at| {
-            let from = self.region_key(from);
+            let (from, why) = (self.region_key(from), why());
             let cause = if why.is_empty() { format!("from {from}") } else { format!("from {from}: {why}") };
             let mut event = about(at, kind, cause, service);
             event.region = Some(self.region_key(to));
@@ -232,24 +223,8 @@ impl Control {
         });
     }
 
-    /// What was up when the service last had anything up.
-    fn remember_up(&mut self, id: ServiceId) {
-        let range = self.endpoints_of(id);
-        let range = range.start as usize..range.end as usize;
-        let (Some(up), Some(last)) = (self.states.up.get(range.clone()), self.states.last_up.get_mut(range)) else {
-            return;
-        };
-        if up.contains(&true) {
-            last.copy_from_slice(up);
-        } else if !last.contains(&true) {
-            // Nobody ever saw any of it up: all are as good.
-            last.fill(true);
-        }
-    }
-
     /// Brings ramps up to date, puts on the agenda when the service changes by the clock alone, and publishes how soon that is.
-    pub(super) fn plan(&mut self, id: ServiceId, step: &mut Step) {
-        let model = std::sync::Arc::clone(&self.model);
+    pub(super) fn plan(&mut self, model: &Model, id: ServiceId, step: &mut Step) {
         let Some(service) = model.services.get(id.index()) else { return };
         let wait = match self.failback_of(service) {
             Some(Failback::After(wait)) => Some(wait),
@@ -270,9 +245,11 @@ impl Control {
         let (change, look) = countdown(step.now, course.due(step.now, wait, ramp), horizon);
         if course.planned != look {
             if let Some(planned) = course.planned {
-                self.agenda.remove(&(planned, id));
+                self.agenda.take_off(planned);
             }
-            self.agenda.extend(look.map(|look| (look, id)));
+            if let Some(look) = look {
+                self.agenda.put(look, id);
+            }
             course.planned = look;
         }
         if let Some(published) = self.states.change_s.get_mut(id.index())
@@ -301,8 +278,8 @@ impl Control {
 
     /// Why a region of a service is eligible or not, in a word.
     pub(super) fn why_of(&self, id: ServiceId, service: &Service, region: RegionId) -> String {
-        let mut parts = service.regions.iter().zip(self.table.why(id));
-        let why = parts.find(|(part, _)| part.region == region).map_or(Why::Disabled, |(_, why)| why);
+        let mut parts = service.regions.iter().zip(self.table.parts(id));
+        let why = parts.find(|(part, _)| part.region == region).map_or(Why::Disabled, |(_, part)| part.why);
         why.as_str().to_owned()
     }
 
@@ -326,10 +303,19 @@ impl Control {
 }
 
 /// The regions of an active-passive service, best first. Only one of a single region may do without an order.
-pub(super) fn order_of(service: &Service) -> Vec<RegionId> {
+pub(super) fn order_of(service: &Service) -> Cow<'_, [RegionId]> {
     if service.order.is_empty() {
         service.regions.iter().map(|part| part.region).collect()
     } else {
-        service.order.clone()
+        Cow::from(service.order.as_slice())
     }
+}
+
+/// The regions of a set, by id.
+fn regions_in(mut set: u128) -> impl Iterator<Item = RegionId> {
+    std::iter::from_fn(move || {
+        let region = u8::try_from(set.trailing_zeros()).ok().filter(|_| set != 0)?;
+        set &= set - 1;
+        Some(RegionId(region))
+    })
 }

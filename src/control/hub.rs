@@ -11,6 +11,7 @@ use crate::health::{Guard, Health, Overrides};
 use crate::model::Model;
 use crate::table::{RegionTable, States};
 
+use super::agenda::Agenda;
 use super::course::Course;
 use super::saved::Saved;
 use super::targets::{ProbeTarget, Targets};
@@ -69,8 +70,12 @@ pub struct Control {
     pub(super) words: Words,
     /// By service.
     pub(super) courses: Vec<Course>,
+    /// By service: how many of its endpoints are up, whatever operators say.
+    pub(super) ups: Vec<u32>,
+    /// By service: what was up last is what is up.
+    pub(super) keeps_up: Vec<bool>,
     /// When to look at which service.
-    pub(super) agenda: BTreeSet<(Moment, ServiceId)>,
+    pub(super) agenda: Agenda,
     /// New services, by the moment from which endpoints without an outcome count as down.
     pub(super) newcomers: BTreeMap<Moment, Vec<ServiceId>>,
     /// What an earlier process left, until a model comes.
@@ -101,7 +106,9 @@ impl Control {
             overrides: Overrides::default(),
             words: Words::default(),
             courses: Vec::new(),
-            agenda: BTreeSet::new(),
+            ups: Vec::new(),
+            keeps_up: Vec::new(),
+            agenda: Agenda::default(),
             newcomers: BTreeMap::new(),
             restored: None,
         }
@@ -125,6 +132,12 @@ impl Control {
         &self.states
     }
 
+    /// The region table that follows; always that of the present moment.
+    #[must_use]
+    pub const fn table(&self) -> &RegionTable {
+        &self.table
+    }
+
     /// What is to be probed, each once, by number; the guard's reference targets are among it.
     #[must_use]
     pub fn targets(&self) -> Vec<ProbeTarget> {
@@ -146,7 +159,7 @@ impl Control {
     /// When [`Control::tick`] has something to do.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Moment> {
-        let agenda = self.agenda.first().map(|(at, _)| *at);
+        let agenda = self.agenda.first();
         let newcomers = self.newcomers.keys().next().copied();
         let others = earlier(self.overrides.next_expiry(), self.guard.deadline());
         earlier(earlier(agenda, newcomers), others).filter(|_| self.has_begun)

@@ -22,6 +22,7 @@
 use crate::base::ids::{EndpointId, RegionId, ServiceId};
 use crate::base::limits::EVENTS_EACH_MAX;
 use crate::health::{Health, Step as Turn};
+use crate::model::ServiceRegion;
 use crate::table::STEADY;
 
 use super::event::{Event, EventKind};
@@ -47,7 +48,7 @@ impl Control {
         let mut has_lost = false;
         for &id in endpoints {
             let now = self.real_of(id);
-            let region = self.region_of(id);
+            let Some((_, region)) = self.place_of(id) else { continue };
             let Some(before) = self.real.get_mut(id.index()) else { continue };
             let was = std::mem::replace(before, now);
             match (was, now) {
@@ -115,12 +116,20 @@ impl Control {
             Published::Up => Some(EventKind::EndpointUp),
             Published::Down => Some(EventKind::EndpointDown),
         };
-        let service = self.service_of(id);
-        step.changed.push(service);
+        let Some(part) = self.table.part_of(id) else { return };
+        let Some((service, region)) = self.table.service_and_region(part) else { return };
+        if step.stale.last() != Some(&part) {
+            step.stale.push(part);
+        }
         if let Some(kind) = kind {
             self.count_flap(id);
-            step.dirty.push(service);
-            self.tell_endpoint(id, kind, step);
+            if let Some(count) = self.ups.get_mut(service.index()) {
+                *count = if kind == EventKind::EndpointUp { count.saturating_add(1) } else { count.saturating_sub(1) };
+            }
+            if step.dirty.last() != Some(&service) {
+                step.dirty.push(service);
+            }
+            self.tell_endpoint(id, region, kind, step);
         }
     }
 
@@ -129,13 +138,15 @@ impl Control {
         self.flaps.get_mut(id.index()).into_iter().for_each(|flaps| *flaps = flaps.saturating_add(1));
     }
 
-    pub(super) fn tell_endpoint(&self, id: EndpointId, kind: EventKind, step: &mut Step) {
-        let Some(endpoint) = self.model.endpoints.get(id.index()) else { return };
-        step.tell_one_of(kind, Some(endpoint.region), 0, |at| {
+    pub(super) fn tell_endpoint(&self, id: EndpointId, region: RegionId, kind: EventKind, step: &mut Step) {
+        step.tell_one_of(kind, Some(region), 0, |at| {
             let mut event = Event::new(at, kind, self.why(id));
-            event.endpoint = Some(endpoint.key.to_string());
-            event.service = self.model.services.get(endpoint.service.index()).map(|service| service.key.to_string());
-            event.region = self.model.regions.get(endpoint.region.index()).map(|region| region.key.to_string());
+            if let Some(endpoint) = self.model.endpoints.get(id.index()) {
+                event.endpoint = Some(endpoint.key.to_string());
+                event.service =
+                    self.model.services.get(endpoint.service.index()).map(|service| service.key.to_string());
+            }
+            event.region = Some(self.region_key(region));
             event
         });
     }
@@ -201,11 +212,10 @@ impl Control {
             let mut late = Vec::new();
             for service in entry.remove() {
                 let silent = self.silent(service);
-                let range = self.endpoints_of(service);
                 if silent.is_empty() {
                     continue;
                 }
-                if silent.len() == range.len() {
+                if silent.len() == self.endpoints_of(service).count() {
                     late.push(service);
                     continue;
                 }
@@ -224,18 +234,13 @@ impl Control {
 
     /// The endpoints of a service whose checks have said nothing.
     pub(super) fn silent(&self, service: ServiceId) -> Vec<EndpointId> {
-        let ids = self.endpoints_of(service).map(EndpointId);
-        ids.filter(|id| self.real.get(id.index()) == Some(&Health::Unknown)).collect()
+        self.endpoints_of(service).filter(|id| self.real.get(id.index()) == Some(&Health::Unknown)).collect()
     }
 
-    /// The endpoints of a service, which stand in a row.
-    pub(super) fn endpoints_of(&self, service: ServiceId) -> std::ops::Range<u32> {
+    /// The endpoints of a service, region by region.
+    pub(super) fn endpoints_of(&self, service: ServiceId) -> impl Iterator<Item = EndpointId> + use<'_> {
         let parts = self.model.services.get(service.index()).map_or(&[][..], |service| &service.regions);
-        match parts {
-            [first, .., last] => first.endpoints.start..last.endpoints.end,
-            [only] => only.endpoints.clone(),
-            [] => 0..0,
-        }
+        parts.iter().flat_map(ServiceRegion::endpoint_ids)
     }
 
     /// Seconds before which no check can change whether an endpoint is up.
@@ -254,12 +259,9 @@ impl Control {
         least.map_or(STEADY, |steady| u32::try_from(steady.as_secs()).unwrap_or(STEADY))
     }
 
-    fn region_of(&self, id: EndpointId) -> RegionId {
-        self.model.endpoints.get(id.index()).map_or(RegionId(0), |endpoint| endpoint.region)
-    }
-
-    fn service_of(&self, id: EndpointId) -> ServiceId {
-        self.model.endpoints.get(id.index()).map_or(ServiceId(0), |endpoint| endpoint.service)
+    /// The service and the region of an endpoint.
+    fn place_of(&self, id: EndpointId) -> Option<(ServiceId, RegionId)> {
+        self.table.service_and_region(self.table.part_of(id)?)
     }
 }
 

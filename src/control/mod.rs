@@ -23,6 +23,8 @@ mod words;
 
 mod course;
 
+mod agenda;
+
 mod hub;
 
 mod outcome;

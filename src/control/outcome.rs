@@ -1,15 +1,16 @@
 //! One outcome of a probe: the machine of its target, and what follows if that changed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::ids::{EndpointId, ServiceId};
+use crate::base::ids::{EndpointId, PartId, ServiceId};
 use crate::base::limits::STRAY_PROBE_MS;
 use crate::base::moment::Moment;
 use crate::health::{Health, Observation, Transition, Verdict};
 
 use super::event::{Effects, Event, EventKind};
 use super::hub::Control;
-use super::step::Step;
+use super::step::{Step, sorted};
 
 impl Control {
     /// Takes one outcome of a target: from this probe to its next, and what follows. An outcome that changes nothing
@@ -103,16 +104,51 @@ impl Control {
 
     /// After all changes of a step: tables, active regions, ramps and the agenda of the services that changed.
     pub(super) fn settle(&mut self, step: &mut Step) {
-        let dirty = step.take_dirty();
-        if !dirty.is_empty() {
-            self.table.repair(&self.states, dirty.iter().copied());
-            for &service in &dirty {
-                self.follow(service, step);
-            }
-            step.changed.extend(dirty);
+        let stale = self.remember_up(step.take_stale());
+        self.table.repair(&self.states, &stale);
+        let model = Arc::clone(&self.model);
+        for service in step.take_dirty() {
+            self.follow(&model, service, step);
         }
-        let followers: Vec<ServiceId> =
-            step.changed.iter().flat_map(|&service| self.wiring.followers(service)).copied().collect();
-        step.changed.extend(followers);
+        step.changed.extend(stale.iter().filter_map(|&part| self.table.service_and_region(part)).map(|(id, _)| id));
+        if self.wiring.has_followers() {
+            let followers: Vec<ServiceId> =
+                step.changed.iter().flat_map(|&service| self.wiring.followers(service)).copied().collect();
+            step.changed.extend(followers);
+        }
+    }
+
+    /// Keeps what was up when services last had anything up, where that changed with these parts. What it says of more
+    /// parts then, these are stale too.
+    fn remember_up(&mut self, stale: Vec<PartId>) -> Vec<PartId> {
+        let mut more = Vec::new();
+        for &part in &stale {
+            let Some((service, _)) = self.table.service_and_region(part) else { continue };
+            let is_up = self.ups.get(service.index()).is_some_and(|count| *count > 0);
+            let Some(is_kept) = self.keeps_up.get_mut(service.index()) else { continue };
+            match (is_up, std::mem::replace(is_kept, is_up)) {
+                // It stays what it was when the last one went down.
+                (false, _) => {}
+                (true, true) => self.copy_up(part),
+                (true, false) => {
+                    let parts = self.table.part_ids(service).to_vec();
+                    parts.iter().for_each(|&part| self.copy_up(part));
+                    more.extend(parts);
+                }
+            }
+        }
+        if more.is_empty() {
+            return stale;
+        }
+        more.extend(stale);
+        sorted(more)
+    }
+
+    fn copy_up(&mut self, part: PartId) {
+        let range = self.table.endpoints_of(part);
+        let range = range.start as usize..range.end as usize;
+        if let (Some(up), Some(last)) = (self.states.up.get(range.clone()), self.states.last_up.get_mut(range)) {
+            last.copy_from_slice(up);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::ids::{RegionId, ServiceId};
+use crate::base::ids::{EndpointId, RegionId, ServiceId};
 use crate::base::moment::Moment;
 use crate::health::{Health, Machine, Override, SavedGuard};
 
@@ -134,12 +134,10 @@ impl Control {
             let Some(id) = self.model.service_by_key(service) else { continue };
             let Some(endpoint) = self.model.endpoint_by_key(key) else { continue };
             // The first one of a service says that the others were down, unless they follow.
-            let range = self.endpoints_of(id);
-            let range = range.start as usize..range.end as usize;
-            if let Some(last) = self.states.last_up.get_mut(range)
-                && !last.contains(&false)
-            {
-                last.fill(false);
+            let indices: Vec<usize> = self.endpoints_of(id).map(EndpointId::index).collect();
+            let last = &mut self.states.last_up;
+            if indices.iter().all(|&index| last.get(index) == Some(&true)) {
+                indices.iter().for_each(|&index| last.get_mut(index).into_iter().for_each(|last| *last = false));
             }
             if let Some(last) = self.states.last_up.get_mut(endpoint.index()) {
                 *last = true;
@@ -167,7 +165,7 @@ impl Control {
             let mut ramps = self.courses.get(id.index())?.ramps.iter();
             ramps.find(|(ramped, _)| *ramped == region).map(|(_, begun)| *begun)
         };
-        let saved = self.states.ramp.keys().filter_map(|&(id, region)| {
+        let saved = self.states.ramp.iter().filter_map(|(id, region, _)| {
             let service = self.model.services.get(id.index())?.key.to_string();
             Some(SavedRamp { service, region: self.region_key(region), begun: begun(id, region)? })
         });
@@ -177,11 +175,9 @@ impl Control {
     fn save_last_up(&self) -> Vec<String> {
         let down = self.model.services().filter(|(id, _)| {
             // With something up, what is up is what was up last.
-            let range = self.endpoints_of(*id);
-            let up = self.states.up.get(range.start as usize..range.end as usize);
-            up.is_some_and(|up| !up.contains(&true))
+            !self.endpoints_of(*id).any(|endpoint| self.states.up.get(endpoint.index()) == Some(&true))
         });
-        let endpoints = down.flat_map(|(id, _)| self.endpoints_of(id)).map(|id| id as usize);
+        let endpoints = down.flat_map(|(id, _)| self.endpoints_of(id)).map(EndpointId::index);
         let up = endpoints.filter(|index| self.states.last_up.get(*index) == Some(&true));
         up.filter_map(|index| self.model.endpoints.get(index)).map(|endpoint| endpoint.key.to_string()).collect()
     }

@@ -119,7 +119,7 @@ impl Control {
         let ramp = self.ramp_of(service).unwrap_or_default();
         let ramps = course.ramps.iter().map(|&(region, begun)| RampView {
             region: self.region_key(region),
-            percent: self.states.ramp.get(&(id, region)).map_or(100, |part| (u32::from(*part) * 100).div_ceil(256)),
+            percent: self.states.ramp.get(id, region).map_or(100, |part| (u32::from(part) * 100).div_ceil(256)),
             until: begun.after(ramp.mul_f64(0.9)),
         });
         let why = service.regions.iter().zip(self.table.why(id));
@@ -136,7 +136,7 @@ impl Control {
             active: self.active_view(id),
             ramps: ramps.collect(),
             regions: why.map(|(part, why)| (self.region_key(part.region), why.as_str())).collect(),
-            endpoints: self.endpoints_of(id).filter_map(|id| self.endpoint_view(EndpointId(id))).collect(),
+            endpoints: self.endpoints_of(id).filter_map(|id| self.endpoint_view(id)).collect(),
         })
     }
 

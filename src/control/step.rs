@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::ids::{RegionId, ServiceId};
+use crate::base::ids::{PartId, RegionId, ServiceId};
 use crate::base::limits::EVENTS_EACH_MAX;
 use crate::base::moment::Moment;
 use crate::model::Service;
@@ -12,7 +12,9 @@ use super::event::{Changed, Effects, Event, EventKind};
 /// One step, at one moment.
 pub(super) struct Step {
     pub(super) now: Moment,
-    /// Services whose endpoints are up or down, or have words, other than before: their regions are to be judged anew.
+    /// Parts of which anything that a table says may be another: they are to be judged anew.
+    pub(super) stale: Vec<PartId>,
+    /// Services whose endpoints are up or down, or have words, other than before: what follows is to be seen to.
     pub(super) dirty: Vec<ServiceId>,
     /// Services of which anything that is published changed.
     pub(super) changed: Vec<ServiceId>,
@@ -38,6 +40,7 @@ impl Step {
     pub(super) const fn new(now: Moment) -> Self {
         Self {
             now,
+            stale: Vec::new(),
             dirty: Vec::new(),
             changed: Vec::new(),
             all: false,
@@ -50,10 +53,12 @@ impl Step {
 
     /// The dirty services so far, each once, by id.
     pub(super) fn take_dirty(&mut self) -> Vec<ServiceId> {
-        let mut dirty = std::mem::take(&mut self.dirty);
-        dirty.sort_unstable();
-        dirty.dedup();
-        dirty
+        sorted(std::mem::take(&mut self.dirty))
+    }
+
+    /// The stale parts so far, each once, by id.
+    pub(super) fn take_stale(&mut self) -> Vec<PartId> {
+        sorted(std::mem::take(&mut self.stale))
     }
 
     /// Tells an event that stands for itself.
@@ -94,8 +99,7 @@ impl Step {
         }
         let mut place = dropped.iter();
         self.events.retain(|_| !place.next().copied().unwrap_or(false));
-        self.changed.sort_unstable();
-        self.changed.dedup();
+        self.changed = sorted(self.changed);
         let changed = match (self.all, self.changed.is_empty()) {
             (true, _) => Changed::All,
             (false, true) => Changed::None,
@@ -103,6 +107,14 @@ impl Step {
         };
         Effects { changed, events: self.events, retarget: self.retarget, save: self.save }
     }
+}
+
+/// Each once, in order.
+pub(super) fn sorted<T: Ord>(mut items: Vec<T>) -> Vec<T> {
+    // Nearly always a few ascending runs, which this sort merges.
+    items.sort();
+    items.dedup();
+    items
 }
 
 /// An event about a service, or about a region of one, with the names of the service.

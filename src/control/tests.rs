@@ -10,9 +10,12 @@ use super::*;
 use crate::base::diagnostic::Report;
 use crate::base::ids::EndpointId;
 use crate::base::moment::Moment;
+use crate::geo::Places;
 use crate::health::{Action, Observation, Phases, Verdict};
 use crate::model::{self, Mode, Model};
-use crate::table::{RegionTable, Standing, States, Why, Word};
+use crate::policy::Atlases;
+use crate::snapshot::{Prepared, Steering};
+use crate::table::{RegionTable, Standing, States, Word};
 
 const HEAD: &str = "
 [checks.web]
@@ -115,6 +118,10 @@ struct Play {
     models: [Arc<Model>; 3],
     /// Brought up to date by what control says that changed.
     published: States,
+    /// The same for all answers; those of another model are prepared as if its load had begun `earlier`.
+    steering: Steering,
+    earlier: (Arc<Model>, States),
+    steps: usize,
 }
 
 impl Play {
@@ -124,6 +131,9 @@ impl Play {
             control: Control::new(settings()),
             now: Moment(1_000_000),
             published: States::all_up(&models[0]),
+            steering: Steering::default(),
+            earlier: (Arc::default(), States::all_up(&Model::default())),
+            steps: 0,
             models,
         };
         play.adopt(0);
@@ -137,6 +147,10 @@ impl Play {
 
     fn step(&mut self, happening: &Happening) {
         let owner = String::new;
+        self.steps += 1;
+        if self.steps.is_multiple_of(4) {
+            self.earlier = (Arc::clone(self.control.model()), self.control.states().clone());
+        }
         match *happening {
             Happening::Outcome(number, verdict) => {
                 let ids: Vec<u64> = self.control.targets().iter().map(|target| target.id).collect();
@@ -220,7 +234,7 @@ impl Play {
         let effects = next.adopt(self.now, Arc::clone(self.control.model()));
         let before = std::mem::replace(&mut self.control, next);
         assert_eq!(self.control.states(), before.states());
-        assert_eq!(meaning(&self.control.table, before.model()), meaning(&before.table, before.model()));
+        assert_eq!(self.control.table, before.table);
         // A machine that knows nothing is not saved, and a wait begins anew.
         assert_eq!(Saved { at: self.now, ..self.control.save(self.now) }, saved);
         self.publish(effects);
@@ -228,10 +242,17 @@ impl Play {
 
     fn publish(&mut self, effects: Effects) {
         let (model, truth) = (self.control.model(), self.control.states());
+        let table = self.control.table().clone();
         match effects.changed {
             Changed::None => {}
-            Changed::All => self.published = truth.clone(),
+            Changed::All => {
+                self.published = truth.clone();
+                let atlases = Arc::new(Atlases::new(model, Arc::new(Places::none())));
+                let prepared = Prepared::new(Arc::clone(model), atlases, (&self.earlier.0, &self.earlier.1));
+                self.steering = prepared.adopted(table, truth);
+            }
             Changed::Services(ids) => {
+                self.steering = self.steering.next(table, truth, &ids);
                 for id in ids {
                     for endpoint in model.services[id.index()].regions.iter().flat_map(|part| part.endpoint_ids()) {
                         let index = endpoint.index();
@@ -243,8 +264,7 @@ impl Play {
                     }
                     self.published.change_s[id.index()] = truth.change_s[id.index()];
                     self.published.held[id.index()] = truth.held[id.index()];
-                    self.published.ramp.retain(|(service, _), _| *service != id);
-                    self.published.ramp.extend(truth.ramp.iter().filter(|((service, _), _)| *service == id));
+                    self.published.ramp.copy(&truth.ramp, id);
                 }
             }
         }
@@ -258,7 +278,7 @@ impl Play {
         assert!(by_endpoint.iter().all(|len| *len == endpoints) && states.steady_s.len() == endpoints);
         assert!(states.change_s.len() == services && states.held.len() == services);
         let table = RegionTable::build(model, states, 0);
-        assert_eq!(meaning(&table, model), meaning(&self.control.table, model), "the table kept is what follows");
+        assert_eq!(table, self.control.table, "the table kept is what follows");
         for (id, service) in model.services() {
             let (usable, standing) = (table.usable[id.index()], table.standing[id.index()]);
             match (states.held[id.index()], &model.policy(service).mode) {
@@ -279,7 +299,8 @@ impl Play {
             assert!(*word != Word::Down || !table.answerable.get(index), "forced down is never answered");
             assert!(!states.guarded[index] || states.up[index], "guarded is up");
         }
-        assert!(states.ramp.values().all(|part| *part > 0));
+        assert!(states.ramp.iter().all(|(_, _, part)| part > 0));
+        assert_eq!(*self.steering.table, table, "the table published is what follows");
         let holds = self.control.guard.is_holding();
         assert_eq!(holds, states.guarded.contains(&true), "a guard that holds holds something");
     }
@@ -295,12 +316,6 @@ fn settings() -> Settings {
     }
 }
 
-/// What control keeps a table for: to see what a change means. How steady things are means nothing to it.
-fn meaning(table: &RegionTable, model: &Model) -> (Vec<u128>, Vec<Standing>, Vec<Vec<Why>>) {
-    let why = model.services().map(|(id, _)| table.why(id)).collect();
-    (table.usable.iter().copied().collect(), table.standing.iter().copied().collect(), why)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 
@@ -310,6 +325,9 @@ proptest! {
         for happening in &happenings {
             play.step(happening);
         }
+        let (model, atlases) = (Arc::clone(play.control.model()), Arc::clone(&play.steering.atlases));
+        let fresh = Steering::with_atlases(model, atlases, play.control.states(), 0);
+        prop_assert!(play.steering == fresh, "repaired and prepared answers are as good as new");
     }
 }
 
@@ -366,4 +384,11 @@ fn a_certificate_that_ends_soon_is_told_once() {
         let count = effects.events.iter().filter(|event| event.kind == EventKind::CertificateWarning).count();
         assert_eq!(count, told, "{warning:?}");
     }
+}
+
+#[test]
+fn orders_wait_for_the_first_model() {
+    let mut control = Control::new(settings());
+    let order = Command::Failback { service: "web".into(), owner: "ana".into() };
+    assert_eq!(control.command(Moment(0), order).map(|_| ()), Err(Refusal::NotReady));
 }

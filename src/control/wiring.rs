@@ -90,6 +90,11 @@ impl Wiring {
         self.parts.get(region.index()).map_or(&[], Vec::as_slice)
     }
 
+    /// True if anybody takes over anybody's decisions.
+    pub(super) fn has_followers(&self) -> bool {
+        !self.followers.is_empty()
+    }
+
     /// Who takes over the decisions of a service.
     pub(super) fn followers(&self, service: ServiceId) -> &[ServiceId] {
         self.followers.get(&service).map_or(&[], Vec::as_slice)

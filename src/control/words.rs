@@ -69,10 +69,10 @@ impl Words {
         words
     }
 
-    /// Puts the words about a service into `states` (by endpoint): whether any is another than before, and when the
-    /// first of those that cover it ends.
-    pub(super) fn apply(&self, id: ServiceId, service: &Service, states: &mut [Word]) -> (bool, Option<Moment>) {
-        let (mut differs, mut expires) = (false, None);
+    /// Puts the words about a service into `states` (by endpoint): the regions in which any is another than before, and when
+    /// the first of those that cover it ends.
+    pub(super) fn apply(&self, id: ServiceId, service: &Service, states: &mut [Word]) -> (u128, Option<Moment>) {
+        let (mut differs, mut expires) = (0_u128, None);
         for part in &service.regions {
             let of_region = self.regions.get(&part.region).copied().unwrap_or(SILENCE);
             let of_part = self.parts.get(&(id, part.region)).copied().unwrap_or(SILENCE).and(of_region);
@@ -84,7 +84,7 @@ impl Words {
                 };
                 expires = earlier(expires, said.expires);
                 if let Some(state) = states.get_mut(endpoint.index()) {
-                    differs |= *state != said.word;
+                    differs |= u128::from(*state != said.word) << part.region.index();
                     *state = said.word;
                 }
             }

@@ -29,7 +29,6 @@
 //! |---|---|
 //! | `damaged-database` | not a database, or not a whole one |
 //! | `old-database` | a warning: its data is older than a year |
-//! | `unknown-country` | no country has this code |
 //! | `missing-place` | a network that says neither country nor coordinates |
 //! | `defined-twice` | one network in two places |
 
@@ -55,7 +54,7 @@ mod table;
 mod tests;
 
 pub use atlas::{Atlas, ClassId, Ranked};
-pub use centroids::{Centroid, centroid, countries};
+pub use centroids::{Centroid, centroid};
 pub use database::{DatabaseFile, DatabaseInfo};
 pub use distance::distance_m;
 pub use order::order;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::base::countries::{parse_country, parse_subdivision};
 use crate::base::diagnostic::{Diagnostic, Location, Report};
 use crate::base::toml_text::{self, Source, Table, Value};
 
-use super::centroids::{centroid, countries};
 use super::place::{Coordinates, Place};
 use super::prefix::{Naked, Network};
 
@@ -85,7 +85,7 @@ fn place(entry: &Value<'_>) -> Option<Place> {
     let given_subdivision = table.take("subdivision");
     let name = table.take("name").map(|value| text(&value));
     let given = given_country.is_some() || given_subdivision.is_some() || lat.is_some() || lon.is_some();
-    let country = given_country.map(|value| value.parse_or_refuse("a country", country));
+    let country = given_country.map(|value| value.parse_or_refuse("a country", parse_country));
     let subdivision = given_subdivision.map(|value| subdivision(&value, country.flatten()));
     let coordinates = coordinates(&table, lat.as_ref(), lon.as_ref());
     let is_damaged = table.is_damaged();
@@ -127,34 +127,10 @@ fn coordinates(table: &Table<'_>, lat: Option<&Value<'_>>, lon: Option<&Value<'_
     }
 }
 
-fn country(text: &str) -> Result<[u8; 2], toml_text::Refusal> {
-    match *text.as_bytes() {
-        [a, b] if centroid([a, b]).is_some() => Ok([a, b]),
-        _ => {
-            let reason = "no country has this code of ISO 3166-1";
-            let upper = text.to_ascii_uppercase();
-            // Two letters are too few to guess by likeness; these two are what people write.
-            let meant = match upper.as_str() {
-                "UK" => Some("GB"),
-                "EL" => Some("GR"),
-                _ => countries().find(|known| *known == upper),
-            };
-            Err(match meant {
-                Some(known) => toml_text::Refusal::with_hint(reason, format!("did you mean \"{known}\"?")),
-                None => toml_text::Refusal::with_hint(reason, "write two capital letters, e.g. \"DE\""),
-            })
-        }
-    }
-}
-
 /// The country and the whole code.
 fn subdivision(value: &Value<'_>, of: Option<[u8; 2]>) -> Option<([u8; 2], Arc<str>)> {
-    value.parse("a subdivision", |text| {
-        let example = || "write a code of ISO 3166-2, e.g. \"US-CA\"".to_owned();
-        let (before, after) = text.split_once('-').ok_or_else(example)?;
-        let is_code = (1..=3).contains(&after.len())
-            && after.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-        let country = country(before).ok().filter(|_| is_code).ok_or_else(example)?;
+    value.parse_or_refuse("a subdivision", |text| {
+        let country = parse_subdivision(text)?;
         if of.is_some_and(|of| of != country) {
             return Err("it lies in another country than `country` says".into());
         }

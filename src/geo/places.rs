@@ -94,6 +94,12 @@ impl Places {
         })
     }
 
+    /// True if there is neither a database nor a network of the operator: nobody can be located.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.databases.is_empty() && self.networks.is_empty()
+    }
+
     /// The databases in the order in which they are asked.
     #[must_use]
     pub fn databases(&self) -> &[DatabaseInfo] {

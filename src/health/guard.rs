@@ -21,6 +21,7 @@
 //! suspicion, a reference passes                      applied at once: the uplink works
 //! suspicion, all references fail                     held up without limit
 //! held without limit, a reference passes             held for `hold`: endpoints get time to come back, then applied
+//! held without limit, references are taken away      as with none configured: until `hold` after the suspicion began
 //! everything held came back by itself                over
 //! an operator releases                               applied at once
 //! ```
@@ -272,9 +273,11 @@ impl Guard {
 
     /// When [`Guard::tick`] has something to do.
     #[must_use]
-    pub const fn deadline(&self) -> Option<Moment> {
+    pub fn deadline(&self) -> Option<Moment> {
         match self.phase {
             Phase::Suspects { until, .. } | Phase::Recovers { until, .. } => Some(until),
+            // A reload or a restart may have taken away the references that would end it.
+            Phase::Holds { since } if self.references.is_empty() => Some(since.after(self.hold)),
             Phase::Quiet | Phase::Holds { .. } => None,
         }
     }
@@ -335,6 +338,18 @@ mod tests {
         assert_eq!(lose(&mut guard, 0, 0, 4), None);
         assert_eq!(lose(&mut guard, 1, 1, 4), Some(Step::Suspects));
         guard
+    }
+
+    #[test]
+    fn no_hold_outlives_its_references() {
+        let mut guard = guard(2, 1);
+        lose(&mut guard, 0, 0, 4);
+        assert_eq!(lose(&mut guard, 1, 1, 4), Some(Step::Suspects));
+        assert_eq!(guard.reference(at(2), 0, Verdict::Fail), Some(Step::Holds));
+        assert_eq!(guard.deadline(), None);
+        guard.configure(15 * SECOND, 30 * SECOND, 0);
+        assert_eq!(guard.deadline(), Some(at(31)));
+        assert_eq!((guard.tick(at(30)), guard.tick(at(31))), (None, Some(Step::Applied)));
     }
 
     #[test]

@@ -42,15 +42,24 @@ pub struct Observation {
     pub phases: Phases,
 }
 
-/// How long the parts of a probe took; `None` for what it has not or did not reach.
+/// When a probe reached what, counted from its start; `None`: it never did, or its kind has no such phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Phases {
-    /// Until the connection was open.
+    /// The connection was open.
     pub connect: Option<Duration>,
-    /// From there until TLS was agreed on.
+    /// The TLS handshake was done.
     pub tls: Option<Duration>,
-    /// From there until the first octet of an answer.
+    /// The first octet of the answer was there; for HTTP, its head.
     pub first_byte: Option<Duration>,
-    /// All of it.
+    /// The probe was over.
     pub total: Duration,
+}
+
+impl Phases {
+    /// How long the other end worked on its answer: from the open connection to the first octet.
+    #[must_use]
+    pub fn server(&self) -> Option<Duration> {
+        let open = self.tls.or(self.connect)?;
+        Some(self.first_byte?.saturating_sub(open))
+    }
 }

@@ -24,6 +24,7 @@
 //! | `unchecked`, `single-endpoint`, `same-place`, `short-ttl`, `unused`, `no-effect` | warnings |
 //! | `not-yet` | valid, not alive yet: a warning that says what happens instead |
 
+mod order;
 mod read;
 mod records;
 mod checks;

@@ -21,7 +21,7 @@ pub struct Model {
     pub regions: Vec<Region>,
     /// By [`ServiceId`].
     pub services: Vec<Service>,
-    /// By [`EndpointId`]: service by service, inside it region by region, inside that in the order of the file.
+    /// By [`EndpointId`]: region by region, inside it service by service, inside that in the order of the file.
     pub endpoints: Vec<Endpoint>,
     /// By [`CheckId`].
     pub checks: Vec<Check>,

@@ -1,17 +1,38 @@
-//! Shares → buckets: weighted rendezvous with exact shares, evaluated at publish.
+//! Shares → buckets: weighted rendezvous, evaluated at publish, so that a change moves only its share.
 //!
 //! A query's hash selects a bucket, the bucket names the member: hash → load. Which member a bucket names depends
 //! only on the members' keys, weights and usability: no history, no node, no floating point, so every node and every
 //! version chooses alike.
 //!
-//! Plain weighted rendezvous hashing (each bucket goes to the member with the least −log(u) / weight, u drawn from
-//! the pair's hash) gives 1,024 buckets shares that are off by 1.5 % as often as not. Here each member has a quota of
-//! buckets, and pairs are taken from the best score up while both sides have room: shares are right to one bucket,
-//! and few buckets differ from the plain rule. The buckets of a member that is not usable are shared out among the
-//! others in the same way, again by quota, and so on: so losing a member moves its buckets and no others, and the
-//! rest still carry their right shares.
+//! **The rule.** Each member has a draw for each bucket (`scores.rs`); a bucket goes to the member whose draw, with its
+//! weight, is the best. Whether one of two members beats the other depends on nothing but these two, so if a weight
+//! changes, buckets move to that member or away from it, and never between others: the least that can move.
+//!
+//! **Its price** is that shares come out by chance. A table of 1,024 buckets with independent draws is off by 1.7 % on
+//! average and by 5 % at worst. Three things make that small. Draws of one member are *stratified*: each value is met
+//! once, in an order of the member's own, which takes a third of the error away. Region tables have 4,096 buckets,
+//! which halves it. And a share that is still off by more than a *tolerance*, 1/256 of all or 1/16 of itself, is
+//! corrected: buckets that lose least by it change hands. As these corrections are few, so are the buckets that move
+//! because corrections are others than before. Measured with 3 to 20 members of random weights, in percent of all
+//! buckets, on average (and the most in 300 cases):
+//!
+//! | 4,096 buckets | share off by | moved needlessly: a weight changes | a step of a ramp |
+//! |---|---|---|---|
+//! | rule alone | 0.6 (1.6) | 0 | 0 |
+//! | **tolerance of 1/256** | 0.4 (0.4) | 0.1 (0.8) | 0.1 (1.5) |
+//! | tolerance of 1/128 | 0.5 (0.8) | 0.02 (0.5) | 0.04 (1.0) |
+//! | exact shares | 0.02 (0.02) | 0.3 (1.5) | 0.3 (2.1) |
+//!
+//! Two members never move a bucket needlessly, with any tolerance. Better sequences than stratified ones (lattices,
+//! digital nets) were tried: with three members and more they are no better, and some pairs of keys are far worse.
+//! Tables of up to 256 buckets, for endpoints, are so coarse that the tolerance makes their shares exact to a bucket.
+//!
+//! **A member that is lost** keeps its buckets in the reckoning, and these alone are shared out among the others, by
+//! the same rule, and so on: so losing one moves its buckets and no others, and its return restores them all.
 
-use crate::base::hash::mix;
+mod scores;
+
+use scores::scores;
 
 /// The largest weight of a member: a configured weight of up to 65,535, times a scale of up to 256 (ramp, plan).
 pub const WEIGHT_MAX: u32 = 1 << 24;
@@ -46,7 +67,7 @@ impl Buckets {
         // By hash, so that the order in which members were given decides nothing.
         candidates.sort_by_key(|&i| (members[usize::from(i)].hash, i));
         let mut slots = vec![0; size].into_boxed_slice();
-        let mut groups = vec![Group { buckets: (0..size).collect(), candidates, path: 0 }];
+        let mut groups = vec![Group { buckets: (0..=u16::MAX).take(size).collect(), candidates }];
         while let Some(group) = groups.pop() {
             group.share_out(members, &mut slots, &mut groups);
         }
@@ -86,93 +107,120 @@ pub fn endpoint_bucket_count(endpoints: usize) -> usize {
     endpoints.saturating_mul(16).clamp(64, 256).next_power_of_two()
 }
 
+/// Groups of fewer buckets are shared out by the rule alone: corrections of what is next to nothing are not worth it.
+const CORRECTED_MIN: usize = 16;
+
 /// Buckets that lost the same members in the same order, and those who may still have them.
 struct Group {
-    buckets: Vec<usize>,
+    buckets: Vec<u16>,
     candidates: Vec<u16>,
-    /// Mixed from the members lost on the way: rounds quotas differently in every group, so that nobody is favoured.
-    path: u64,
 }
 
 impl Group {
     fn share_out(&self, members: &[Member], slots: &mut [u16], lost: &mut Vec<Self>) {
-        let mut room = self.quotas(members);
-        let mut taken: Vec<Vec<usize>> = vec![Vec::new(); self.candidates.len()];
-        let mut free = vec![true; slots.len()];
-        for (_, bucket, place) in self.scores(members) {
-            if free[bucket] && room[place] > 0 {
-                free[bucket] = false;
-                room[place] -= 1;
-                taken[place].push(bucket);
-            }
+        let size = slots.len();
+        let candidates = || self.candidates.iter().map(|&i| &members[usize::from(i)]);
+        let scores: Vec<Vec<i64>> =
+            candidates().map(|member| scores(member.hash, member.weight, &self.buckets, size)).collect();
+        let is_small = self.buckets.len() < CORRECTED_MIN;
+        // Those that are lost have no need of a group of their own where nothing is corrected.
+        let mut owners = best(&scores, |place| !is_small || members[usize::from(self.candidates[place])].usable);
+        if !is_small {
+            Limits::new(self.buckets.len(), candidates().map(|member| member.weight)).keep(&mut owners, &scores);
         }
-        for (place, (&candidate, mut buckets)) in self.candidates.iter().zip(taken).enumerate() {
-            let member = &members[usize::from(candidate)];
-            if member.usable {
-                buckets.iter().for_each(|&bucket| slots[bucket] = candidate);
+        let mut given: Vec<Vec<u16>> = vec![Vec::new(); self.candidates.len()];
+        self.buckets.iter().zip(owners).for_each(|(&bucket, owner)| given[owner].push(bucket));
+        for (place, (&candidate, buckets)) in self.candidates.iter().zip(given).enumerate() {
+            if members[usize::from(candidate)].usable {
+                buckets.iter().for_each(|&bucket| slots[usize::from(bucket)] = candidate);
             } else if !buckets.is_empty() {
-                buckets.sort_unstable();
                 let mut candidates = self.candidates.clone();
                 candidates.remove(place);
-                lost.push(Self { buckets, candidates, path: mix(self.path ^ member.hash) });
+                lost.push(Self { buckets, candidates });
             }
         }
-    }
-
-    /// How many buckets each candidate gets: its exact share rounded down or up, by chance with the right mean
-    /// (systematic sampling), so that many small groups add up to right shares.
-    fn quotas(&self, members: &[Member]) -> Vec<usize> {
-        let weights = || self.candidates.iter().map(|&i| u128::from(members[usize::from(i)].weight.min(WEIGHT_MAX)));
-        let total: u128 = weights().sum();
-        let offset = (u128::from(mix(self.path)) * total) >> 64;
-        let (mut sum, mut given) = (offset, 0);
-        weights()
-            .map(|weight| {
-                sum += weight * self.buckets.len() as u128;
-                let upto = usize::try_from(sum / total).unwrap_or(usize::MAX);
-                let quota = upto - given;
-                given = upto;
-                quota
-            })
-            .collect()
-    }
-
-    /// Every pair (score, bucket, place among the candidates), the best first.
-    fn scores(&self, members: &[Member]) -> Vec<(u64, usize, usize)> {
-        let mut pairs: Vec<(u64, usize, usize)> = Vec::with_capacity(self.buckets.len() * self.candidates.len());
-        for &bucket in &self.buckets {
-            for (place, &candidate) in self.candidates.iter().enumerate() {
-                let member = &members[usize::from(candidate)];
-                let draw = mix(member.hash ^ mix(bucket as u64 ^ BUCKET_SALT));
-                let score = (negative_log2(draw) << 24) / u64::from(member.weight.clamp(1, WEIGHT_MAX));
-                pairs.push((score, bucket, place));
-            }
-        }
-        pairs.sort_unstable();
-        pairs
     }
 }
 
-/// Keeps bucket numbers apart from client words, which are mixed the same way.
-const BUCKET_SALT: u64 = 0x6d65_7269_6469_616e;
-
-/// −log₂(draw / 2⁶⁴) with 32 fractional bits, in integers only: below 2³⁸ + 1.
-fn negative_log2(draw: u64) -> u64 {
-    let draw = draw.max(1);
-    let zeros = draw.leading_zeros();
-    // The mantissa in [1, 2) with 63 fractional bits; each squaring shows the next bit of its logarithm.
-    let mut mantissa = draw << zeros;
-    let mut log = u64::from(63 - zeros);
-    for _ in 0..32 {
-        let square = (u128::from(mantissa) * u128::from(mantissa)) >> 63;
-        let bit = square >> 64;
-        #[expect(clippy::cast_possible_truncation, reason = "below 2^64 after the shift by its own top bit")]
-        {
-            mantissa = (square >> bit) as u64;
-            log = log << 1 | bit as u64;
+/// By bucket, the place of the member with the least score of those that may have it; of equals the first.
+fn best(scores: &[Vec<i64>], may_have: impl Fn(usize) -> bool) -> Vec<usize> {
+    let len = scores.first().map_or(0, Vec::len);
+    let (mut least, mut owners) = (vec![i64::MAX; len], vec![0; len]);
+    for (place, of_member) in scores.iter().enumerate().filter(|&(place, _)| may_have(place)) {
+        for ((least, owner), &score) in least.iter_mut().zip(&mut owners).zip(of_member) {
+            if score < *least {
+                (*least, *owner) = (score, place);
+            }
         }
     }
-    (64 << 32) - log
+    owners
+}
+
+/// How many buckets each member of a group has at least and at most.
+struct Limits(Vec<(usize, usize)>);
+
+impl Limits {
+    /// The exact share, less and more by 1/256 of the group or 1/16 of the share, whichever is less; in whole buckets.
+    fn new(buckets: usize, weights: impl Iterator<Item = u32> + Clone) -> Self {
+        let buckets = buckets as u64;
+        // Below 2^56: 2^16 members of up to 2^24, times 2^16 buckets.
+        let total: u64 = weights.clone().map(u64::from).sum();
+        let whole = |buckets: u64| usize::try_from(buckets).unwrap_or(usize::MAX);
+        let limits = |weight: u32| {
+            let share = u64::from(weight) * buckets;
+            let tolerance = (total * buckets / 256).min(share / 16);
+            (whole((share - tolerance) / total), whole((share + tolerance).div_ceil(total)))
+        };
+        Self(weights.map(limits).collect())
+    }
+
+    /// Changes owners where a member has too much or too little.
+    fn keep(&self, owners: &mut [usize], scores: &[Vec<i64>]) {
+        let mut counts = vec![0; self.0.len()];
+        owners.iter().for_each(|&owner| counts[owner] += 1);
+        // The limits add up to no more and no less than all buckets, so whoever has too much finds takers, and after
+        // that whoever has too little finds givers, and nobody has too much again.
+        trade(
+            owners,
+            &mut counts,
+            scores,
+            |place, count| count > self.0[place].1,
+            |place, count| count < self.0[place].1,
+        );
+        trade(
+            owners,
+            &mut counts,
+            scores,
+            |place, count| count > self.0[place].0,
+            |place, count| count < self.0[place].0,
+        );
+    }
+}
+
+/// Lets buckets change hands, those that lose least by it first, while one side gives and the other takes.
+fn trade(
+    owners: &mut [usize],
+    counts: &mut [usize],
+    scores: &[Vec<i64>],
+    gives: impl Fn(usize, usize) -> bool,
+    takes: impl Fn(usize, usize) -> bool,
+) {
+    let takers: Vec<usize> = (0..counts.len()).filter(|&place| takes(place, counts[place])).collect();
+    let mut offers: Vec<(i64, usize, usize)> = Vec::new();
+    for (at, &owner) in owners.iter().enumerate().filter(|&(_, &owner)| gives(owner, counts[owner])) {
+        offers.extend(takers.iter().map(|&taker| (scores[taker][at] - scores[owner][at], at, taker)));
+    }
+    offers.sort_unstable();
+    let mut is_traded = vec![false; owners.len()];
+    for (_, at, taker) in offers {
+        let owner = owners[at];
+        if !is_traded[at] && gives(owner, counts[owner]) && takes(taker, counts[taker]) {
+            is_traded[at] = true;
+            owners[at] = taker;
+            counts[owner] -= 1;
+            counts[taker] += 1;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@
 //! | among the endpoints of a region: fixed, turn, bucket, draw | `pick.rs` |
 //! | services that decide alike | `groups.rs` |
 //! | a service at one moment, and why a region is answered | `situation.rs` |
+//! | what a service answers with | `verdict.rs` |
+//! | services that come to the same state in the same way | `turns.rs` |
 //! | model + region table → placements | `place.rs` |
 
 mod reason;
@@ -39,13 +41,18 @@ mod groups;
 
 mod situation;
 
+mod verdict;
+
+mod turns;
+
 mod place;
 
 pub use atlases::Atlases;
 pub use buckets::{Buckets, Member, WEIGHT_MAX, endpoint_bucket_count};
 pub use client::{ClientPrefix, PREFIX_V4_MAX, PREFIX_V6_MAX, steer};
 pub use pick::{Pick, ring};
-pub use place::{Choice, Inputs, Placement, Placements, Verdict};
+pub use place::{Inputs, Placements};
 pub use ranked::{Chosen, Ranked, Target};
 pub use reason::Reason;
 pub use split::Split;
+pub use verdict::{Choice, Placement, Verdict};

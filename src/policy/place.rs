@@ -11,7 +11,7 @@ use crate::base::hash::steering_hash;
 use crate::base::ids::{RegionId, ServiceId};
 use crate::base::limits::SPLITS_KEPT_MAX;
 use crate::model::{Mode, Model, Prefer, WhenAllDown};
-use crate::table::{RegionTable, Standing, States};
+use crate::table::{Difference, RegionTable, Standing, States};
 
 use super::atlases::Atlases;
 use super::failover;
@@ -19,48 +19,8 @@ use super::groups::Groups;
 use super::ranked::{Ranked, Target};
 use super::reason::Reason;
 use super::situation::{Masks, Situation, mask};
-use super::split::Split;
-
-/// What a service answers with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Placement {
-    /// The service that decided: its own, or the one it follows.
-    pub decided_by: ServiceId,
-    /// The seed of that service for [`super::steer`].
-    pub seed: u64,
-    /// The decision.
-    pub verdict: Verdict,
-}
-
-/// A decision, the same for all services that are in the same state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// The regions.
-    pub choice: Choice,
-    /// Why they; where clients are ranked, each client has its own reason.
-    pub reason: Reason,
-    /// The regions whose state could change that; where clients are ranked, each client has its own.
-    pub watched: u128,
-}
-
-/// The regions a service answers with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Choice {
-    /// One for everybody.
-    Region(RegionId),
-    /// By the client's hash.
-    Split(Arc<Split>),
-    /// By the client's place.
-    Ranked(Arc<Ranked>),
-    /// The endpoints of all these together, at most [`crate::base::limits::ANSWERS_MAX`] in one answer.
-    All(u128),
-    /// The policy's answer of last resort.
-    Fallback,
-    /// An empty answer.
-    NoData,
-    /// SERVFAIL.
-    ServFail,
-}
+use super::turns::Turns;
+use super::verdict::{Choice, Placement, State, Verdict};
 
 /// What placements are worked out from.
 #[derive(Clone, Copy, Debug)]
@@ -81,19 +41,10 @@ pub struct Placements {
     /// By [`ServiceId`].
     pub of: Chunks<Placement>,
     /// Verdicts met lately: most services that change come to a state that others are in, or that they had before.
-    known: Arc<BTreeMap<State, Verdict>>,
+    known: Arc<BTreeMap<State, Arc<Verdict>>>,
     groups: Arc<Groups>,
     /// By region: the steering hash of its key.
     hashes: Arc<[u64]>,
-}
-
-/// What a verdict depends on: the group, and all that is so about the regions.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct State {
-    group: u32,
-    masks: Masks,
-    held: Option<RegionId>,
-    ramps: Vec<(RegionId, u8)>,
 }
 
 impl Placements {
@@ -101,28 +52,70 @@ impl Placements {
     #[must_use]
     pub fn solve(inputs: Inputs<'_>) -> Self {
         let model = inputs.model;
-        let nothing = Verdict { choice: Choice::NoData, reason: Reason::AllDown, watched: 0 };
-        let start = model.services().map(|(id, service)| Placement {
-            decided_by: id,
-            seed: steering_hash(&[service.key.as_bytes()]),
-            verdict: nothing.clone(),
-        });
         let mut placements = Self {
-            of: start.collect(),
+            of: Chunks::default(),
             known: Arc::default(),
             groups: Arc::new(Groups::new(model, inputs.atlases)),
             hashes: model.regions.iter().map(|region| steering_hash(&[region.key.as_bytes()])).collect(),
         };
-        placements.update(inputs, model.services().map(|(id, _)| id));
+        let groups = Arc::clone(&placements.groups);
+        let mut found = Vec::with_capacity(model.services.len());
+        for (id, service) in model.services() {
+            let state = State {
+                group: groups.of(id),
+                masks: Masks::new(service, inputs.table, inputs.states, id),
+                held: inputs.states.held.get(id.index()).copied().flatten(),
+                ramps: inputs.states.ramp.of(id).into(),
+            };
+            let verdict = placements.verdict(inputs, id, state);
+            let seed = steering_hash(&[service.key.as_bytes()]);
+            found.extend(verdict.map(|verdict| Placement { decided_by: id, seed, verdict }));
+        }
+        placements.of = found.into_iter().collect();
+        placements.lead();
         placements
     }
 
-    /// The next placements, in which only these services differ: what a transition publishes.
+    /// The next placements, in which only these services differ (sorted, none twice): what a transition publishes. `before`
+    /// is the table that these placements are of, of which that of `inputs` is a repaired copy.
     #[must_use]
-    pub fn repaired(&self, inputs: Inputs<'_>, changed: impl IntoIterator<Item = ServiceId>) -> Self {
-        let mut placements = self.clone();
-        placements.update(inputs, changed);
-        placements
+    pub fn repaired(&self, inputs: Inputs<'_>, before: &RegionTable, changed: &[ServiceId]) -> Self {
+        let mut next = self.clone();
+        if next.known.len() > SPLITS_KEPT_MAX {
+            next.known = Arc::default();
+        }
+        let Inputs { table, states, .. } = inputs;
+        let differences = table.differences(before);
+        let mut differences = differences.as_slice();
+        let mut turns = Turns::new();
+        // What others hold too is only read.
+        let of = Chunks::clone(&self.of);
+        let mut found = Vec::with_capacity(changed.len());
+        for &id in changed {
+            let own = of_service(&mut differences, id);
+            let Some(placement) = of.get(id.index()).filter(|placement| placement.decided_by == id) else { continue };
+            let held = states.held.get(id.index()).copied().flatten();
+            let verdict = turns.known(&placement.verdict, own, table, states, held, id).or_else(|| {
+                let old = &placement.verdict.state;
+                let masks = own.iter().fold(old.masks, |masks, own| masks.with(own.region, own.state));
+                let masks = masks.of_now(table, states, id);
+                let state = State { group: old.group, masks, held, ramps: states.ramp.of(id).into() };
+                let verdict = next.verdict(inputs, id, state)?;
+                turns.learn(&placement.verdict, own, &verdict);
+                Some(verdict)
+            });
+            found.extend(
+                verdict.filter(|verdict| !Arc::ptr_eq(verdict, &placement.verdict)).map(|verdict| (id, verdict)),
+            );
+        }
+        let mut of = next.of.editor();
+        for (id, verdict) in found {
+            if let Some(placement) = of.get_mut(id.index()) {
+                placement.verdict = verdict;
+            }
+        }
+        next.lead();
+        next
     }
 
     /// The services that take over the decision of one of these.
@@ -131,31 +124,22 @@ impl Placements {
         self.groups.followers().iter().filter(of_changed).map(|(id, _)| *id)
     }
 
-    fn update(&mut self, inputs: Inputs<'_>, services: impl IntoIterator<Item = ServiceId>) {
-        let (groups, hashes) = (Arc::clone(&self.groups), Arc::clone(&self.hashes));
-        let Inputs { model, table, states, atlases } = inputs;
-        let mut known = std::mem::take(&mut self.known);
-        if known.len() > SPLITS_KEPT_MAX {
-            known = Arc::default();
+    /// What services of a group that are in this state answer with.
+    fn verdict(&mut self, inputs: Inputs<'_>, id: ServiceId, state: State) -> Option<Arc<Verdict>> {
+        if let Some(verdict) = self.known.get(&state) {
+            return Some(Arc::clone(verdict));
         }
-        for id in services {
-            let Some(now) = Situation::new(model, table, states, &hashes, id) else { continue };
-            let held = states.held.get(id.index()).copied().flatten();
-            let state = State { group: groups.of(id), masks: now.masks, held, ramps: now.ramps() };
-            let verdict = match known.get(&state) {
-                Some(verdict) => verdict.clone(),
-                None => {
-                    let verdict = decide(&now, model, atlases, held);
-                    Arc::make_mut(&mut known).insert(state, verdict.clone());
-                    verdict
-                }
-            };
-            if let Some(before) = self.of.get(id.index()).filter(|before| before.verdict != verdict) {
-                self.of.set(id.index(), Placement { verdict, ..before.clone() });
-            }
-        }
-        self.known = known;
-        // All followers: a leader that changed does not know them. Their own decisions are not asked for.
+        let Inputs { model, states, atlases, .. } = inputs;
+        let service = model.services.get(id.index())?;
+        let now = Situation { id, service, masks: state.masks, hashes: &self.hashes, states };
+        let verdict = Arc::new(decide(&now, model, atlases, &state));
+        Arc::make_mut(&mut self.known).insert(state, Arc::clone(&verdict));
+        Some(verdict)
+    }
+
+    /// Takes over the decisions of leaders: all of them, for a leader that changed does not know who follows.
+    fn lead(&mut self) {
+        let groups = Arc::clone(&self.groups);
         for &(id, leader) in groups.followers() {
             if let Some(of_leader) = self.of.get(leader.index()).filter(|found| self.of.get(id.index()) != Some(*found))
             {
@@ -165,14 +149,25 @@ impl Placements {
     }
 }
 
-impl Verdict {
-    fn new(choice: Choice, reason: Reason, watched: u128) -> Self {
-        Self { choice, reason, watched }
-    }
+/// The differences of a service, taken from the front of those that are left, which are sorted by service.
+fn of_service<'d>(left: &mut &'d [Difference], id: ServiceId) -> &'d [Difference] {
+    let from = left.iter().take_while(|difference| difference.service < id).count();
+    let rest = left.get(from..).unwrap_or_default();
+    let len = rest.iter().take_while(|difference| difference.service == id).count();
+    let (own, rest) = rest.split_at(len);
+    *left = rest;
+    own
 }
 
 /// What services in this situation answer with.
-fn decide(now: &Situation<'_>, model: &Model, atlases: &Atlases, held: Option<RegionId>) -> Verdict {
+fn decide(now: &Situation<'_>, model: &Model, atlases: &Atlases, state: &State) -> Verdict {
+    let (choice, reason, watched) = choose(now, model, atlases, state.held);
+    Verdict { choice, reason, watched, state: state.clone() }
+}
+
+type Chosen = (Choice, Reason, u128);
+
+fn choose(now: &Situation<'_>, model: &Model, atlases: &Atlases, held: Option<RegionId>) -> Chosen {
     let policy = model.policy(now.service);
     let Masks { all, usable, .. } = now.masks;
     match now.masks.standing {
@@ -185,13 +180,13 @@ fn decide(now: &Situation<'_>, model: &Model, atlases: &Atlases, held: Option<Re
                 }
             };
             let reason = if choice == Choice::Fallback { Reason::Fallback } else { Reason::AllDown };
-            return Verdict::new(choice, reason, all);
+            return (choice, reason, all);
         }
         Standing::AllDown => match policy.when_all_down {
-            WhenAllDown::NoData => return Verdict::new(Choice::NoData, Reason::AllDown, all),
-            WhenAllDown::ServFail => return Verdict::new(Choice::ServFail, Reason::AllDown, all),
-            WhenAllDown::All => return Verdict::new(Choice::All(usable), Reason::AllDown, all),
-            WhenAllDown::Fallback(_) => return Verdict::new(Choice::Fallback, Reason::Fallback, all),
+            WhenAllDown::NoData => return (Choice::NoData, Reason::AllDown, all),
+            WhenAllDown::ServFail => return (Choice::ServFail, Reason::AllDown, all),
+            WhenAllDown::All => return (Choice::All(usable), Reason::AllDown, all),
+            WhenAllDown::Fallback(_) => return (Choice::Fallback, Reason::Fallback, all),
             WhenAllDown::Preferred | WhenAllDown::LastHealthy => {}
         },
         Standing::Eligible | Standing::Drained | Standing::SomeUp => {}
@@ -199,45 +194,43 @@ fn decide(now: &Situation<'_>, model: &Model, atlases: &Atlases, held: Option<Re
     match policy.mode {
         Mode::All => {
             let reason = Some(now.masks.reason_after(0)).filter(|&reason| reason != Reason::Preferred);
-            Verdict::new(Choice::All(usable), reason.unwrap_or(Reason::Equal), all)
+            (Choice::All(usable), reason.unwrap_or(Reason::Equal), all)
         }
         Mode::ActivePassive { .. } => passive(now, held),
         Mode::ActiveActive { prefer: Prefer::Equal, .. } => equals(now, model),
         Mode::ActiveActive { .. } => {
             let atlas = atlases.of(now.id).cloned();
             let ranked = Ranked::new(now, model, atlas);
-            Verdict::new(Choice::Ranked(Arc::new(ranked)), now.masks.reason_after(0), all)
+            (Choice::Ranked(Arc::new(ranked)), now.masks.reason_after(0), all)
         }
     }
 }
 
-fn passive(now: &Situation<'_>, held: Option<RegionId>) -> Verdict {
+fn passive(now: &Situation<'_>, held: Option<RegionId>) -> Chosen {
     // Only a service of one region may do without an order.
     let only: Vec<RegionId> = now.service.regions.iter().map(|part| part.region).collect();
     let order = if now.service.order.is_empty() { &only } else { &now.service.order };
     let Some(region) = failover::active(order, now.masks.usable, held) else {
-        return Verdict::new(Choice::NoData, Reason::AllDown, now.masks.all);
+        return (Choice::NoData, Reason::AllDown, now.masks.all);
     };
     let better = mask(order.iter().copied().take_while(|&other| other != region));
     let reason = now.masks.reason_after(better);
     let is_held = reason != Reason::AllDown && better & now.masks.usable != 0;
     let reason = if is_held { Reason::FailbackHold } else { now.masks.guarded_reason(region, reason) };
-    Verdict::new(Choice::Region(region), reason, better | mask([region]))
+    (Choice::Region(region), reason, better | mask([region]))
 }
 
 /// All regions as one tier.
-fn equals(now: &Situation<'_>, model: &Model) -> Verdict {
+fn equals(now: &Situation<'_>, model: &Model) -> Chosen {
     let ranked = Ranked::new(now, model, None);
     let class = ranked.class(None);
     let one = ranked.choose(class, 0);
     match (one.to, ranked.split_of(class)) {
         (Target::Region(_), Some(split)) if one.hashed => {
-            Verdict::new(Choice::Split(Arc::new(split.clone())), one.reason, now.masks.all)
+            (Choice::Split(Arc::new(split.clone())), one.reason, now.masks.all)
         }
-        (Target::Region(region), _) => Verdict::new(Choice::Region(region), one.reason, now.masks.all),
-        (Target::Fallback | Target::NoData | Target::ServFail, _) => {
-            Verdict::new(Choice::NoData, Reason::AllDown, now.masks.all)
-        }
+        (Target::Region(region), _) => (Choice::Region(region), one.reason, now.masks.all),
+        (Target::Fallback | Target::NoData | Target::ServFail, _) => (Choice::NoData, Reason::AllDown, now.masks.all),
     }
 }
 

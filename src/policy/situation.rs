@@ -1,8 +1,8 @@
 //! One service at one moment, as sets of regions; and why a region is answered.
 
 use crate::base::ids::{RegionId, ServiceId};
-use crate::model::{Model, Service};
-use crate::table::{RegionTable, Standing, States, Why};
+use crate::model::Service;
+use crate::table::{PartState, RegionTable, Standing, States, Why};
 
 use super::reason::Reason;
 use super::split::{Ramped, WHOLE};
@@ -78,18 +78,12 @@ pub(super) struct Situation<'a> {
     pub(super) states: &'a States,
 }
 
-impl<'a> Situation<'a> {
-    pub(super) fn new(
-        model: &'a Model,
-        table: &RegionTable,
-        states: &'a States,
-        hashes: &'a [u64],
-        id: ServiceId,
-    ) -> Option<Self> {
-        let service = model.services.get(id.index())?;
-        let mut masks = Masks {
+impl Masks {
+    /// Those of a service, from all that the table says of it.
+    pub(super) fn new(service: &Service, table: &RegionTable, states: &States, id: ServiceId) -> Self {
+        let mut masks = Self {
             all: service.region_mask(),
-            usable: table.usable.get(id.index()).copied().unwrap_or(0),
+            usable: 0,
             drained: 0,
             some_up: 0,
             down: 0,
@@ -98,36 +92,52 @@ impl<'a> Situation<'a> {
             weightless: 0,
             guarded: 0,
             ramping: 0,
-            standing: table.standing.get(id.index()).copied().unwrap_or(Standing::Gone),
+            standing: Standing::Gone,
         };
         for (part, state) in service.regions.iter().zip(table.parts(id)) {
-            let bit = 1_u128 << part.region.index();
-            match state.why {
-                Why::Eligible => {}
-                Why::Disabled => masks.disabled |= bit,
-                Why::ForcedDown => masks.by_word |= bit,
-                Why::Drained => {
-                    masks.by_word |= bit;
-                    masks.drained |= bit;
-                }
-                Why::BelowMinUp => masks.some_up |= bit,
-                Why::Down => masks.down |= bit,
+            masks = masks.with(part.region, state);
+            masks.weightless |= if part.weight == 0 { 1 << part.region.index() } else { 0 };
+        }
+        masks.of_now(table, states, id)
+    }
+
+    /// The same with a region that has become something else.
+    pub(super) const fn with(mut self, region: RegionId, state: PartState) -> Self {
+        let bit = 1_u128 << region.index();
+        self.drained &= !bit;
+        self.some_up &= !bit;
+        self.down &= !bit;
+        self.by_word &= !bit;
+        self.disabled &= !bit;
+        self.guarded &= !bit;
+        match state.why {
+            Why::Eligible => {}
+            Why::Disabled => self.disabled |= bit,
+            Why::ForcedDown => self.by_word |= bit,
+            Why::Drained => {
+                self.by_word |= bit;
+                self.drained |= bit;
             }
-            masks.weightless |= if part.weight == 0 { bit } else { 0 };
-            masks.guarded |= if state.is_guarded { bit } else { 0 };
+            Why::BelowMinUp => self.some_up |= bit,
+            Why::Down => self.down |= bit,
         }
-        for (&(_, region), _) in states.ramp.range((id, RegionId(0))..=(id, RegionId(u8::MAX))) {
-            masks.ramping |= 1_u128 << region.index() & masks.usable;
+        if state.is_guarded {
+            self.guarded |= bit;
         }
-        Some(Self { id, service, masks, hashes, states })
+        self
     }
 
-    /// The parts of the weights that count now, of the regions being reintroduced.
-    pub(super) fn ramps(&self) -> Vec<(RegionId, u8)> {
-        let own = self.states.ramp.range((self.id, RegionId(0))..=(self.id, RegionId(u8::MAX)));
-        own.map(|(&(_, region), &part)| (region, part)).collect()
+    /// The same with what the service resorts to now, and what is being reintroduced now.
+    pub(super) fn of_now(mut self, table: &RegionTable, states: &States, id: ServiceId) -> Self {
+        self.usable = table.usable.get(id.index()).copied().unwrap_or(0);
+        self.standing = table.standing.get(id.index()).copied().unwrap_or(Standing::Gone);
+        let ramping = states.ramp.of(id).iter().fold(0, |mask, (region, _)| mask | 1_u128 << region.index());
+        self.ramping = ramping & self.usable;
+        self
     }
+}
 
+impl Situation<'_> {
     /// The regions of a set that take part in a tier: those with a weight; if none of them is usable, those without.
     pub(super) fn members(&self, tier: u128) -> Vec<Ramped> {
         let weighted = tier & !self.masks.weightless;
@@ -135,7 +145,7 @@ impl<'a> Situation<'a> {
         let taken = if is_weighted { weighted } else { tier & self.masks.weightless };
         let parts = self.service.regions.iter().filter(|part| taken >> part.region.index() & 1 == 1);
         let ramped = parts.map(|part| {
-            let part_now = self.states.ramp.get(&(self.id, part.region)).map_or(WHOLE, |&part| u32::from(part));
+            let part_now = self.states.ramp.get(self.id, part.region).map_or(WHOLE, u32::from);
             Ramped { region: part.region, weight: if is_weighted { part.weight } else { 1 }, part: part_now }
         });
         ramped.collect()

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::time::timeout_at;
 
+use crate::health::Observation;
 use crate::model::CheckKind;
 
 use super::lag::Lag;
-use super::outcome::{Miss, Outcome, Progress, Seen, Target};
+use super::outcome::{Miss, Progress, Seen, Target};
 use super::schedule::Execute;
 use super::tls::{Protocol, Roots, Tls};
 use super::{dns, exec, grpc, http, icmp, tcp};
@@ -69,7 +70,7 @@ impl Execution {
 }
 
 impl Execute for Execution {
-    async fn execute(&self, target: &Target) -> Outcome {
+    async fn execute(&self, target: &Target) -> Observation {
         let timeout = target.check.timeout;
         let lag_before = self.lag.sum();
         let mut progress = Progress::start();

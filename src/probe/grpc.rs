@@ -17,6 +17,9 @@ use crate::base::limits;
 use super::http::{AGENT, authority, miss};
 use super::outcome::{Miss, Progress};
 
+/// What a target may send unasked for, octets: the least that RFC 9113 §6.9.2 begins with. An answer is far smaller.
+const WINDOW: u32 = 65_535;
+
 /// What is asked.
 pub(super) struct Request<'a> {
     pub(super) scheme: &'static str,
@@ -33,7 +36,11 @@ where
 {
     let (executor, mut work) = Executor::new();
     let exchange = async {
-        let handshake = http2::Builder::new(executor).handshake(TokioIo::new(stream)).await;
+        let handshake = http2::Builder::new(executor)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
+            .handshake(TokioIo::new(stream))
+            .await;
         let (mut sender, connection) = handshake.map_err(|error| miss(&error))?;
         let asked = async {
             sender.ready().await.map_err(|error| miss(&error))?;

@@ -41,9 +41,10 @@ impl Lag {
         Duration::from_micros(self.sum_us.load(Ordering::Relaxed)) + self.pending()
     }
 
-    /// True if so much lag within a probe's life excuses a timeout.
+    /// True if so much lag within a probe's life excuses a timeout. Half of a timeout always does, however short it is.
     pub(super) fn excuses(lag: Duration, timeout: Duration) -> bool {
-        lag > Duration::from_millis(limits::PROBE_LAG_MIN_MS).max(timeout / limits::PROBE_LAG_SHARE)
+        let least = Duration::from_millis(limits::PROBE_LAG_MIN_MS).max(timeout / limits::PROBE_LAG_SHARE);
+        lag > least.min(timeout / 2)
     }
 
     fn pending(&self) -> Duration {

@@ -1,6 +1,6 @@
 //! Health checks at work: probes start on time, never overlap, and end as outcomes that somebody else judges.
 //!
-//! [`Prober`] holds a set of [`Target`]s; a [`Judge`] receives each [`Outcome`] and says when that target's next
+//! [`Prober`] holds a set of [`Target`]s; a [`Judge`] receives each outcome ([`crate::health::Observation`]) and says when that target's next
 //! probe starts. Nothing here knows services, states or overrides, and nothing logs.
 //!
 //! ```text
@@ -32,7 +32,7 @@ mod exec;
 #[cfg(test)]
 mod tests;
 
-pub use outcome::{Outcome, Phases, ProbeResult, Target};
+pub use outcome::Target;
 pub use prober::{Judge, Prober, Settings};
 pub use stats::{CheckStats, LATENCY_BUCKETS_S, LATENESS_BUCKETS_S, LATENESS_BUCKETS_US, ProbeStats};
 pub use tls::Roots;

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::base::limits;
+use crate::health::{Observation, Phases, Verdict};
 use crate::model::Check;
 
 /// One thing to probe: a rule and an address. Identical ones of several services are one target.
@@ -31,88 +31,30 @@ impl Target {
     }
 }
 
-/// What one execution came to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// If it passed.
-    pub result: ProbeResult,
-    /// Why, for people: `ok`, `status 503`, `refused`, `timeout (connect)`.
-    pub reason: Arc<str>,
-    /// What passed and will not for long: `certificate expires in 9 days`.
-    pub warning: Option<Arc<str>>,
-    /// How long it took.
-    pub phases: Phases,
-}
-
-/// The result of one execution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProbeResult {
-    /// The check's rule is fulfilled.
-    Pass,
-    /// It is not, and that is the other end's doing.
-    Fail,
-    /// Nothing was learned about the other end.
-    Inconclusive,
-}
-
-impl ProbeResult {
-    /// The word for it in metrics and interfaces.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::Inconclusive => "inconclusive",
-        }
-    }
-}
-
-/// When an execution reached what, counted from its start; `None`: it never did, or its kind has no such phase.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Phases {
-    /// The connection was open.
-    pub connect: Option<Duration>,
-    /// The TLS handshake was done.
-    pub tls: Option<Duration>,
-    /// The first byte of the answer was there; for HTTP, its head.
-    pub first_byte: Option<Duration>,
-    /// The execution was over.
-    pub total: Duration,
-}
-
-impl Phases {
-    /// How long the other end worked on its answer: from the open connection to the first byte.
-    #[must_use]
-    pub fn server(&self) -> Option<Duration> {
-        let open = self.tls.or(self.connect)?;
-        Some(self.first_byte?.saturating_sub(open))
-    }
-}
-
 /// How a kind of check reports: a warning, if any, or why it did not pass.
 pub(super) type Seen = Result<Option<Arc<str>>, Miss>;
 
 /// Why an execution did not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Miss {
-    pub(super) result: ProbeResult,
+    pub(super) verdict: Verdict,
     pub(super) reason: Cow<'static, str>,
 }
 
 impl Miss {
     /// The other end's doing.
     pub(super) fn fail(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { result: ProbeResult::Fail, reason: reason.into() }
+        Self { verdict: Verdict::Fail, reason: reason.into() }
     }
 
     /// Ours.
     pub(super) fn inconclusive(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { result: ProbeResult::Inconclusive, reason: reason.into() }
+        Self { verdict: Verdict::Inconclusive, reason: reason.into() }
     }
 
     /// An error of a socket.
     ///
-    /// | error | result | reason |
+    /// | error | verdict | reason |
     /// |---|---|---|
     /// | EMFILE, ENFILE | inconclusive | too many open files |
     /// | ENOBUFS, ENOMEM | inconclusive | out of memory |
@@ -219,12 +161,12 @@ impl Progress {
     }
 
     /// The outcome of an execution that ends now.
-    pub(super) fn end(mut self, seen: Seen) -> Outcome {
+    pub(super) fn end(mut self, seen: Seen) -> Observation {
         self.phases.total = self.start.elapsed();
         match seen {
-            Ok(warning) => Outcome { result: ProbeResult::Pass, reason: "ok".into(), warning, phases: self.phases },
-            Err(Miss { result, reason }) => {
-                Outcome { result, reason: reason.into(), warning: None, phases: self.phases }
+            Ok(warning) => Observation { verdict: Verdict::Pass, reason: "ok".into(), warning, phases: self.phases },
+            Err(Miss { verdict, reason }) => {
+                Observation { verdict, reason: reason.into(), warning: None, phases: self.phases }
             }
         }
     }

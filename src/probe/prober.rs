@@ -8,10 +8,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::base::limits;
+use crate::health::Observation;
 
 use super::execute::Execution;
 use super::lag::Lag;
-use super::outcome::{Outcome, Target};
+use super::outcome::Target;
 use super::schedule::{self, Execute, Shared, Slot};
 use super::stats::ProbeStats;
 use super::tls::Roots;
@@ -22,7 +23,7 @@ use super::tls::Roots;
 /// cut off at its next `await`.
 pub trait Judge: Send + Sync + 'static {
     /// Judges the outcome of a probe of the target with this id.
-    fn judge(&self, target: u64, outcome: Outcome) -> impl Future<Output = Duration> + Send;
+    fn judge(&self, target: u64, outcome: Observation) -> impl Future<Output = Duration> + Send;
 }
 
 /// What a prober needs to know.

@@ -12,15 +12,16 @@ use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::base::limits;
+use crate::health::Observation;
 use crate::model::CheckKind;
 
-use super::outcome::{Miss, Outcome, Progress, Target};
+use super::outcome::{Miss, Progress, Target};
 use super::prober::Judge;
 use super::stats::{CheckStats, ProbeStats};
 
 /// How a probe is executed; never longer than its check's timeout.
 pub(super) trait Execute: Send + Sync + 'static {
-    fn execute(&self, target: &Target) -> impl Future<Output = Outcome> + Send;
+    fn execute(&self, target: &Target) -> impl Future<Output = Observation> + Send;
 }
 
 /// A target for as long as it is probed; one that changed has another slot.
@@ -293,7 +294,7 @@ async fn probe<J: Judge, E: Execute>(
     if slot.is_retired() {
         return None;
     }
-    shared.stats.ended(outcome.result);
+    shared.stats.ended(outcome.verdict);
     slot.check.count(&outcome);
     let cadence = shared.judge.judge(target.id, outcome).await;
     let cadence = cadence.max(Duration::from_millis(limits::PROBE_INTERVAL_MIN_MS));

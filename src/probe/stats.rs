@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::outcome::{Outcome, ProbeResult};
+use crate::health::{Observation, Verdict};
 
 /// Upper bounds of the buckets of [`ProbeStats::lateness`], in microseconds; one more bucket takes the rest.
 pub const LATENESS_BUCKETS_US: [u64; 14] =
@@ -77,14 +77,14 @@ impl CheckStats {
     }
 
     /// Counts an outcome.
-    pub(super) fn count(&self, outcome: &Outcome) {
-        let counter = match outcome.result {
-            ProbeResult::Pass => &self.pass,
-            ProbeResult::Fail => &self.fail,
-            ProbeResult::Inconclusive => &self.inconclusive,
+    pub(super) fn count(&self, outcome: &Observation) {
+        let counter = match outcome.verdict {
+            Verdict::Pass => &self.pass,
+            Verdict::Fail => &self.fail,
+            Verdict::Inconclusive => &self.inconclusive,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        if outcome.result == ProbeResult::Inconclusive {
+        if outcome.verdict == Verdict::Inconclusive {
             return;
         }
         let total = outcome.phases.total;
@@ -142,11 +142,11 @@ impl ProbeStats {
     }
 
     /// Counts an outcome.
-    pub(super) fn ended(&self, result: ProbeResult) {
-        let counter = match result {
-            ProbeResult::Pass => &self.pass,
-            ProbeResult::Fail => &self.fail,
-            ProbeResult::Inconclusive => &self.inconclusive,
+    pub(super) fn ended(&self, verdict: Verdict) {
+        let counter = match verdict {
+            Verdict::Pass => &self.pass,
+            Verdict::Fail => &self.fail,
+            Verdict::Inconclusive => &self.inconclusive,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
@@ -164,11 +164,11 @@ impl Drop for InFlight<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::Phases;
+    use crate::health::Phases;
 
-    fn outcome(result: ProbeResult, total_ms: u64) -> Outcome {
+    fn outcome(verdict: Verdict, total_ms: u64) -> Observation {
         let phases = Phases { total: Duration::from_millis(total_ms), ..Phases::default() };
-        Outcome { result, reason: "".into(), warning: None, phases }
+        Observation { verdict, reason: "".into(), warning: None, phases }
     }
 
     #[test]
@@ -176,11 +176,11 @@ mod tests {
         let stats = ProbeStats::default();
         let (web, dns): (Arc<str>, Arc<str>) = ("web".into(), "dns".into());
         for (check, result, total_ms) in [
-            (&web, ProbeResult::Pass, 1),
-            (&web, ProbeResult::Pass, 20),
-            (&web, ProbeResult::Fail, 20_000),
-            (&web, ProbeResult::Inconclusive, 5),
-            (&dns, ProbeResult::Fail, 0),
+            (&web, Verdict::Pass, 1),
+            (&web, Verdict::Pass, 20),
+            (&web, Verdict::Fail, 20_000),
+            (&web, Verdict::Inconclusive, 5),
+            (&dns, Verdict::Fail, 0),
         ] {
             stats.of_check(check).count(&outcome(result, total_ms));
         }

@@ -1,8 +1,8 @@
 //! The wiring: files, threads and signals around the pure rooms.
 //!
 //! A load goes `loader` (files → zones) → `reloads` (the thread that does it when asked) → `publisher` (the one thread
-//! that stores snapshots). `server` binds, starts and ends everything; `signals` and `notify` talk to whoever started
-//! the process.
+//! that stores snapshots). `server` binds, starts and ends everything (`lanes` those who answer); `running` is what operators
+//! may ask of it; `signals` and `notify` talk to whoever started the process.
 
 pub mod ask;
 mod board;
@@ -10,6 +10,7 @@ pub mod demo;
 mod files;
 mod folder;
 mod historian;
+mod lanes;
 mod regions;
 mod loader;
 pub mod log;
@@ -21,8 +22,10 @@ mod publisher;
 mod random;
 mod recorder;
 mod reloads;
+mod running;
 mod server;
 mod settings;
+mod signals;
 mod traffic;
 mod webhooks;
 mod sweep;

@@ -10,6 +10,7 @@ use crate::base::diagnostic::{Diagnostic, Report};
 use crate::base::toml_text::utf8;
 use crate::config::GeoIp;
 use crate::geo::{self, DatabaseFile, Places};
+use crate::model::{GeoMatch, GeoRanking, Mode, Model, Prefer, Service};
 use crate::run::files::{Stamp, read_whole};
 
 /// The operator's own networks, in the geoip folder.
@@ -59,6 +60,30 @@ impl GeoFiles {
     /// What is known; nothing before the first good files.
     pub(super) const fn places(&self) -> &Arc<Places> {
         &self.places
+    }
+
+    /// A warning if regions rank by place and nobody can be located: then everybody gets the same ones, and nothing fails.
+    pub(super) fn unlocatable(&self, model: &Model, settings: &GeoIp) -> Option<Diagnostic> {
+        let ranks_by_place = |service: &&Service| match model.policy(service).mode {
+            Mode::ActiveActive { prefer: Prefer::Equal, .. } | Mode::ActivePassive { .. } | Mode::All => false,
+            Mode::ActiveActive { ranking: GeoRanking::Distance, .. } => service.regions.len() > 1,
+            Mode::ActiveActive { ranking: GeoRanking::Map(id), .. } => {
+                let entries = model.geomaps.get(id.index()).map_or(&[][..], |map| &map.entries);
+                let has_networks = entries.iter().any(|(matched, _)| matches!(matched, GeoMatch::Network(..)));
+                service.regions.len() > 1 && !has_networks
+            }
+        };
+        let service = model.services.iter().find(ranks_by_place).filter(|_| self.places.is_empty() && !self.bad)?;
+        let reason = format!(
+            "policy `{}` ranks by place, and {} has neither databases nor {NETWORKS_FILE}",
+            model.policy(service).key,
+            settings.folder.display()
+        );
+        let finding =
+            Diagnostic::warning("no-places", format!("clients of service `{}` cannot be located", service.key));
+        Some(finding.at(service.at.clone(), reason).hint(
+            "put a database there (a free one comes with Meridian: geoip/country.mmdb), or choose a policy that ranks otherwise",
+        ))
     }
 
     /// `None`: nothing has changed since the last time.

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::probe::{Judge, Outcome, Prober, Settings};
+use crate::health::Observation;
+use crate::probe::{Judge, Prober, Settings};
 use crate::run::publisher::Event;
 
 /// How long a probe waits that nobody judged: the process ends.
@@ -22,7 +23,7 @@ pub(super) struct ToPublisher {
 }
 
 impl Judge for ToPublisher {
-    async fn judge(&self, target: u64, outcome: Outcome) -> Duration {
+    async fn judge(&self, target: u64, outcome: Observation) -> Duration {
         let (reply, cadence) = oneshot::channel();
         if self.events.send(Event::Outcome { target, outcome, reply }).is_err() {
             return UNJUDGED;

@@ -17,14 +17,14 @@ use crate::base::ids::ServiceId;
 use crate::base::limits::{EVENTS_MAX, PUBLISH_INTERVAL_MS, RETIRED_POLL_MS, STATE_INTERVAL_MS};
 use crate::base::moment::Moment;
 use crate::control::{Changed, Command, Control, Effects, Event as Happened, Severity};
-use crate::health::{Observation, Phases, Verdict};
+use crate::health::Observation;
 use crate::model::Model;
 use crate::policy::Atlases;
-use crate::probe::{self, ProbeResult, Prober, Target};
+use crate::probe::{Prober, Target};
 use crate::run::board::Board;
 use crate::run::recorder::Recorder;
 use crate::serve::system::be_nice;
-use crate::snapshot::{Options, Published, Snapshot, Steering};
+use crate::snapshot::{Options, Prepared, Published, Snapshot, Steering};
 use crate::zone::ZoneSet;
 
 /// Something that changes what is answered, or wants to look at it.
@@ -32,7 +32,7 @@ pub(super) enum Event {
     /// Files were loaded.
     Reload(Box<Linked>),
     /// A probe has ended; `reply` is told when the next one is to start.
-    Outcome { target: u64, outcome: probe::Outcome, reply: oneshot::Sender<Duration> },
+    Outcome { target: u64, outcome: Observation, reply: oneshot::Sender<Duration> },
     /// An operator has spoken.
     Command { command: Box<Command>, condition: Condition, reply: oneshot::Sender<Commanded> },
     /// Somebody looks.
@@ -47,6 +47,8 @@ pub(super) struct Linked {
     pub(super) model: Arc<Model>,
     /// Who is near, for this model.
     pub(super) atlases: Arc<Atlases>,
+    /// All answers, worked out for states as they were; `None` if model and atlases are those in force.
+    pub(super) prepared: Option<Box<Prepared>>,
     /// The server's own options.
     pub(super) options: Arc<Options>,
     /// Told the generation these parts are part of, once queries are answered from it.
@@ -152,6 +154,7 @@ struct Loaded {
     zones: Arc<ZoneSet>,
     model: Arc<Model>,
     atlases: Arc<Atlases>,
+    prepared: Option<Box<Prepared>>,
     options: Arc<Options>,
 }
 
@@ -213,15 +216,14 @@ impl Publisher {
         let now = self.clock.now();
         match event {
             Event::Reload(linked) => {
-                let Linked { zones, model, atlases, options, published } = *linked;
+                let Linked { zones, model, atlases, prepared, options, published } = *linked;
                 let effects = self.control.adopt(now, Arc::clone(&model));
-                self.pending.loaded = Some(Loaded { zones, model, atlases, options });
+                self.pending.loaded = Some(Loaded { zones, model, atlases, prepared, options });
                 self.pending.waiting.push(published);
                 self.follow(effects);
             }
             Event::Outcome { target, outcome, reply } => {
-                let observation = observation(outcome);
-                let (cadence, effects) = self.control.observe(now, target, &observation);
+                let (cadence, effects) = self.control.observe(now, target, &outcome);
                 // Whoever probed may have been stopped meanwhile.
                 let _ = reply.send(cadence);
                 self.follow(effects);
@@ -281,27 +283,25 @@ impl Publisher {
     fn publish(&mut self) {
         let pending = std::mem::take(&mut self.pending);
         let generation = self.current.generation + 1;
-        let states = self.control.states();
         let before = &self.current.steering;
+        let (states, table) = (self.control.states(), self.control.table().of_generation(generation));
         let changed = pending.changed(&before.model);
+        let repaired = |table| {
+            if changed.is_empty() { Arc::clone(before) } else { Arc::new(before.next(table, states, &changed)) }
+        };
         let next = match pending.loaded {
-            Some(Loaded { zones, model, atlases, options }) => {
+            Some(Loaded { zones, model, atlases, prepared, options }) => {
                 let same = Arc::ptr_eq(&model, &before.model) && Arc::ptr_eq(&atlases, &before.atlases);
-                let steering = if same {
-                    if changed.is_empty() {
-                        Arc::clone(before)
-                    } else {
-                        Arc::new(before.repaired(states, &changed, generation))
-                    }
-                } else {
-                    Arc::new(Steering::with_atlases(model, atlases, states, generation))
+                let prepared = prepared.filter(|prepared| prepared.is_of(&model, &atlases));
+                let steering = match prepared {
+                    _ if same => repaired(table),
+                    Some(prepared) => Arc::new(prepared.adopted(table, states)),
+                    // It is prepared unless the model in force was loaded once more after another one.
+                    None => Arc::new(Steering::with_atlases(model, atlases, states, generation)),
                 };
                 Snapshot { generation, key: self.key, zones, steering, options }
             }
-            None => {
-                let steering = Arc::new(before.repaired(states, &changed, generation));
-                Snapshot { generation, steering, ..Snapshot::clone(&self.current) }
-            }
+            None => Snapshot { generation, steering: repaired(table), ..Snapshot::clone(&self.current) },
         };
         self.current = Arc::new(next);
         self.retired.push(self.published.publish(Arc::clone(&self.current)));
@@ -360,18 +360,6 @@ impl Pending {
         changed.dedup();
         changed
     }
-}
-
-/// An outcome in the words of control.
-fn observation(outcome: probe::Outcome) -> Observation {
-    let probe::Outcome { result, reason, warning, phases } = outcome;
-    let verdict = match result {
-        ProbeResult::Pass => Verdict::Pass,
-        ProbeResult::Fail => Verdict::Fail,
-        ProbeResult::Inconclusive => Verdict::Inconclusive,
-    };
-    let probe::Phases { connect, tls, first_byte, total } = phases;
-    Observation { verdict, reason, warning, phases: Phases { connect, tls, first_byte, total } }
 }
 
 /// Writes an event to the log, at the level that it deserves.

@@ -73,7 +73,7 @@ impl Regions {
                     "too-much-removed",
                     format!("{gone} of {all} services would be removed: nothing was changed"),
                 )
-                .hint("if that is meant, reload with force; else look for a region file that is missing"),
+                .hint("if that is meant, POST /api/v1/reload?force=true; else look for a region file that is missing"),
             );
             return Err(Refused);
         }

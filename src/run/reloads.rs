@@ -6,12 +6,14 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use crate::admin::{Doors, ReloadOutcome};
+use crate::admin::{Doors, Look, ReloadOutcome};
 use crate::base::diagnostic::{Diagnostic, Report, Severity};
 use crate::base::limits::FINDINGS_SHOWN_MAX;
 use crate::config::Config;
 use crate::control::{self, Event, EventKind};
 use crate::metrics::{Metrics, ReloadResult, ZoneState};
+use crate::model::Model;
+use crate::policy::Atlases;
 use crate::run::board::Board;
 use crate::run::loader::{Loaded, Loader};
 use crate::run::log;
@@ -20,6 +22,7 @@ use crate::run::publisher::{self, BACKGROUND_NICENESS, Clock, Linked};
 use crate::run::recorder::Recorder;
 use crate::run::settings::{Settings, SettingsError, load_settings, needs_restart, options};
 use crate::serve::system::{be_nice, return_freed_memory};
+use crate::snapshot::Prepared;
 
 /// A wish for a reload.
 pub(super) struct ReloadRequest {
@@ -137,7 +140,8 @@ impl Reloads {
         let Loaded { zones, model, atlases, result, added, changed, removed, report } = loaded;
         if result != ReloadResult::Refused {
             let (published, generation) = oneshot::channel();
-            let linked = Linked { zones, model, atlases, options: options(&self.config), published };
+            let prepared = self.prepare(&model, &atlases);
+            let linked = Linked { zones, model, atlases, prepared, options: options(&self.config), published };
             // Both fail only when the publisher has ended, and with it the server.
             if self.events.send(publisher::Event::Reload(Box::new(linked))).is_ok() {
                 let _ = generation.blocking_recv();
@@ -164,6 +168,26 @@ impl Reloads {
             "loaded"
         );
         (outcome, report)
+    }
+
+    /// Works out all answers of a model that is not in force yet, here, where nobody waits: the publisher goes on with what
+    /// happens meanwhile, and in the end repairs what is other than it was taken to be.
+    fn prepare(&self, model: &Arc<Model>, atlases: &Arc<Atlases>) -> Option<Box<Prepared>> {
+        let (answer, asked) = oneshot::channel();
+        let (model, atlases) = (Arc::clone(model), Arc::clone(atlases));
+        let look: Look = Box::new({
+            let (model, atlases) = (Arc::clone(&model), Arc::clone(&atlases));
+            move |control, snapshot, _| {
+                let steering = &snapshot.steering;
+                let is_served = Arc::ptr_eq(&steering.model, &model) && Arc::ptr_eq(&steering.atlases, &atlases);
+                let states = (!is_served).then(|| (Arc::clone(control.model()), control.states().clone()));
+                // The loader waits.
+                let _ = answer.send(states);
+            }
+        });
+        self.events.send(Event::Look(look)).ok()?;
+        let (served, states) = asked.blocking_recv().ok().flatten()?;
+        Some(Box::new(Prepared::new(model, atlases, (&served, &states))))
     }
 
     /// Counts a load that has just ended.

@@ -1,44 +1,36 @@
 //! A running server, from bound sockets to the last answer.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::mpsc::{Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{channel, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::admin::{
-    self, Commanded, Condition, Doors, Facts, Look, Operations, Readiness, ReloadOutcome, Stream, TlsError, TokenError,
-    Tokens,
-};
-use crate::answer::Lane;
+use crate::admin::{self, Doors, ReloadOutcome, Stream, TlsError, TokenError, Tokens};
 use crate::base::diagnostic::Report;
 use crate::base::hash::HashKey;
-use crate::base::limits::{ADMIN_CONNECTIONS_MAX, RELOADS_MAX, STATE_SAVE_MS, STREAM_DRAIN_MS, UDP_RECEIVE_BUFFER};
-use crate::base::moment::Moment;
+use crate::base::limits::{ADMIN_CONNECTIONS_MAX, RELOADS_MAX, STATE_SAVE_MS, STREAM_DRAIN_MS};
 use crate::config::Config;
-use crate::control::{self, Command, Control};
-use crate::journal::{Entry, Sample, Wanted};
-use crate::metrics::{Metrics, Rates, ReloadResult};
+use crate::control::{self, Control};
+use crate::metrics::{Metrics, ReloadResult};
 use crate::probe::Prober;
 use crate::run::board::Board;
+use crate::run::lanes::{Lanes, announce};
 use crate::run::loader::Loader;
 use crate::run::notify::{Notice, notify};
-use crate::run::publisher::{Clock, Event};
+use crate::run::publisher::Clock;
 use crate::run::recorder::{self, Recorder};
-use crate::run::reloads::{ReloadRequest, Reloads};
+use crate::run::reloads::Reloads;
+use crate::run::running::Running;
 use crate::run::settings::{Settings, options};
+use crate::run::signals::Signals;
 use crate::run::sweep::Sweep;
 use crate::run::webhooks::{self, WebhookError};
 use crate::run::{historian, log, probing, publisher, random};
-use crate::serve::{
-    BindError, Caps, ConnectionLimits, Listener, Stop, StreamOptions, StreamServer, UdpServer, bind, system,
-};
+use crate::serve::{BindError, Caps, ConnectionLimits, Stop, StreamOptions, bind, system};
 use crate::snapshot::{Published, Snapshot};
 use crate::zone::ZoneSet;
 
@@ -113,12 +105,8 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let parts = Parts::bind(&config)?;
     let (requests, requested) = sync_channel(RELOADS_MAX);
     let (events, incoming) = channel();
-    let stream = Stream::default();
-    let told = stream.clone();
-    let admin_stop = Stop::default();
-    let hooks = webhooks::start(&config.admin.webhooks, &admin_stop)?;
-    let listeners: Vec<recorder::Listener> = vec![Box::new(move |entry| told.event(entry)), hooks];
-    let (recorder, recording) = Recorder::start(&config.state.folder, listeners, Arc::clone(&parts.sweep.metrics))?;
+    let (stream, admin_stop) = (Stream::default(), Stop::default());
+    let (recorder, recording) = start_recorder(&config, &stream, &admin_stop, &parts.sweep.metrics)?;
     let clock = parts.sweep.clock;
     let operations = Arc::new(Running {
         sweep: Arc::clone(&parts.sweep),
@@ -134,13 +122,7 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let _ = parts.sweep.probes.set(prober.stats());
     let publishing =
         publisher::start(parts.publisher(&config, prober, recorder.clone(), clock, first_round), incoming)?;
-    let watched = parts.sweep.board.generations();
-    let sweep = &parts.sweep;
-    let kept =
-        historian::keep(events.clone(), watched.clone(), recorder.clone(), Arc::clone(sweep), admin_stop.clone());
-    tokio::spawn(kept);
-    tokio::spawn(historian::tell(stream.clone(), watched, clock));
-    tokio::spawn(historian::tell_traffic(stream.clone(), Arc::clone(sweep), admin_stop.clone()));
+    watch(&stream, &parts.sweep, &admin_stop, events.clone(), recorder.clone());
     tokio::spawn(admin::serve(parts.admin, Arc::clone(&parts.doors), stream, operations, admin_stop.clone()));
     let start_wait = config.start.wait;
     let mut reloads = Reloads {
@@ -185,6 +167,26 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     finish(publishing, recording).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Starts the recorder, which tells the stream and the webhooks what it writes.
+fn start_recorder(
+    config: &Config,
+    stream: &Stream,
+    stop: &Stop,
+    metrics: &Arc<Metrics>,
+) -> Result<(Recorder, thread::JoinHandle<()>), RunError> {
+    let (hooks, stream) = (webhooks::start(&config.admin.webhooks, stop)?, stream.clone());
+    let listeners: Vec<recorder::Listener> = vec![Box::new(move |entry| stream.event(entry)), hooks];
+    Ok(Recorder::start(&config.state.folder, listeners, Arc::clone(metrics))?)
+}
+
+/// Starts the tasks that keep the history and tell those who follow; they end with the service.
+fn watch(stream: &Stream, sweep: &Arc<Sweep>, stop: &Stop, events: Sender<Event>, recorder: Recorder) {
+    let generations = sweep.board.generations();
+    tokio::spawn(historian::keep(events, generations.clone(), recorder, Arc::clone(sweep), stop.clone()));
+    tokio::spawn(historian::tell(stream.clone(), generations, sweep.clock));
+    tokio::spawn(historian::tell_traffic(stream.clone(), Arc::clone(sweep), stop.clone()));
 }
 
 /// Waits for the first outcome of every check, but not for ever.
@@ -360,169 +362,4 @@ fn bind_admin(config: &Config) -> Result<(std::net::TcpListener, Doors), RunErro
     }
     tracing::info!(transport = "http", %address, tls = doors.tls().is_some(), "listening");
     Ok((listener, doors))
-}
-
-fn announce(listener: &Listener) {
-    for transport in ["udp", "tcp"] {
-        tracing::info!(transport, address = %listener.address, "listening");
-    }
-    if let Some(got) = listener.short_buffer {
-        tracing::warn!(
-            address = %listener.address,
-            bytes = got,
-            "the UDP receive buffer is small, bursts will be lost: sysctl -w net.core.rmem_max={UDP_RECEIVE_BUFFER}"
-        );
-    }
-}
-
-/// The sockets, and who will answer at them.
-struct Lanes {
-    listeners: Vec<Listener>,
-    stream_options: StreamOptions,
-}
-
-impl Lanes {
-    /// Starts all threads. The receiver ends when the last of them has ended.
-    fn start(self, published: &Arc<Published>, sweep: &Sweep, stop: &Stop) -> Result<mpsc::Receiver<()>, RunError> {
-        let (alive, ended) = mpsc::channel(1);
-        for (at, (socket, tally)) in sweep.udp.iter().enumerate() {
-            let seed = random::word()?;
-            let make_lane = Box::new(move || Lane::new(seed));
-            let (socket, tally) = (Arc::clone(socket), Arc::clone(tally));
-            let server = UdpServer::new(socket, published.view(), make_lane, tally, stop.clone())?;
-            let alive = alive.clone();
-            thread::Builder::new().name(format!("udp-{at}")).spawn(move || {
-                server.run();
-                drop(alive);
-            })?;
-        }
-        let mut shares: Vec<Vec<std::net::TcpListener>> = sweep.tcp.iter().map(|_| Vec::new()).collect();
-        for listener in self.listeners {
-            for (share, socket) in shares.iter_mut().zip(listener.tcp) {
-                share.push(socket);
-            }
-        }
-        for (at, (listeners, tally)) in shares.into_iter().zip(&sweep.tcp).enumerate() {
-            let seed = random::word()?;
-            let make_lane = Box::new(move || Lane::new(seed));
-            let (tally, caps) = (Arc::clone(tally), Arc::clone(&sweep.caps));
-            let view = published.view();
-            let (options, stop, alive) = (self.stream_options, stop.clone(), alive.clone());
-            thread::Builder::new().name(format!("tcp-{at}")).spawn(move || {
-                let server = StreamServer::new(listeners, view, make_lane, tally, caps, options, stop);
-                if let Err(error) = server.run() {
-                    tracing::error!(%error, "TCP is not served");
-                }
-                drop(alive);
-            })?;
-        }
-        Ok(ended)
-    }
-}
-
-/// The signals that matter.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for the word to end.
-    async fn end(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-
-    /// Sees to reloads and counters until the word to end.
-    async fn work(&mut self, requests: &SyncSender<ReloadRequest>, sweep: &Sweep) {
-        let mut every_second = tokio::time::interval(Duration::from_secs(1));
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => {
-                    // If the queue is full, a load that will see the same files is about to begin.
-                    let _ = requests.try_send(ReloadRequest { force: false, owner: "SIGHUP".into(), done: None });
-                }
-                _ = every_second.tick() => sweep.sweep(),
-            }
-        }
-    }
-}
-
-/// The running server, as the admin listener sees it.
-struct Running {
-    sweep: Arc<Sweep>,
-    requests: SyncSender<ReloadRequest>,
-    events: Sender<Event>,
-    recorder: Recorder,
-    clock: Clock,
-}
-
-impl Operations for Running {
-    fn readiness(&self) -> Readiness {
-        self.sweep.board.readiness()
-    }
-
-    fn metrics(&self) -> Pin<Box<dyn Future<Output = String> + Send>> {
-        Box::pin(Arc::clone(&self.sweep).scrape(self.events.clone()))
-    }
-
-    fn facts(&self) -> Facts {
-        self.sweep.facts()
-    }
-
-    fn traffic(&self) -> Rates {
-        self.sweep.rates()
-    }
-
-    fn reload(&self, force: bool, owner: String) -> Pin<Box<dyn Future<Output = Option<ReloadOutcome>> + Send>> {
-        let (done, outcome) = oneshot::channel();
-        match self.requests.try_send(ReloadRequest { force, owner, done: Some(done) }) {
-            Ok(()) => Box::pin(async { outcome.await.ok() }),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Box::pin(async { None }),
-        }
-    }
-
-    fn look(&self, look: Look) -> bool {
-        self.events.send(Event::Look(look)).is_ok()
-    }
-
-    fn command(&self, command: Command, condition: Condition) -> Pin<Box<dyn Future<Output = Commanded> + Send>> {
-        let (reply, done) = oneshot::channel();
-        let sent = self.events.send(Event::Command { command: Box::new(command), condition, reply });
-        Box::pin(async move {
-            match sent {
-                Ok(()) => done.await.unwrap_or(Commanded::Ended),
-                Err(_) => Commanded::Ended,
-            }
-        })
-    }
-
-    fn events(&self, wanted: &Wanted, limit: usize) -> Vec<Entry> {
-        self.recorder.events(wanted, limit)
-    }
-
-    fn note(&self, event: control::Event) {
-        self.recorder.event(event);
-    }
-
-    fn now(&self) -> Moment {
-        self.clock.now()
-    }
-
-    fn history(&self, from: Moment, to: Moment) -> io::Result<Vec<Sample>> {
-        self.recorder.history(from, to)
-    }
 }

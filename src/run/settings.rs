@@ -39,11 +39,21 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] with everything found.
     pub fn read(&self) -> Result<(Config, Report), SettingsError> {
+        let (config, report) = self.look()?;
+        if report.has_errors() { Err(SettingsError(report)) } else { Ok((config, report)) }
+    }
+
+    /// Reads the file as far as it can be read, for those who look for more mistakes: what is wrong in it is in the report,
+    /// and has its default in the configuration.
+    ///
+    /// # Errors
+    /// [`SettingsError`] if there is no text to read.
+    pub fn look(&self) -> Result<(Config, Report), SettingsError> {
         let mut report = Report::new();
         let shown = self.path.to_string_lossy();
         let config = match std::fs::read(&self.path) {
             Ok(bytes) => match String::from_utf8(bytes) {
-                Ok(text) => Config::read(&shown, &text, &mut report),
+                Ok(text) => Some(Config::read_loosely(&shown, &text, &mut report)),
                 Err(error) => {
                     let at = error.utf8_error().valid_up_to();
                     let place = crate::base::diagnostic::Location::in_text(
@@ -74,8 +84,10 @@ impl Settings {
         if let Some(config) = &config {
             webhooks(config, &mut report);
         }
-        let config = config.filter(|_| !report.has_errors());
-        config.map(|config| (config, report.clone())).ok_or(SettingsError(report))
+        match config {
+            Some(config) => Ok((config, report)),
+            None => Err(SettingsError(report)),
+        }
     }
 }
 

@@ -46,6 +46,12 @@ pub struct Row {
     pub region: Arc<str>,
 }
 
+impl Row {
+    fn of(service: &Arc<str>, region: &Arc<str>) -> Self {
+        Self { service: Arc::clone(service), region: Arc::clone(region) }
+    }
+}
+
 impl Cells {
     /// The layout for a model.
     #[must_use]
@@ -63,7 +69,7 @@ impl Cells {
                 starts.push(number(rows.len()));
                 let regions = service.regions.iter().filter_map(|part| model.regions.get(part.region.index()));
                 let regions = regions.map(|region| &region.key).chain([&none]);
-                rows.extend(regions.map(|region| Row { service: service.key.clone(), region: region.clone() }));
+                rows.extend(regions.map(|region| Row::of(&service.key, region)));
             }
             return Self {
                 rows: rows.into(),
@@ -80,8 +86,7 @@ impl Cells {
             vec!["all".into()]
         };
         let regions = || model.regions.iter().map(|region| &region.key).chain([&none]);
-        let row = |name: &Arc<str>, region: &Arc<str>| Row { service: name.clone(), region: region.clone() };
-        let rows = names.iter().flat_map(|name| regions().map(move |region| row(name, region)));
+        let rows = names.iter().flat_map(|name| regions().map(move |region| Row::of(name, region)));
         let start = |policy: usize| if is_by_policy { number(policy * width) } else { 0 };
         Self {
             rows: rows.collect(),
@@ -122,7 +127,6 @@ impl Cells {
     }
 
     /// What all cells have counted, parted: scopes of IPv4, of IPv6, and row by row by reason.
-    #[must_use]
     pub fn part(counts: &[u64]) -> (&[u64], &[u64], impl Iterator<Item = &[u64]>) {
         let (scopes, rows) = counts.split_at_checked(SCOPE_CELLS).unwrap_or((counts, &[]));
         let (v4, v6) = scopes.split_at_checked(SCOPE_CELLS_V4).unwrap_or((scopes, &[]));

@@ -5,6 +5,8 @@
 pub mod cells;
 pub mod rings;
 pub mod steering;
+
+mod prepared;
 pub mod shares;
 pub mod link;
 pub mod published;
@@ -18,6 +20,7 @@ use crate::zone::ZoneSet;
 
 pub use cells::{Cells, Row};
 pub use link::{Linked, link};
+pub use prepared::Prepared;
 pub use published::{Published, View};
 pub use shares::Shares;
 pub use steering::{Asker, Decision, Outcome, Steering};

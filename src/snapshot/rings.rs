@@ -4,35 +4,30 @@
 //! ring. Which endpoints these are depends on their region alone, so rings last while regions come and go.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use crate::base::hash::steering_hash;
 use crate::base::ids::{EndpointId, RegionId, ServiceId};
 use crate::base::limits::ANSWERS_MAX;
 use crate::dns::RecordType;
 use crate::model::{Balance, Endpoint, Model, Record, Service, ServiceRegion, WhenAllDown};
-use crate::policy::{Member, Pick, ring};
+use crate::policy::{Choice, Member, Pick, ring};
 use crate::snapshot::cells::Cells;
 use crate::table::RegionTable;
 use crate::zone::RrsetData;
 
 /// The ready answers of one service.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Answers {
     /// By region: which of the service's regions it is; a region past the end or with [`NO_PART`] is none of it.
-    parts: Arc<[u8]>,
+    parts: Box<[u8]>,
     types: Box<[RecordType]>,
     /// Region by region, in each type by type; those that answer for all regions follow.
     rings: Box<[Ring]>,
     region_count: usize,
-    /// The regions that answer together.
-    together: u128,
-    /// What answers for all regions is the policy's fallback.
-    is_fallback: bool,
 }
 
 /// The answers of one service, region and type.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Ring {
     rtype: RecordType,
     places: Box<[RrsetData]>,
@@ -55,11 +50,6 @@ impl Answers {
         self.ring(part.into(), rtype)
     }
 
-    /// By region: which of the service's regions it is.
-    pub(super) const fn parts(&self) -> &Arc<[u8]> {
-        &self.parts
-    }
-
     /// The ring of a type that answers for all regions.
     pub(super) fn of_all(&self, rtype: RecordType) -> Option<&Ring> {
         self.ring(self.region_count, rtype)
@@ -76,12 +66,6 @@ impl Answers {
     fn ring(&self, part: usize, rtype: RecordType) -> Option<&Ring> {
         let index = self.types.iter().position(|&own| own == rtype)?;
         self.rings.get(part * self.types.len() + index).filter(|ring| !ring.places.is_empty())
-    }
-
-    /// True if what answers for all regions is what it has to be.
-    pub(super) const fn is_made_for(&self, together: u128, is_fallback: bool) -> bool {
-        // Endpoints of all these regions stand in one ring.
-        self.together == together && self.is_fallback == is_fallback
     }
 }
 
@@ -159,6 +143,22 @@ struct Lane {
     cell: u32,
 }
 
+/// What of a service answers for all regions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Together {
+    /// The regions that answer in common.
+    pub(super) regions: u128,
+    /// The policy's fallback answers.
+    pub(super) is_fallback: bool,
+}
+
+impl From<&Choice> for Together {
+    fn from(choice: &Choice) -> Self {
+        let regions = if let Choice::All(regions) = choice { *regions } else { 0 };
+        Self { regions, is_fallback: *choice == Choice::Fallback }
+    }
+}
+
 /// Makes the rings of services.
 pub(super) struct Maker<'a> {
     pub(super) model: &'a Model,
@@ -168,8 +168,8 @@ pub(super) struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// The answers of a service whose regions `together` answer in common, or whose fallback answers.
-    pub(super) fn answers(&self, id: ServiceId, service: &Service, together: u128, is_fallback: bool) -> Answers {
+    /// The answers of a service.
+    pub(super) fn answers(&self, id: ServiceId, service: &Service, together: Together) -> Answers {
         let policy = self.model.policy(service);
         let mut cursor = self.cursors.starts.get(id.index()).copied().unwrap_or(0);
         let mut next_cursor = |turns: bool| {
@@ -187,7 +187,7 @@ impl Maker<'_> {
                 rings.push(self.ring(rtype, &endpoints, policy.balance, window(rtype, policy.answers), lane));
             }
         }
-        let usable = |part: &&ServiceRegion| together >> part.region.index() & 1 == 1;
+        let usable = |part: &&ServiceRegion| together.regions >> part.region.index() & 1 == 1;
         let endpoints: Vec<EndpointId> =
             service.regions.iter().filter(usable).flat_map(ServiceRegion::endpoint_ids).collect();
         let cell = self.cells.of_part(id, service.regions.len(), None);
@@ -195,14 +195,14 @@ impl Maker<'_> {
             let (window, lane) = (window(rtype, ANSWERS_MAX), Lane { cursor: next_cursor(true), cell });
             let last_resort =
                 if let WhenAllDown::Fallback(records) = &policy.when_all_down { Some(records) } else { None };
-            rings.push(match last_resort.filter(|_| is_fallback) {
+            rings.push(match last_resort.filter(|_| together.is_fallback) {
                 Some(records) => fallback(records, rtype, window, lane),
                 None => self.ring(rtype, &endpoints, Balance::RoundRobin, window, lane),
             });
         }
         let types = service.types.clone().into();
         let (parts, region_count) = (parts(service), service.regions.len());
-        Answers { parts, types, rings: rings.into(), region_count, together, is_fallback }
+        Answers { parts, types, rings: rings.into(), region_count }
     }
 
     fn ring(&self, rtype: RecordType, endpoints: &[EndpointId], balance: Balance, window: usize, lane: Lane) -> Ring {
@@ -229,7 +229,7 @@ impl Maker<'_> {
 const NO_PART: u8 = u8::MAX;
 
 /// By region: which part of a service it is.
-pub(super) fn parts(service: &Service) -> Arc<[u8]> {
+fn parts(service: &Service) -> Box<[u8]> {
     let last = service.regions.iter().map(|part| part.region.index()).max().map_or(0, |last| last + 1);
     let mut parts = vec![NO_PART; last];
     for (number, part) in (0..).zip(&service.regions) {

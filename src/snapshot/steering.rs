@@ -7,17 +7,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::base::chunks::Chunks;
-use crate::base::ids::{RegionId, ServiceId};
+use crate::base::ids::{PartId, RegionId, ServiceId};
 use crate::dns::RecordType;
 use crate::geo::{ClassId, Places};
 use crate::model::{Model, Service};
 use crate::policy::{
     Atlases, Choice, Chosen, ClientPrefix, Inputs, Placement, Placements, Ranked, Reason, Target, steer,
 };
-use crate::table::{PartState, RegionTable, STEADY, Standing, States};
+use crate::table::{PartState, RegionTable, STEADY, States};
 
 use super::cells::Cells;
-use super::rings::{self, Answers, Cursors, Maker, Ring};
+use super::rings::{Answers, Cursors, Maker, Ring, Together};
 
 /// The model, the state of its regions, and the answers that follow.
 #[derive(Clone, Debug)]
@@ -30,17 +30,25 @@ pub struct Steering {
     pub placements: Arc<Placements>,
     /// Who is near.
     pub atlases: Arc<Atlases>,
-    /// By [`ServiceId`].
+    /// By [`ServiceId`]: what no transition changes but one of endpoints that are answered.
     served: Chunks<Served>,
+    /// By [`ServiceId`].
+    lifetimes: Chunks<Lifetime>,
     cursors: Arc<Cursors>,
     cells: Arc<Cells>,
 }
 
 /// A service, ready to be answered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Served {
     answers: Arc<Answers>,
-    lifetime: Lifetime,
+    /// Bounds of the TTL, seconds.
+    min: u32,
+    max: u32,
+    /// The regions of the deciding service,
+    regions: u128,
+    /// and by region which part of it that is.
+    parts: Arc<[PartId]>,
     /// The client subnet option counts.
     ecs: bool,
     /// Its HTTPS and SVCB records get address hints.
@@ -48,21 +56,12 @@ struct Served {
 }
 
 /// For how long what a service answers holds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Lifetime {
-    /// Bounds, seconds.
-    min: u32,
-    max: u32,
     /// Seconds to the next change that does not depend on the regions watched.
     due_s: u32,
     /// Seconds where all clients are alike.
     fixed_s: u32,
-    /// The regions of the deciding service,
-    regions: u128,
-    /// which of its parts each of them is,
-    parts: Arc<[u8]>,
-    /// and where those start in the table.
-    parts_start: u32,
 }
 
 /// Who asks, as far as steering is concerned.
@@ -131,6 +130,13 @@ impl<'s> Decision<'s> {
     pub fn cell(&self) -> u32 {
         self.answers.cell(if let Outcome::Region(region) = self.outcome { Some(region) } else { None })
     }
+
+    /// How many leading bits of the client subnet decide which records of a ring it gets.
+    #[inline]
+    #[must_use]
+    pub const fn scope_of(&self, ring: &Ring) -> u8 {
+        if ring.depends_on_client() && self.hashed_scope > self.scope { self.hashed_scope } else { self.scope }
+    }
 }
 
 impl Steering {
@@ -150,6 +156,7 @@ impl Steering {
         let (cursors, cells) = (Arc::new(Cursors::new(&model)), Arc::new(Cells::new(&model)));
         let mut steering = Self {
             served: Chunks::default(),
+            lifetimes: Chunks::default(),
             table: Arc::new(table),
             placements: Arc::new(placements),
             model: Arc::clone(&model),
@@ -157,8 +164,8 @@ impl Steering {
             cursors,
             cells,
         };
-        steering.served =
-            model.services().map(|(id, service)| steering.served_now(id, service, states, None)).collect();
+        steering.served = model.services().map(|(id, service)| steering.serve(id, service)).collect();
+        steering.lifetimes = model.services().map(|(id, _)| steering.lifetime(id, states)).collect();
         steering
     }
 
@@ -166,17 +173,58 @@ impl Steering {
     /// publishes.
     #[must_use]
     pub fn repaired(&self, states: &States, changed: &[ServiceId], generation: u64) -> Self {
-        let table = self.table.repaired(states, changed.iter().copied(), generation);
+        self.next(self.table.repaired(states, changed.iter().copied(), generation), states, changed)
+    }
+
+    /// The same with the next table at hand: it was repaired from this one's, and differs for these services alone.
+    #[must_use]
+    pub fn next(&self, table: RegionTable, states: &States, changed: &[ServiceId]) -> Self {
         let inputs = Inputs { model: &self.model, table: &table, states, atlases: &self.atlases };
-        let placements = self.placements.repaired(inputs, changed.iter().copied());
+        let placements = self.placements.repaired(inputs, &self.table, changed);
         let mut next = Self { table: Arc::new(table), placements: Arc::new(placements), ..self.clone() };
-        let followers = next.placements.followers(changed).collect::<Vec<_>>();
-        for &id in changed.iter().chain(&followers) {
-            let Some(service) = self.model.services.get(id.index()) else { continue };
-            let served = next.served_now(id, service, states, Some(self));
-            next.served.set(id.index(), served);
+        let followers: Vec<ServiceId> = next.placements.followers(changed).collect();
+        if followers.is_empty() {
+            next.renew(self, states, changed);
+        } else {
+            let mut touched: Vec<ServiceId> = changed.iter().copied().chain(followers).collect();
+            touched.sort();
+            touched.dedup();
+            next.renew(self, states, &touched);
         }
         next
+    }
+
+    /// Answers and lifetimes of services that changed (sorted), where they are others than before.
+    fn renew(&mut self, before: &Self, states: &States, touched: &[ServiceId]) {
+        let service_of = |index: usize| self.model.endpoints.get(index).map(|endpoint| endpoint.service);
+        let mut stale: Vec<ServiceId> =
+            self.table.answerable.differences(&before.table.answerable).filter_map(service_of).collect();
+        stale.extend(touched.iter().copied().filter(|&id| self.differs_together(before, id)));
+        stale.sort_unstable();
+        stale.dedup();
+        let model = Arc::clone(&self.model);
+        for id in stale {
+            if let (Some(service), Some(served)) = (model.services.get(id.index()), self.served.get(id.index())) {
+                let served = Served { answers: Arc::new(self.answers(id, service)), ..served.clone() };
+                self.served.set(id.index(), served);
+            }
+        }
+        let mut lifetimes = std::mem::take(&mut self.lifetimes);
+        let mut editor = lifetimes.editor();
+        for &id in touched {
+            editor.put(id.index(), self.lifetime(id, states));
+        }
+        self.lifetimes = lifetimes;
+    }
+
+    /// True if what answers for all regions of a service is other than before.
+    fn differs_together(&self, before: &Self, id: ServiceId) -> bool {
+        match (self.placement(id), before.placement(id)) {
+            (Some(now), Some(then)) if !Arc::ptr_eq(&now.verdict, &then.verdict) => {
+                Together::from(&now.verdict.choice) != Together::from(&then.verdict.choice)
+            }
+            _ => false,
+        }
     }
 
     /// Cursors a lane needs.
@@ -205,12 +253,12 @@ impl Steering {
     #[must_use]
     pub fn decide(&self, service: ServiceId, asker: &Asker) -> Option<Decision<'_>> {
         let (placement, served) = (self.placement(service)?, self.served.get(service.index())?);
+        let lifetime = self.lifetimes.get(service.index())?;
         let subnet = asker.subnet.filter(|_| served.ecs);
         let (address, source) = subnet.unwrap_or((asker.resolver, u8::MAX));
         let prefix = ClientPrefix::new(address, source);
         let hash = steer(placement.seed, prefix);
-        let (mut reason, mut ttl, mut scope, mut hashed) =
-            (placement.verdict.reason, served.lifetime.fixed_s, 0, false);
+        let (mut reason, mut ttl, mut scope, mut hashed) = (placement.verdict.reason, lifetime.fixed_s, 0, false);
         let outcome = match &placement.verdict.choice {
             Choice::Region(region) => Outcome::Region(*region),
             Choice::Split(split) => {
@@ -220,7 +268,7 @@ impl Steering {
             Choice::Ranked(ranked) => {
                 let (chosen, located) = rank(ranked, address, subnet.map(|_| asker.resolver), hash);
                 (reason, scope, hashed) = (chosen.reason, located, chosen.hashed);
-                ttl = self.ttl(&served.lifetime, reason, chosen.watched);
+                ttl = self.ttl(served, lifetime.due_s, reason, chosen.watched);
                 chosen.to.into()
             }
             Choice::All(_) => Outcome::Together,
@@ -244,7 +292,7 @@ impl Steering {
             outcome,
             reason,
             ttl,
-            negative_ttl: served.lifetime.min,
+            negative_ttl: served.min,
             scope: if is_told { scope } else { 0 },
             hashed_scope: if is_told { hashed_scope } else { 0 },
             hash,
@@ -256,79 +304,80 @@ impl Steering {
 
     /// Seconds that answers of a service may be kept as far as these regions are concerned.
     pub(super) fn ttl_while(&self, service: ServiceId, watched: u128) -> Option<u32> {
-        let (placement, served) = (self.placement(service)?, self.served.get(service.index())?);
-        Some(self.ttl(&served.lifetime, placement.verdict.reason, watched))
+        let (placement, index) = (self.placement(service)?, service.index());
+        let (served, lifetime) = (self.served.get(index)?, self.lifetimes.get(index)?);
+        Some(self.ttl(served, lifetime.due_s, placement.verdict.reason, watched))
     }
 
     /// Seconds until what is answered could change: the least over the regions watched, within the service's bounds.
     #[inline]
-    fn ttl(&self, lifetime: &Lifetime, reason: Reason, watched: u128) -> u32 {
+    fn ttl(&self, served: &Served, due_s: u32, reason: Reason, watched: u128) -> u32 {
         if matches!(reason, Reason::AllDown | Reason::Fallback) {
-            return lifetime.min;
+            return served.min;
         }
-        let mut seconds = lifetime.due_s;
-        let mut left = watched & lifetime.regions;
+        let mut seconds = due_s;
+        let mut left = watched & served.regions;
         while left != 0 {
-            let part = lifetime.parts.get(left.trailing_zeros() as usize).copied().unwrap_or(0);
+            let part = served.parts.get(left.trailing_zeros() as usize).copied().unwrap_or(NO_PART);
             left &= left - 1;
-            let steady_s = self.table.steady_s(lifetime.parts_start as usize + usize::from(part));
+            let steady_s = self.table.part(part).map_or(PartState::STEADY, |part| part.steady_s);
             if steady_s != PartState::STEADY {
                 seconds = seconds.min(steady_s.into());
             }
         }
-        seconds.clamp(lifetime.min, lifetime.max)
+        seconds.clamp(served.min, served.max)
     }
 
-    /// A service as it is to be answered now. What the generation before has and is the same is taken over.
-    fn served_now(&self, id: ServiceId, service: &Service, states: &States, before: Option<&Self>) -> Served {
-        let choice = self.placement(id).map(|placement| &placement.verdict.choice);
-        let together = if let Some(Choice::All(regions)) = choice { *regions } else { 0 };
-        let is_fallback = self.placement(id).is_some_and(|placement| placement.verdict.choice == Choice::Fallback);
-        let earlier = before.and_then(|before| Some((before, before.served.get(id.index())?)));
-        let same = earlier.filter(|(before, served)| {
-            served.answers.is_made_for(together, is_fallback)
-                && service
-                    .regions
-                    .iter()
-                    .flat_map(|part| part.endpoint_ids())
-                    .all(|endpoint| before.table.is_answerable(endpoint) == self.table.is_answerable(endpoint))
-        });
-        let answers = same.map_or_else(
-            || {
-                let maker =
-                    Maker { model: &self.model, table: &self.table, cursors: &self.cursors, cells: &self.cells };
-                Arc::new(maker.answers(id, service, together, is_fallback))
-            },
-            |(_, served)| Arc::clone(&served.answers),
-        );
-        let lifetime = self.lifetime(id, service, states, &answers);
-        Served { answers, lifetime, ecs: service.ecs, hints: service.hints }
-    }
-
-    fn lifetime(&self, id: ServiceId, service: &Service, states: &States, answers: &Answers) -> Lifetime {
-        let placement = self.placement(id);
-        let decided_by = placement.map_or(id, |placement| placement.decided_by);
-        let change_s = |id: ServiceId| states.change_s.get(id.index()).copied().unwrap_or(STEADY);
-        // A service that takes over a decision can also change by its own endpoints.
-        let own = self.table.parts(id).map(|part| u32::from(part.steady_s)).min().unwrap_or(STEADY);
-        let own = if decided_by == id || own == u32::from(PartState::STEADY) { STEADY } else { own };
-        let is_down = self.table.standing.get(decided_by.index()).is_some_and(|found| *found >= Standing::AllDown);
-        let (min, max) = (service.ttl.min, if is_down { service.ttl.min } else { service.ttl.max });
-        let decider = self.model.services.get(decided_by.index()).filter(|_| decided_by != id);
-        let mut lifetime = Lifetime {
-            min,
-            max,
-            due_s: change_s(id).min(change_s(decided_by)).min(own),
-            fixed_s: min,
-            regions: decider.unwrap_or(service).region_mask(),
-            parts: decider.map_or_else(|| Arc::clone(answers.parts()), rings::parts),
-            parts_start: self.table.parts_start(decided_by),
-        };
-        if let Some(Placement { verdict, .. }) = placement {
-            lifetime.fixed_s = self.ttl(&lifetime, verdict.reason, verdict.watched);
+    /// A service as it is to be answered as long as the model stands.
+    fn serve(&self, id: ServiceId, service: &Service) -> Served {
+        let decided_by = self.placement(id).map_or(id, |placement| placement.decided_by);
+        let decider = self.model.services.get(decided_by.index()).unwrap_or(service);
+        Served {
+            answers: Arc::new(self.answers(id, service)),
+            min: service.ttl.min,
+            max: service.ttl.max,
+            regions: decider.region_mask(),
+            parts: parts(decider, self.table.part_ids(decided_by)),
+            ecs: service.ecs,
+            hints: service.hints,
         }
-        lifetime
     }
+
+    fn answers(&self, id: ServiceId, service: &Service) -> Answers {
+        let together = self.placement(id).map(|placement| Together::from(&placement.verdict.choice));
+        let maker = Maker { model: &self.model, table: &self.table, cursors: &self.cursors, cells: &self.cells };
+        maker.answers(id, service, together.unwrap_or_default())
+    }
+
+    fn lifetime(&self, id: ServiceId, states: &States) -> Lifetime {
+        let (Some(placement), Some(served)) = (self.placement(id), self.served.get(id.index())) else {
+            return Lifetime { due_s: STEADY, fixed_s: 0 };
+        };
+        let change_s = |id: ServiceId| states.change_s.get(id.index()).copied().unwrap_or(STEADY);
+        let mut due_s = change_s(id);
+        if placement.decided_by != id {
+            // A service that takes over a decision can also change by its own endpoints.
+            let own = self.table.parts(id).map(|part| part.steady_s).min().filter(|&own| own != PartState::STEADY);
+            due_s = due_s.min(change_s(placement.decided_by)).min(own.map_or(STEADY, u32::from));
+        }
+        let fixed_s = self.ttl(served, due_s, placement.verdict.reason, placement.verdict.watched);
+        Lifetime { due_s, fixed_s }
+    }
+}
+
+/// Stands for a region that is none of a service's.
+const NO_PART: PartId = PartId(u32::MAX);
+
+/// By region: which part of a service it is; `ids` are those of its regions, in their order.
+fn parts(service: &Service, ids: &[PartId]) -> Arc<[PartId]> {
+    let last = service.regions.iter().map(|part| part.region.index()).max().map_or(0, |last| last + 1);
+    let mut parts = vec![NO_PART; last];
+    for (part, &id) in service.regions.iter().zip(ids) {
+        if let Some(place) = parts.get_mut(part.region.index()) {
+            *place = id;
+        }
+    }
+    parts.into()
 }
 
 /// What a client gets of a ranking, and how many leading bits of its address decided that.
@@ -356,6 +405,17 @@ impl From<Target> for Outcome {
             Target::NoData => Self::NoData,
             Target::ServFail => Self::ServFail,
         }
+    }
+}
+
+/// Two that answer alike for as long, whatever they were made from.
+impl PartialEq for Steering {
+    fn eq(&self, other: &Self) -> bool {
+        self.model == other.model
+            && self.table == other.table
+            && self.placements.of == other.placements.of
+            && self.served == other.served
+            && self.lifetimes == other.lifetimes
     }
 }
 

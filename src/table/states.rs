@@ -13,13 +13,14 @@
 //! Of several `STATE` and `REGION` lines for one endpoint the last counts; of several `OVERRIDE` lines down beats
 //! drain beats up.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::diagnostic::{Diagnostic, Location, Report};
-use crate::base::ids::{EndpointId, RegionId, ServiceId};
+use crate::base::ids::{EndpointId, RegionId};
 use crate::base::suggest::nearest;
 use crate::model::Model;
+
+use super::ramps::Ramps;
 
 /// What is known about everything that is steered, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,13 +36,13 @@ pub struct States {
     /// By [`EndpointId`]: seconds before which no health check can change `up`: probes left × cadence. [`STEADY`] where
     /// nothing is checked.
     pub steady_s: Vec<u32>,
-    /// By [`ServiceId`]: seconds to the next change that only the clock brings (the end of an override, a failback, a step
+    /// By [`crate::base::ids::ServiceId`]: seconds to the next change that only the clock brings (the end of an override, a failback, a step
     /// of a ramp); [`STEADY`] if none is due.
     pub change_s: Vec<u32>,
-    /// By [`ServiceId`]: the region that an active-passive service keeps active while it is eligible.
+    /// By [`crate::base::ids::ServiceId`]: the region that an active-passive service keeps active while it is eligible.
     pub held: Vec<Option<RegionId>>,
-    /// Regions that are being reintroduced: the part of their weight that counts, in 1/256, 1 to 255.
-    pub ramp: BTreeMap<(ServiceId, RegionId), u8>,
+    /// Regions that are being reintroduced.
+    pub ramp: Ramps,
 }
 
 /// Seconds to a change that will not come.
@@ -73,7 +74,7 @@ impl States {
             steady_s: vec![STEADY; endpoints],
             change_s: vec![STEADY; services],
             held: vec![None; services],
-            ramp: BTreeMap::new(),
+            ramp: Ramps::default(),
         }
     }
 

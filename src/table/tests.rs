@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::base::diagnostic::Report;
-use crate::model::{self, ServiceRegion};
+use crate::base::ids::{EndpointId, ServiceId};
+use crate::model::{self, Model, ServiceRegion};
 
 /// Three regions; `fra` has two IPv4 and one IPv6 endpoint.
 const MODEL: &str = "
@@ -173,16 +174,4 @@ fn mistakes_in_a_script_are_told() {
         assert_eq!(report.iter().map(|d| d.line()).collect::<Vec<_>>(), [expected], "{script}");
         assert_eq!(states, States::all_up(&model));
     }
-}
-
-#[test]
-fn bits_keep_what_they_are_given() {
-    let mut bits = Bits::new(130);
-    for index in [0, 63, 64, 129] {
-        bits.set(index, true);
-    }
-    bits.set(64, false);
-    bits.set(1_000, true);
-    let found: Vec<usize> = (0..1_100).filter(|&index| bits.get(index)).collect();
-    assert_eq!(found, [0, 63, 129]);
 }

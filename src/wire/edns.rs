@@ -170,6 +170,7 @@ pub struct OptReply<'a> {
 
 impl OptReply<'_> {
     /// Octets the record takes; saturates where the NSID is absurdly long.
+    #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
         let nsid = if self.nsid.is_empty() { 0 } else { 4 + self.nsid.len() };
@@ -184,6 +185,7 @@ impl OptReply<'_> {
     }
 
     /// Writes the record through `put`.
+    #[inline]
     pub fn write(&self, mut put: impl FnMut(&[u8])) {
         let options = u16::try_from(self.len() - OPT_LEN).unwrap_or(0);
         let [payload_high, payload_low] = self.payload.to_be_bytes();

@@ -45,7 +45,7 @@ impl FoldedName {
             at += 1 + len;
         }
         let name_len = at + 1;
-        fold_case(&mut self.lower, wire.get(..name_len)?);
+        fold_case(&mut self.lower, wire, name_len);
         self.labels = u8::try_from(labels).ok()?;
         self.starts[0] = u8::try_from(at).ok()?;
         let mut hash = key.root();
@@ -111,15 +111,20 @@ impl Default for FoldedName {
     }
 }
 
-/// Copies `name` in lower case, eight octets at a time. Length octets are below `A`, so they stay.
+/// Copies the first `len` octets of `wire` in lower case, eight at a time. Length octets are below `A`, so they stay.
+/// What comes along of the octets behind them is not part of the name.
 #[inline]
-fn fold_case(lower: &mut [u8; ROOM], name: &[u8]) {
-    let (words, rest) = name.as_chunks::<8>();
+fn fold_case(lower: &mut [u8; ROOM], wire: &[u8], len: usize) {
     let (targets, _) = lower.as_chunks_mut::<8>();
-    for (target, word) in targets.iter_mut().zip(words) {
+    let words = len.div_ceil(8);
+    let (whole, rest) = wire.as_chunks::<8>();
+    for (target, word) in targets.iter_mut().zip(whole).take(words) {
         *target = fold_word(u64::from_le_bytes(*word)).to_le_bytes();
     }
-    if let Some(target) = targets.get_mut(words.len()) {
+    // The name ends with the packet, as it does in tests and on the side, never in a question.
+    if words > whole.len()
+        && let Some(target) = targets.get_mut(whole.len())
+    {
         let mut word = [0; 8];
         for (octet, &value) in word.iter_mut().zip(rest) {
             *octet = value;

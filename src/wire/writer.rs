@@ -198,15 +198,6 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Appends the fixed part of a record behind its owner, with its data's length.
-    #[inline]
-    pub fn put_owner(&mut self, owner: Owner<'_>) -> Result<(), Full> {
-        match owner {
-            Owner::Question => self.put(&[0xc0, 12]),
-            Owner::Name(name) => self.put_name(name),
-        }
-    }
-
     /// Appends one record. `layout` says where names stand in the data.
     #[inline]
     pub fn put_record(
@@ -217,17 +208,35 @@ impl<'a> Writer<'a> {
         data: &[u8],
         layout: DataNames,
     ) -> Result<(), Full> {
-        self.put_owner(owner)?;
         let [type_high, type_low] = rtype.0.to_be_bytes();
         let [class_high, class_low] = Class::IN.0.to_be_bytes();
         let [a, b, c, d] = ttl.to_be_bytes();
         let [len_high, len_low] = u16::try_from(data.len()).map_err(|_| Full)?.to_be_bytes();
-        self.put(&[type_high, type_low, class_high, class_low, a, b, c, d, len_high, len_low])?;
+        let fixed = [0xc0, 12, type_high, type_low, class_high, class_low, a, b, c, d, len_high, len_low];
+        match owner {
+            Owner::Question => self.put(&fixed)?,
+            Owner::Name(name) => {
+                self.put_name(name)?;
+                self.put(&fixed[2..])?;
+            }
+        }
         match layout {
-            DataNames::None => self.put(data),
+            DataNames::None => self.put_data(data),
             DataNames::Compressible { prefix, names } => {
                 self.put_data_names(data, usize::from(prefix), usize::from(names))
             }
+        }
+    }
+
+    /// Data as it is. Addresses, the usual data, are copied without a call.
+    #[inline]
+    fn put_data(&mut self, data: &[u8]) -> Result<(), Full> {
+        if let Ok(address) = <&[u8; 4]>::try_from(data) {
+            self.put(address)
+        } else if let Ok(address) = <&[u8; 16]>::try_from(data) {
+            self.put(address)
+        } else {
+            self.put(data)
         }
     }
 
@@ -321,6 +330,10 @@ impl DataNames {
     #[inline]
     #[must_use]
     pub const fn of(rtype: RecordType) -> Self {
+        // Most of what is asked for.
+        if matches!(rtype, RecordType::A | RecordType::AAAA) {
+            return Self::None;
+        }
         let NameLayout { prefix, names, compress } = embedded_names(rtype);
         if compress { Self::Compressible { prefix, names } } else { Self::None }
     }

@@ -55,7 +55,8 @@ impl Shard {
     }
 
     /// The node with this hash whose relative name is `first` followed by `rest`, in lower case.
-    #[inline]
+    // Each caller knows whether there is a `first`.
+    #[inline(always)]
     #[must_use]
     pub fn find(&self, bits: u32, hash: NameHash, first: &[u8], rest: &[u8]) -> Option<Node<'_>> {
         let mask = self.table.len().wrapping_sub(1);

@@ -47,7 +47,7 @@ impl Controlled {
     /// One thing that happens; reloads are the world's.
     pub(crate) fn step(&mut self, happening: &Happening) -> Result<(), String> {
         match happening {
-            Happening::Control(_) | Happening::Reload(_) => Err("not here".into()),
+            Happening::Control(_) | Happening::Reload { .. } => Err("not here".into()),
             Happening::Time(time) => self.pass(*time),
             Happening::Probe { whom, verdict, times, every, reason } => {
                 for time in 0..*times {
@@ -172,8 +172,7 @@ impl Controlled {
                     }
                     self.states.change_s[id.index()] = truth.change_s[id.index()];
                     self.states.held[id.index()] = truth.held[id.index()];
-                    self.states.ramp.retain(|(service, _), _| *service != id);
-                    self.states.ramp.extend(truth.ramp.iter().filter(|((service, _), _)| *service == id));
+                    self.states.ramp.copy(&truth.ramp, id);
                 }
             }
         }
@@ -226,7 +225,7 @@ impl Controlled {
             ["change", ..] => expect(format!("change {}", number(self.states.change_s[id.index()]))),
             ["ramp", region, ..] => {
                 let region_id = model.region_by_key(region).ok_or("no such region")?;
-                let part = self.states.ramp.get(&(id, region_id)).map_or("none".to_owned(), ToString::to_string);
+                let part = self.states.ramp.get(id, region_id).map_or("none".to_owned(), |part| part.to_string());
                 expect(format!("ramp {region} {part}"))
             }
             ["region", region, ..] => {

@@ -10,6 +10,7 @@
 //!   REFUSED words                       it is, and says so
 //!   SAYS words                          part of what is answered
 //! RELOAD                                another region file up to END
+//!   REFUSED words                       its mistakes are told in these words, and the running model stays
 //! RESTART [after 5m]                    the state is saved; another process starts with it
 //! EXPECT EVENT kind words               the next event of that kind; its line has these words; those before it are passed over
 //! FORGET EVENTS                         all so far are passed over
@@ -34,7 +35,7 @@ pub(crate) enum Happening {
     Time(Duration),
     Probe { whom: Whom, verdict: Verdict, times: usize, every: Duration, reason: String },
     Command { command: Command, expected: Answer },
-    Reload(String),
+    Reload { text: String, expected: Answer },
     Restart(Duration),
     Event { kind: String, words: String },
     NoEvent { kind: String },
@@ -156,7 +157,8 @@ fn command(words: &[&str]) -> Result<Command, String> {
     })
 }
 
-fn answer(block: &[String]) -> Result<Answer, String> {
+/// What the lines after a step say that it is answered.
+pub(crate) fn answer(block: &[String]) -> Result<Answer, String> {
     match block {
         [] => Ok(Answer::Done(String::new())),
         [line] => match line.split_once(' ') {

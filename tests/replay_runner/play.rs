@@ -48,7 +48,9 @@ impl Player {
                 self.world.use_lane(*lane);
                 Ok(())
             }
-            Step::Query(question, crowd, ask, expect) => self.query(question, *crowd, *ask, expect),
+            Step::Query(question, crowd, ask, expect, reason) => {
+                self.query(question, *crowd, *ask, expect, reason.as_deref())
+            }
             Step::Share(question, crowd, rows) => self.share(question, *crowd, rows),
             Step::Moved(moved) => self.moved(moved),
             Step::Agree(one, other, crowd) => self.agree(one, other, *crowd),
@@ -58,7 +60,14 @@ impl Player {
         }
     }
 
-    fn query(&mut self, question: &Question, crowd: Crowd, ask: Ask, expect: &Expect) -> Result<(), String> {
+    fn query(
+        &mut self,
+        question: &Question,
+        crowd: Crowd,
+        ask: Ask,
+        expect: &Expect,
+        reason: Option<&str>,
+    ) -> Result<(), String> {
         for client in crowd.clients() {
             let message = self.world.ask(question, client, ask)?;
             let region = self.world.region(&message).map(str::to_owned);
@@ -76,6 +85,10 @@ impl Player {
                 }
             };
             outcome.map_err(|error| format!("{client} {error}"))?;
+            let found = self.world.reason();
+            if let Some(reason) = reason.filter(|reason| found != Some(*reason)) {
+                return Err(format!("{client} was answered for the reason {found:?}, not {reason}"));
+            }
             self.last_region = region;
         }
         Ok(())
@@ -116,14 +129,26 @@ impl Player {
         let wrong = |belongs: &dyn Fn(&String, &String) -> bool| {
             pairs().filter(|(from, to)| (from != to) != belongs(from, to)).count()
         };
+        let only = |belongs: &dyn Fn(&String, &String) -> bool| {
+            pairs().filter(|(from, to)| from != to && !belongs(from, to)).count()
+        };
         let (wrong, key) = match moved {
+            Moved::OnlyFrom(key, _) => (only(&|from, _| from == key), key.as_str()),
+            Moved::OnlyTo(key, _) => (only(&|_, to| to == key), key.as_str()),
             Moved::None => (count, "none"),
             Moved::From(key) => (wrong(&|from, _| from == key), key.as_str()),
             Moved::To(key) => (wrong(&|_, to| to == key), key.as_str()),
         };
         match (wrong, count, moved) {
-            (0, 0, Moved::From(_) | Moved::To(_)) => Err(format!("no clients moved, {key} was expected to matter")),
+            (_, 0, Moved::From(_) | Moved::To(_) | Moved::OnlyFrom(..) | Moved::OnlyTo(..)) => {
+                Err(format!("no clients moved, {key} was expected to matter"))
+            }
             (0, ..) => Ok(()),
+            (wrong, _, Moved::OnlyFrom(_, but) | Moved::OnlyTo(_, but))
+                if wrong as f64 <= but * before.keys.len() as f64 =>
+            {
+                Ok(())
+            }
             _ => Err(format!("{count} clients moved, of {wrong} this was not expected ({key})")),
         }
     }

@@ -12,15 +12,18 @@
 //! LANE 2                                the next queries are answered by another thread's lane; the first is 1
 //!
 //! QUERY name type FROM address|N [IPV6] CLIENTS [UDP|TCP] [+do] [+edns=N] [+subnet=NETWORK/N]
-//! EXPECT RCODE [AA] [TC] [SCOPE N]      holds for every one of the clients; SCOPE: of the client subnet (RFC 7871)
+//! EXPECT RCODE [AA] [TC] [SCOPE N] [REASON word]
+//!                                       holds for every one of the clients; SCOPE: of the client subnet (RFC 7871);
+//!                                       REASON: why the region was answered, as `explain` and metrics tell it
 //!   ANSWER owner ttl type data          all records of a section, in any order; likewise AUTHORITY and ADDITIONAL
 //!   OR                                  begins another set of records that is as good
-//! EXPECT NODATA|NXDOMAIN apex ttl       AA, nothing but the SOA of that zone, with that TTL
+//! EXPECT NODATA|NXDOMAIN apex ttl [SCOPE N] [REASON word]  AA, nothing but the SOA of that zone, with that TTL
 //! EXPECT SAME REGION                    as the answer before it
 //!
 //! SHARE name type OVER N [IPV6] CLIENTS | QUERIES      queries are of one client
 //!   fra 0.66 ± 0.03                     a region, or an address; what is not listed gets nothing
 //! MOVED FROM fra | TO fra | NONE        between the last two shares: which clients, all of them and no others
+//! MOVED ONLY FROM fra | TO fra [BUT 0.01]   some did, others stayed; BUT: this part of all clients may have gone elsewhere
 //! AGREE name type AND name type OVER N [IPV6] CLIENTS  both answers come from one region
 //! TURNS name type FROM address OVER N QUERIES [CONTINUES]
 //!   192.0.2.1 192.0.2.2                 the answers in turn, over and over; CONTINUES where this lane stopped
@@ -30,7 +33,7 @@
 
 use std::net::IpAddr;
 
-use super::happening::Happening;
+use super::happening::{self, Happening};
 
 /// A replay that can be played.
 pub(crate) struct Replay {
@@ -58,8 +61,8 @@ pub(crate) enum Step {
     Clear,
     /// Another lane answers.
     Lane(u64),
-    /// Questions, and what each must be answered with.
-    Query(Question, Crowd, Ask, Expect),
+    /// Questions, what each must be answered with, and why.
+    Query(Question, Crowd, Ask, Expect, Option<String>),
     /// Who is answered, by region or address.
     Share(Question, Crowd, Vec<Share>),
     /// Who moved between the last two shares.
@@ -119,6 +122,9 @@ pub(crate) enum Moved {
     From(String),
     To(String),
     None,
+    /// Not all need have moved, and a part may have moved otherwise.
+    OnlyFrom(String, f64),
+    OnlyTo(String, f64),
 }
 
 impl Replay {
@@ -148,7 +154,10 @@ impl Replay {
     fn add(&mut self, number: usize, line: &str, lines: &mut Lines<'_>) -> Result<(), String> {
         let words: Vec<&str> = line.split_whitespace().collect();
         if let ["RELOAD"] = words.as_slice() {
-            self.steps.push((number, Step::Happening(Happening::Reload(lines.verbatim()?))));
+            let text = lines.verbatim()?;
+            let block: Vec<String> = lines.block().into_iter().map(str::to_owned).collect();
+            self.steps
+                .push((number, Step::Happening(Happening::Reload { text, expected: happening::answer(&block)? })));
             return Ok(());
         }
         let mut block = || lines.block().into_iter().map(str::to_owned).collect();
@@ -180,7 +189,8 @@ impl Replay {
             ["LANE", lane] => Step::Lane(parse(lane)?),
             ["QUERY", name, rtype, "FROM", rest @ ..] => {
                 let (crowd, rest) = Crowd::read(rest)?;
-                Step::Query(Question::new(name, rtype), crowd, ask(rest)?, expect(lines)?)
+                let (ask, (expect, reason)) = (ask(rest)?, expect(lines)?);
+                Step::Query(Question::new(name, rtype), crowd, ask, expect, reason)
             }
             ["SHARE", name, rtype, "OVER", rest @ ..] => {
                 let rows = lines.block().into_iter().map(share).collect::<Result<Vec<_>, _>>()?;
@@ -189,9 +199,7 @@ impl Replay {
                 }
                 Step::Share(Question::new(name, rtype), Crowd::all(rest)?, rows)
             }
-            ["MOVED", "FROM", key] => Step::Moved(Moved::From((*key).to_owned())),
-            ["MOVED", "TO", key] => Step::Moved(Moved::To((*key).to_owned())),
-            ["MOVED", "NONE"] => Step::Moved(Moved::None),
+            ["MOVED", how @ ..] => Step::Moved(Moved::read(how)?),
             ["AGREE", name, rtype, "AND", other, other_type, "OVER", rest @ ..] => {
                 Step::Agree(Question::new(name, rtype), Question::new(other, other_type), Crowd::all(rest)?)
             }
@@ -213,6 +221,23 @@ impl Replay {
         };
         self.steps.push((number, step));
         Ok(())
+    }
+}
+
+impl Moved {
+    fn read(words: &[&str]) -> Result<Self, String> {
+        let (words, but) = match words {
+            [words @ .., "BUT", part] => (words, parse(part)?),
+            words => (words, 0.0),
+        };
+        match words {
+            ["NONE"] if but == 0.0 => Ok(Self::None),
+            ["FROM", key] if but == 0.0 => Ok(Self::From((*key).to_owned())),
+            ["TO", key] if but == 0.0 => Ok(Self::To((*key).to_owned())),
+            ["ONLY", "FROM", key] => Ok(Self::OnlyFrom((*key).to_owned(), but)),
+            ["ONLY", "TO", key] => Ok(Self::OnlyTo((*key).to_owned(), but)),
+            _ => Err("[ONLY] FROM, TO or NONE".into()),
+        }
     }
 }
 
@@ -275,13 +300,22 @@ fn ask(words: &[&str]) -> Result<Ask, String> {
     Ok(ask)
 }
 
-fn expect(lines: &mut Lines<'_>) -> Result<Expect, String> {
+/// What is expected, and the reason if that is too.
+fn expect(lines: &mut Lines<'_>) -> Result<(Expect, Option<String>), String> {
     let head = lines.next().map(without_comment).and_then(|line| line.strip_prefix("EXPECT "));
     let words: Vec<&str> = head.ok_or("no EXPECT follows")?.split_whitespace().collect();
-    let (words, scope) = match words.as_slice() {
+    let (words, reason) = match words.as_slice() {
+        [words @ .., "REASON", reason] => (words, Some((*reason).to_owned())),
+        words => (words, None),
+    };
+    let (words, scope) = match words {
         [words @ .., "SCOPE", scope] => (words, Some(parse(scope)?)),
         words => (words, None),
     };
+    Ok((answer(words, scope, lines)?, reason))
+}
+
+fn answer(words: &[&str], scope: Option<u8>, lines: &mut Lines<'_>) -> Result<Expect, String> {
     match words {
         ["SAME", "REGION"] => Ok(Expect::SameRegion),
         [kind @ ("NODATA" | "NXDOMAIN"), apex, ttl] => {

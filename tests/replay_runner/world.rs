@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use meridian::answer::{self, Client, Lane, Transport};
+use meridian::answer::{self, Client, Lane, Made, Trace, Transport};
 use meridian::base::diagnostic::Report;
 use meridian::base::files::MemoryFiles;
 use meridian::base::hash::HashKey;
@@ -16,7 +16,7 @@ use meridian::table::States;
 use meridian::zone::{self, Served, ZoneSet};
 
 use super::controlled::Controlled;
-use super::happening::Happening;
+use super::happening::{Answer, Happening};
 use super::script::{Ask, Question, Replay};
 use crate::text;
 use crate::wire::Message;
@@ -33,6 +33,8 @@ pub(crate) struct World {
     regions: HashMap<(u16, Vec<u8>), String>,
     /// Where states come from, if not from the script.
     control: Option<Controlled>,
+    /// Why the last steered name was answered as it was.
+    reason: Reasons,
     /// The zones as they were before steered names were linked into them.
     bare: ZoneSet,
 }
@@ -72,7 +74,18 @@ impl World {
                 let snapshot = Snapshot { generation: 1, key, zones, steering, options: Arc::default() };
                 let regions = regions(&model);
                 let (lanes, script) = (HashMap::new(), String::new());
-                Ok(Self { model, atlases, script, snapshot, lanes, lane: 1, regions, control: None, bare })
+                Ok(Self {
+                    model,
+                    atlases,
+                    script,
+                    snapshot,
+                    lanes,
+                    lane: 1,
+                    regions,
+                    control: None,
+                    reason: Reasons(None),
+                    bare,
+                })
             }
             _ => Err(report.render()),
         }
@@ -98,21 +111,12 @@ impl World {
                 self.control = Some(Controlled::new(settings.clone(), &self.model)?);
             }
             (_, None) => return Err("CONTROL has not begun".into()),
-            (Happening::Reload(text), Some(control)) => {
-                let mut report = Report::new();
-                let model =
-                    model::read(&[("1.toml".into(), text.as_str())], &mut report).ok_or_else(|| report.render())?;
-                let linked = link(&self.bare, &model);
-                linked.report(&mut report);
-                if report.has_errors() {
-                    return Err(report.render());
-                }
-                self.atlases = Arc::new(Atlases::new(&model, Arc::clone(self.atlases.places())));
-                self.model = Arc::new(model);
-                self.regions.extend(regions(&self.model));
-                self.snapshot.zones = Arc::new(linked.zones);
-                control.adopt(&self.model)?;
-            }
+            (Happening::Reload { text, expected }, Some(_)) => match (self.reload(text), expected) {
+                (Ok(()), Answer::Done(_)) => {}
+                (Err(error), Answer::Refused(words)) if error.contains(words) => {}
+                (Ok(()), Answer::Refused(_)) => return Err("not refused".into()),
+                (Err(error), _) => return Err(error),
+            },
             (_, Some(control)) => control.step(happening)?,
         }
         let states = self.control.as_ref().ok_or("CONTROL has not begun")?.states();
@@ -121,6 +125,22 @@ impl World {
         let steering = Arc::new(Steering::with_atlases(model, atlases, states, generation));
         self.snapshot = Snapshot { generation, steering, ..self.snapshot.clone() };
         Ok(())
+    }
+
+    /// Another region file: it comes into force, or its mistakes are told.
+    fn reload(&mut self, text: &str) -> Result<(), String> {
+        let mut report = Report::new();
+        let model = model::read(&[("1.toml".into(), text)], &mut report).ok_or_else(|| report.render())?;
+        let linked = link(&self.bare, &model);
+        linked.report(&mut report);
+        if report.has_errors() {
+            return Err(report.render());
+        }
+        self.atlases = Arc::new(Atlases::new(&model, Arc::clone(self.atlases.places())));
+        self.model = Arc::new(model);
+        self.regions.extend(regions(&self.model));
+        self.snapshot.zones = Arc::new(linked.zones);
+        self.control.as_mut().map_or(Ok(()), |control| control.adopt(&self.model))
     }
 
     fn publish(&mut self) -> Result<(), String> {
@@ -149,7 +169,9 @@ impl World {
         let transport = if ask.tcp { Transport::Tcp } else { Transport::Udp };
         let lane = self.lanes.entry(self.lane).or_insert_with(|| Lane::new(self.lane));
         let mut out = vec![0; 65_535];
-        let reply = answer::respond(&self.snapshot, lane, &packet, Client { address: client, transport }, &mut out);
+        let client = Client { address: client, transport };
+        self.reason = Reasons(None);
+        let reply = answer::respond_traced(&self.snapshot, lane, &packet, client, &mut out, &mut self.reason);
         let limit = ask.edns.unwrap_or(if has_opt(ask) { 1232 } else { 512 }).min(1232);
         if !ask.tcp && reply.len > usize::from(limit.max(512)) {
             return Err(format!("{} octets, {limit} were offered", reply.len));
@@ -164,12 +186,26 @@ impl World {
         Ok(message)
     }
 
+    /// Why the steered name that was asked for last was answered as it was; of several the last.
+    pub(crate) const fn reason(&self) -> Option<&'static str> {
+        self.reason.0
+    }
+
     /// The region that an answer came from: the first record that one has.
     pub(crate) fn region(&self, message: &Message) -> Option<&str> {
         message.sections[0]
             .iter()
             .find_map(|record| self.regions.get(&(record.rtype, record.data.clone())))
             .map(String::as_str)
+    }
+}
+
+/// Remembers reasons.
+struct Reasons(Option<&'static str>);
+
+impl Trace for Reasons {
+    fn decided(&mut self, made: &Made<'_>) {
+        self.0 = Some(made.decision.reason.as_str());
     }
 }
 

@@ -11,7 +11,6 @@ fn health_is_open_and_short() {
     let server = TestServer::start(&[]);
     assert_eq!(server.http("GET", "/healthz", None), (200, "ok\n".into()));
     assert_eq!(server.http("GET", "/readyz", None), (200, "ok\n".into()));
-    assert_eq!(server.http("GET", "/", None).0, 404);
 }
 
 #[test]

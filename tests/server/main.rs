@@ -3,6 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where its helpers do")]
 
 mod admin;
+mod api;
+mod api_document;
+mod api_manual;
+mod api_outside;
+mod api_stream;
+mod cockpit;
 mod commands;
 mod demo;
 mod failover;

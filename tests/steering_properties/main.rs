@@ -50,7 +50,7 @@ fn ask(server: &mut Server, service: usize, client: u32) -> [Answer; 2] {
 }
 
 proptest! {
-    // Each case builds tables of 1,024 buckets without optimization.
+    // Each case builds tables of 4,096 buckets without optimization.
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]

@@ -2,11 +2,10 @@
 
 use std::net::IpAddr;
 
-use crate::base::suggest::nearest;
-use crate::base::toml_text::{Boolean, Shape, Table, Value};
+use crate::base::countries::{parse_continent, parse_country, parse_subdivision};
+use crate::base::toml_text::{Boolean, Refusal, Shape, Table, Value};
 
 use super::super::types::GeoMatch;
-use super::region::country;
 use super::{At, all, name};
 
 /// A map, its regions not looked up.
@@ -24,20 +23,21 @@ pub(super) fn read(mut table: Table<'_>) -> RawGeomap {
     let mut entries = Vec::new();
     // In the order of precedence, which is also the order of `GeoMatch`.
     for (key, parse) in [
-        ("networks", network as fn(&str) -> Result<GeoMatch, String>),
+        ("networks", network as fn(&str) -> Result<GeoMatch, Refusal>),
         ("asns", asn),
-        ("subdivisions", subdivision),
-        ("countries", |text| country(text).map(GeoMatch::Country)),
-        ("continents", continent),
+        ("subdivisions", |text| parse_subdivision(text).map(|_| GeoMatch::Subdivision(text.to_owned()))),
+        ("countries", |text| parse_country(text).map(GeoMatch::Country)),
+        ("continents", |text| parse_continent(text).map(GeoMatch::Continent)),
     ] {
         let Some(listed) = table.take(key).and_then(|value| value.table()) else { continue };
         for value in listed.entries() {
             let matched = match parse(value.key()) {
                 Ok(matched) => Some(matched),
-                Err(reason) => {
+                Err(Refusal { reason, hint }) => {
                     let message = format!("`{}` matches nothing", value.path());
-                    let finding = value.error("bad-value", message, String::new());
-                    value.push(finding.at(value.key_at(), reason));
+                    let mut finding = value.error("bad-value", message, String::new()).at(value.key_at(), reason);
+                    finding.hint = hint;
+                    value.push(finding);
                     None
                 }
             };
@@ -69,7 +69,7 @@ fn ranking(value: &Value<'_>) -> Option<RawRanking> {
     }))
 }
 
-fn network(text: &str) -> Result<GeoMatch, String> {
+fn network(text: &str) -> Result<GeoMatch, Refusal> {
     const EXAMPLE: &str = "write e.g. \"203.0.113.0/24\" or \"2001:db8::/32\"";
     let (address, length) = text.split_once('/').ok_or(EXAMPLE)?;
     let address: IpAddr = address.parse().map_err(|_| EXAMPLE)?;
@@ -79,39 +79,15 @@ fn network(text: &str) -> Result<GeoMatch, String> {
         IpAddr::V6(v6) => (v6.to_bits(), 128),
     };
     if length > width {
-        return Err(format!("a prefix has at most {width} bits here"));
+        return Err(format!("a prefix has at most {width} bits here").into());
     }
     if bits.checked_shl(length.into()).unwrap_or(0) != 0 {
-        return Err(format!("it has bits set after the first {length}"));
+        return Err(format!("it has bits set after the first {length}").into());
     }
     Ok(GeoMatch::Network(address, length))
 }
 
-fn asn(text: &str) -> Result<GeoMatch, String> {
+fn asn(text: &str) -> Result<GeoMatch, Refusal> {
     let digits = text.strip_prefix("AS").unwrap_or(text);
     digits.parse().map(GeoMatch::Asn).map_err(|_| "write the number, e.g. 64500 or AS64500".into())
-}
-
-fn subdivision(text: &str) -> Result<GeoMatch, String> {
-    match text.split_once('-') {
-        Some((before, after))
-            if country(before).is_ok()
-                && (1..=3).contains(&after.len())
-                && after.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()) =>
-        {
-            Ok(GeoMatch::Subdivision(text.to_owned()))
-        }
-        _ => Err("an ISO 3166-2 code, e.g. \"US-CA\"".into()),
-    }
-}
-
-fn continent(text: &str) -> Result<GeoMatch, String> {
-    const CONTINENTS: [&str; 7] = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"];
-    match *text.as_bytes() {
-        [a, b] if CONTINENTS.contains(&text) => Ok(GeoMatch::Continent([a, b])),
-        _ => Err(match nearest(text, CONTINENTS) {
-            Some(known) if text.eq_ignore_ascii_case(known) => format!("write it in capitals: {known}"),
-            _ => format!("one of: {}", CONTINENTS.join(", ")),
-        }),
-    }
 }

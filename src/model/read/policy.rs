@@ -163,7 +163,9 @@ pub(in crate::model) const FAILBACK_DEFAULT: Failback = Failback::After(time::Du
 
 fn refuse(value: &Value<'_>, mode: &str, reason: &str) {
     let message = format!("`{}` does not go with mode \"{mode}\"", value.path());
-    value.push(Diagnostic::error("wrong-mode", message).at(value.key_at(), reason));
+    let other = if mode == "active-passive" { "active-active" } else { "active-passive" };
+    let hint = format!("take it out, or write mode = \"{other}\"");
+    value.push(Diagnostic::error("wrong-mode", message).at(value.key_at(), reason).hint(hint));
 }
 
 fn failback(value: &Value<'_>) -> Option<Failback> {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::base::countries::parse_country;
 use crate::base::diagnostic::Location;
 use crate::base::toml_text::{self, Boolean, Integer, Shape, Table, Value};
 
@@ -13,7 +14,7 @@ use super::{At, Given, name};
 #[derive(Clone, Debug)]
 pub(in crate::model) struct RawRegion {
     pub(in crate::model) label: String,
-    pub(in crate::model) position: At<Position>,
+    pub(in crate::model) position: Position,
     pub(in crate::model) capacity: At<Capacity>,
     /// Where the unit of the capacity is written, if it is.
     pub(in crate::model) unit: Option<Location>,
@@ -27,7 +28,11 @@ pub(in crate::model) struct RawRegion {
 pub(super) fn read(mut table: Table<'_>) -> RawRegion {
     let here = table.at();
     let label = table.take("label").and_then(|value| value.string()).unwrap_or_default().to_owned();
-    let position = located(table.take("location"), &here, position, Position::Unknown);
+    // A place that is wrong is not one that is missing: nothing follows from it.
+    let position = match table.take("location") {
+        Some(value) => position(&value).unwrap_or(Position::Coordinates { latitude: 0.0, longitude: 0.0 }),
+        None => Position::Unknown,
+    };
     let limits = table.take("capacity");
     let unit = limits.as_ref().and_then(Value::as_table).and_then(|table| table.peek("unit")).map(|unit| unit.at());
     let capacity = located(limits, &here, capacity, Capacity::Unlimited);
@@ -44,14 +49,6 @@ pub(super) fn read(mut table: Table<'_>) -> RawRegion {
 pub(super) fn address(value: &Value<'_>) -> Option<At<IpAddr>> {
     let parse = |text: &str| text.parse::<IpAddr>().map_err(|_| "write e.g. 192.0.2.10 or 2001:db8::10".to_owned());
     Some(At { value: value.parse("an IP address", parse)?, at: value.at() })
-}
-
-/// Two upper-case letters.
-pub(super) fn country(text: &str) -> Result<[u8; 2], String> {
-    match *text.as_bytes() {
-        [a, b] if a.is_ascii_uppercase() && b.is_ascii_uppercase() => Ok([a, b]),
-        _ => Err("two capital letters, as in ISO 3166-1: \"DE\"".into()),
-    }
 }
 
 fn located<T>(
@@ -75,7 +72,7 @@ fn position(value: &Value<'_>) -> Option<Position> {
             let (latitude, longitude) = (lat.number(&(-90.0..=90.0)), lon.number(&(-180.0..=180.0)));
             Some(Position::Coordinates { latitude: latitude?, longitude: longitude? })
         }
-        (None, None, Some(code)) => Some(Position::Country(code.parse("a country", country)?)),
+        (None, None, Some(code)) => Some(Position::Country(code.parse_or_refuse("a country", parse_country)?)),
         _ => {
             let message = format!("`{}` is no place", value.path());
             value.push(

@@ -68,6 +68,7 @@ fn validate(raw: Raw, report: &mut Report) -> Model {
     model.policies = checked.into_iter().map(policies::Checked::into_policy).collect();
     names::check(&model, report);
     warnings::check(&model, &ids, report);
+    model.order_endpoints();
     model
 }
 
@@ -156,7 +157,7 @@ impl Keys {
             .at(name.at.clone(), format!("no such {kind}"));
         finding.hint = match nearest(&name.value, ids.keys().map(AsRef::as_ref)) {
             Some(key) => Some(format!("did you mean `{key}`?")),
-            None if ids.is_empty() => None,
+            None if ids.is_empty() => Some(format!("there is no {kind} at all; one is a table [{kind}s.NAME]")),
             None => {
                 let some: Vec<&str> = ids.keys().take(HINT_KEYS_MAX).map(AsRef::as_ref).collect();
                 let more = if ids.len() > HINT_KEYS_MAX { ", …" } else { "" };
@@ -211,7 +212,7 @@ fn region(keyed: Keyed<RawRegion>, ids: &Ids, report: &mut Report) -> Region {
             .hint("leave `unit` out, or the feed");
         report.push(finding);
     }
-    let (position, capacity, load) = (raw.position.value, raw.capacity.value, raw.load.value);
+    let (position, capacity, load) = (raw.position, raw.capacity.value, raw.load.value);
     Region { key, at, label, position, capacity, bias: raw.bias, load, check, enabled: raw.enabled }
 }
 

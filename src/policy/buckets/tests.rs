@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::hash::steering_hash;
+use crate::base::hash::{mix, steering_hash};
 use crate::base::limits::REGION_BUCKETS;
 
 fn member(key: usize, weight: u32, usable: bool) -> Member {
@@ -16,11 +16,31 @@ fn shares(members: &[Member]) -> Vec<usize> {
     counts
 }
 
-/// Buckets that name another member in `b` than in `a`.
-fn moved(a: &[Member], b: &[Member]) -> usize {
-    let (a, b) = (Buckets::assign(a, REGION_BUCKETS).unwrap(), Buckets::assign(b, REGION_BUCKETS).unwrap());
-    a.slots().iter().zip(b.slots()).filter(|(x, y)| x != y).count()
+fn table(members: &[Member]) -> Buckets {
+    Buckets::assign(members, REGION_BUCKETS).unwrap()
 }
+
+/// Buckets that name another member in `b` than in `a` though neither is `changed`, or though `changed` was to lose or
+/// to win: all that did not have to move.
+fn needless(a: &[Member], b: &[Member], changed: usize) -> usize {
+    let part = |members: &[Member]| {
+        let usable: u64 = members.iter().filter(|m| m.usable).map(|m| u64::from(m.weight)).sum();
+        let own = if members[changed].usable { u64::from(members[changed].weight) } else { 0 };
+        (own << 32) / usable
+    };
+    let wins = part(b) >= part(a);
+    let (a, b) = (table(a), table(b));
+    let moves = a.slots().iter().zip(b.slots()).filter(|(x, y)| x != y);
+    moves.filter(|&(&from, &to)| usize::from(if wins { to } else { from }) != changed).count()
+}
+
+/// What a share may be off by in a table of `size` buckets.
+fn tolerance(size: usize, exact: f64) -> f64 {
+    (size as f64 / 256.0).min(exact / 16.0) + 1.0
+}
+
+/// Buckets that may move needlessly at worst: 1/32 of all, twice what was ever measured.
+const NEEDLESS_MAX: usize = REGION_BUCKETS / 32;
 
 #[test]
 fn the_table_never_changes() {
@@ -31,18 +51,8 @@ fn the_table_never_changes() {
         steering_hash(&[&bytes])
     };
     let members = |usable: [bool; 3]| [member(0, 1, usable[0]), member(1, 2, usable[1]), member(2, 5, usable[2])];
-    assert_eq!(fingerprint(&members([true, true, true])), 0x8395_2995_2518_e694);
-    assert_eq!(fingerprint(&members([true, false, true])), 0x1677_4702_5eed_9adc);
-}
-
-#[test]
-fn the_logarithm_is_right() {
-    for draw in [1, 2, 3, 0xffff, 1 << 32, (1 << 63) - 1, 1 << 63, u64::MAX / 3, u64::MAX] {
-        #[expect(clippy::cast_precision_loss, reason = "compared to seven digits")]
-        let (exact, found) = (64.0 - (draw as f64).log2(), negative_log2(draw) as f64 / 4_294_967_296.0);
-        assert!((exact - found).abs() < 1e-7, "{draw}: {exact} {found}");
-    }
-    assert!(negative_log2(0) <= 64 << 32);
+    assert_eq!(fingerprint(&members([true, true, true])), 0x07e4_53c1_6f87_bc2c);
+    assert_eq!(fingerprint(&members([true, false, true])), 0xf7aa_f979_7ef9_68ec);
 }
 
 #[test]
@@ -63,22 +73,53 @@ fn every_hash_finds_a_member() {
     assert_eq!([0, 1, 4, 5, 16, 1000].map(endpoint_bucket_count), [64, 64, 64, 128, 256, 256]);
 }
 
+#[test]
+fn on_average_next_to_nothing_moves_needlessly() {
+    // Shares of four regions, as operators write them: each weight doubled, and each region reintroduced.
+    let (mut of_weights, mut of_ramps, mut cases) = (0, 0, 0);
+    for (case, weights) in [[1, 1, 1, 1], [2, 1, 1, 1], [4, 2, 1, 1], [50, 30, 15, 5]].into_iter().enumerate() {
+        for changed in 0..4 {
+            let plain: Vec<Member> =
+                weights.iter().enumerate().map(|(i, &w)| member(10 * case + i, w * 256, true)).collect();
+            let with = |part: u32| {
+                let mut members = plain.clone();
+                members[changed].weight = weights[changed] * part;
+                members
+            };
+            let mut lost = plain.clone();
+            lost[changed].usable = false;
+            of_weights += needless(&plain, &with(512), changed);
+            of_ramps += needless(&lost, &with(25), changed) + needless(&with(25), &with(51), changed);
+            cases += 1;
+        }
+    }
+    // A quarter of a percent of the clients.
+    assert!(of_weights <= cases * REGION_BUCKETS / 400, "{of_weights} in {cases} cases");
+    assert!(of_ramps <= 2 * cases * REGION_BUCKETS / 400, "{of_ramps} in {cases} cases");
+}
+
 proptest! {
-    // Each case builds tables of 1,024 buckets without optimization.
+    // Each case builds tables of 4,096 buckets without optimization.
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn shares_are_right_to_a_bucket(weights in proptest::collection::vec(1_u32..1000, 1..10)) {
+    fn shares_are_right_within_the_tolerance(
+        weights in proptest::collection::vec(1_u32..1000, 1..10),
+        bits in 6_u32..=12,
+    ) {
+        let size = 1 << bits;
         let members: Vec<Member> = weights.iter().enumerate().map(|(i, &w)| member(i, w, true)).collect();
         let total: u32 = weights.iter().sum();
-        for (count, weight) in shares(&members).into_iter().zip(weights) {
-            let exact = REGION_BUCKETS as f64 * f64::from(weight) / f64::from(total);
-            prop_assert!((count as f64 - exact).abs() < 1.0, "{count} buckets, {exact} are right");
+        let mut counts = vec![0_usize; members.len()];
+        Buckets::assign(&members, size).unwrap().slots().iter().for_each(|&m| counts[usize::from(m)] += 1);
+        for (count, weight) in counts.into_iter().zip(weights) {
+            let exact = size as f64 * f64::from(weight) / f64::from(total);
+            prop_assert!((count as f64 - exact).abs() < tolerance(size, exact), "{count} buckets, {exact} are right");
         }
     }
 
     #[test]
-    fn after_a_loss_shares_are_right_to_three_buckets(
+    fn after_a_loss_shares_are_right_within_the_double(
         weights in proptest::collection::vec(1_u32..100, 2..8),
         lost in any::<proptest::sample::Index>(),
     ) {
@@ -87,7 +128,9 @@ proptest! {
         let left: u32 = weights.iter().enumerate().filter(|&(i, _)| i != lost).map(|(_, w)| w).sum();
         for (i, count) in shares(&members).into_iter().enumerate() {
             let exact = if i == lost { 0.0 } else { REGION_BUCKETS as f64 * f64::from(weights[i]) / f64::from(left) };
-            prop_assert!((count as f64 - exact).abs() < 3.0, "{count} buckets, {exact} are right");
+            // Of a group that is too small for corrections each may have all.
+            let most = 2.0 * REGION_BUCKETS as f64 / 256.0 + CORRECTED_MIN as f64;
+            prop_assert!((count as f64 - exact).abs() < most, "{count} buckets, {exact} are right");
         }
     }
 
@@ -112,7 +155,7 @@ proptest! {
 
     #[test]
     fn a_changed_weight_moves_little_more_than_its_share(
-        weights in proptest::collection::vec(1_u32..100, 2..8),
+        weights in proptest::collection::vec(1_u32..100, 2..10),
         changed in any::<proptest::sample::Index>(),
         weight in 1_u32..100,
     ) {
@@ -120,20 +163,45 @@ proptest! {
         let before: Vec<Member> = weights.iter().enumerate().map(|(i, &w)| member(i, w, true)).collect();
         let mut after = before.clone();
         after[changed].weight = weight;
-        let (from, to) = (shares(&before), shares(&after));
-        let must = from.iter().zip(&to).map(|(a, b)| a.abs_diff(*b)).sum::<usize>() / 2;
-        let moves = moved(&before, &after);
-        prop_assert!(moves <= must + REGION_BUCKETS / 16, "{moves} moved, {must} had to");
+        let found = needless(&before, &after, changed);
+        prop_assert!(found <= NEEDLESS_MAX, "{found} moved needlessly");
+    }
+
+    #[test]
+    fn each_step_of_a_ramp_moves_little_more_than_its_share(
+        weights in proptest::collection::vec(1_u32..10, 2..6),
+        ramping in any::<proptest::sample::Index>(),
+    ) {
+        let ramping = ramping.index(weights.len());
+        let mut now: Vec<Member> = weights.iter().enumerate().map(|(i, &w)| member(i, w * 256, i != ramping)).collect();
+        for step in 1..=10 {
+            let before = now.clone();
+            now[ramping] = member(ramping, weights[ramping] * (256 * step / 10), true);
+            let found = needless(&before, &now, ramping);
+            prop_assert!(found <= NEEDLESS_MAX, "step {step}: {found} moved needlessly");
+        }
+    }
+
+    #[test]
+    fn between_two_nothing_moves_needlessly(
+        keys in any::<[u64; 2]>(),
+        weights in any::<[u16; 3]>(),
+    ) {
+        let members = |a: u16, b: u16| {
+            [(keys[0], a), (keys[1], b)].map(|(hash, weight)| Member { hash, weight: u32::from(weight) + 1, usable: true })
+        };
+        prop_assert_eq!(needless(&members(weights[0], weights[1]), &members(weights[0], weights[2]), 1), 0);
     }
 
     #[test]
     fn a_member_that_leaves_the_model_moves_little_more_than_its_share(
-        weights in proptest::collection::vec(1_u32..100, 3..8),
+        weights in proptest::collection::vec(1_u32..100, 3..10),
     ) {
         let before: Vec<Member> = weights.iter().enumerate().map(|(i, &w)| member(i, w, true)).collect();
-        let after = &before[..before.len() - 1];
-        let share = shares(&before)[before.len() - 1];
-        prop_assert!(moved(&before, after) <= share + REGION_BUCKETS / 16);
+        let mut after = before.clone();
+        after[0].weight = 0;
+        let found = needless(&before, &after, 0);
+        prop_assert!(found <= NEEDLESS_MAX, "{found} moved needlessly");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::base::diagnostic::Report;
 use crate::base::limits;
 use crate::geo::Places;
 use crate::model;
+use crate::policy::Split;
 use crate::policy::{ClientPrefix, steer};
 use crate::table::{States, Word};
 
@@ -58,7 +59,7 @@ fn solve(model: &Model, script: &str) -> Placements {
 
 /// `a: failover`, or `a50 b50: equal` with shares in percent; of a ranking what clients get that nobody can locate.
 fn show(model: &Model, placements: &Placements, index: usize) -> String {
-    let Verdict { choice, reason, .. } = &placements.of[index].verdict;
+    let Verdict { choice, reason, .. } = &*placements.of[index].verdict;
     let key = |region: RegionId| model.regions[region.index()].key.to_string();
     let shares = |split: &Split| {
         let part = |(region, count): (RegionId, usize)| {
@@ -136,7 +137,8 @@ fn every_policy_in_every_situation() {
         ),
         (
             "policy = 'nodata'",
-            &[("", "a33 b33 c33: equal"), ("REGION a down\nREGION b down\nREGION c down", "nodata: all-down")],
+            // 33.57 %: shares are right to 0.4 %.
+            &[("", "a34 b33 c33: equal"), ("REGION a down\nREGION b down\nREGION c down", "nodata: all-down")],
         ),
         (
             "policy = 'servfail'",
@@ -219,7 +221,7 @@ fn a_service_of_one_region_needs_no_order() {
 }
 
 proptest! {
-    // Each step builds tables of 1,024 buckets without optimization.
+    // Each step builds tables of 4,096 buckets without optimization.
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
@@ -244,15 +246,16 @@ proptest! {
             states.up[endpoint] = up;
             states.word[endpoint] = [Word::Nothing, Word::Up, Word::Drain, Word::Down][word];
             let changed = model.endpoints[endpoint].service;
-            table = table.repaired(&states, [changed], generation);
+            let before = table;
+            table = before.repaired(&states, [changed], generation);
             let inputs = Inputs { model: &model, table: &table, states: &states, atlases: &atlases };
-            placements = placements.repaired(inputs, [changed]);
+            placements = placements.repaired(inputs, &before, &[changed]);
             let new_table = RegionTable::build(&model, &states, generation);
             prop_assert_eq!(&table, &new_table);
             let new = Placements::solve(inputs);
             for index in 0..model.services.len() {
                 prop_assert_eq!(show(&model, &placements, index), show(&model, &new, index));
-                prop_assert_eq!(placements.of[index].seed, new.of[index].seed);
+                prop_assert_eq!(&placements.of[index], &new.of[index]);
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::support::*;
-use crate::probe::ProbeResult;
+use crate::health::Verdict;
 use crate::probe::outcome::Miss;
 
 fn ok(body: &str) -> String {
@@ -175,23 +175,23 @@ async fn tcp_says_and_hears() {
 
 #[test]
 fn what_we_cannot_do_is_not_the_other_ends_failure() {
-    for (error, result, reason) in [
-        (libc::EMFILE, ProbeResult::Inconclusive, "too many open files"),
-        (libc::ENFILE, ProbeResult::Inconclusive, "too many open files"),
-        (libc::ENOBUFS, ProbeResult::Inconclusive, "out of memory"),
-        (libc::ENOMEM, ProbeResult::Inconclusive, "out of memory"),
-        (libc::ENETUNREACH, ProbeResult::Inconclusive, "no route"),
-        (libc::EAFNOSUPPORT, ProbeResult::Inconclusive, "no route"),
-        (libc::EINVAL, ProbeResult::Inconclusive, "no route"),
-        (libc::EADDRNOTAVAIL, ProbeResult::Inconclusive, "no source address"),
-        (libc::EACCES, ProbeResult::Inconclusive, "no permission"),
-        (libc::EPERM, ProbeResult::Inconclusive, "no permission"),
-        (libc::EHOSTUNREACH, ProbeResult::Fail, "unreachable"),
-        (libc::ECONNREFUSED, ProbeResult::Fail, "refused"),
-        (libc::ECONNRESET, ProbeResult::Fail, "connection reset"),
-        (libc::EPIPE, ProbeResult::Fail, "connection reset"),
-        (libc::ETIMEDOUT, ProbeResult::Fail, "timeout (connect)"),
+    for (error, verdict, reason) in [
+        (libc::EMFILE, Verdict::Inconclusive, "too many open files"),
+        (libc::ENFILE, Verdict::Inconclusive, "too many open files"),
+        (libc::ENOBUFS, Verdict::Inconclusive, "out of memory"),
+        (libc::ENOMEM, Verdict::Inconclusive, "out of memory"),
+        (libc::ENETUNREACH, Verdict::Inconclusive, "no route"),
+        (libc::EAFNOSUPPORT, Verdict::Inconclusive, "no route"),
+        (libc::EINVAL, Verdict::Inconclusive, "no route"),
+        (libc::EADDRNOTAVAIL, Verdict::Inconclusive, "no source address"),
+        (libc::EACCES, Verdict::Inconclusive, "no permission"),
+        (libc::EPERM, Verdict::Inconclusive, "no permission"),
+        (libc::EHOSTUNREACH, Verdict::Fail, "unreachable"),
+        (libc::ECONNREFUSED, Verdict::Fail, "refused"),
+        (libc::ECONNRESET, Verdict::Fail, "connection reset"),
+        (libc::EPIPE, Verdict::Fail, "connection reset"),
+        (libc::ETIMEDOUT, Verdict::Fail, "timeout (connect)"),
     ] {
-        assert_eq!(Miss::socket(&io::Error::from_raw_os_error(error)), Miss { result, reason: reason.into() });
+        assert_eq!(Miss::socket(&io::Error::from_raw_os_error(error)), Miss { verdict, reason: reason.into() });
     }
 }

@@ -6,15 +6,16 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::support::*;
+use crate::health::Observation;
 use crate::probe::execute::Execution;
 use crate::probe::lag::Lag;
 use crate::probe::schedule::Execute as _;
-use crate::probe::{Judge, Outcome, Prober, Roots, Settings};
+use crate::probe::{Judge, Prober, Roots, Settings};
 
 struct Forward(mpsc::UnboundedSender<(u64, String)>);
 
 impl Judge for Forward {
-    async fn judge(&self, target: u64, outcome: Outcome) -> Duration {
+    async fn judge(&self, target: u64, outcome: Observation) -> Duration {
         let _ = self.0.send((target, line(&outcome)));
         Duration::from_millis(100)
     }
@@ -70,9 +71,16 @@ async fn a_timeout_while_we_were_late_says_nothing() {
 #[test]
 fn little_lag_excuses_nothing() {
     let ms = Duration::from_millis;
-    for (lag, timeout, excused) in
-        [(0, 100, false), (50, 100, false), (51, 100, true), (51, 200, true), (500, 2_000, false), (501, 2_000, true)]
-    {
+    for (lag, timeout, excused) in [
+        (0, 100, false),
+        (50, 100, false),
+        (51, 100, true),
+        (25, 50, false),
+        (26, 50, true),
+        (51, 200, true),
+        (500, 2_000, false),
+        (501, 2_000, true),
+    ] {
         assert_eq!(Lag::excuses(ms(lag), ms(timeout)), excused, "{lag} of {timeout}");
     }
 }

@@ -9,9 +9,10 @@ use tokio::time::{Instant, sleep};
 
 use super::support::{passed, target};
 use crate::base::limits;
+use crate::health::{Observation, Verdict};
 use crate::probe::prober::Judge;
 use crate::probe::schedule::Execute;
-use crate::probe::{Outcome, ProbeResult, Prober, Roots, Settings, Target};
+use crate::probe::{Prober, Roots, Settings, Target};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -70,7 +71,7 @@ impl Drop for Work<'_> {
 }
 
 impl Execute for World {
-    async fn execute(&self, target: &Target) -> Outcome {
+    async fn execute(&self, target: &Target) -> Observation {
         {
             let mut log = self.log.lock().unwrap();
             log.starts.entry(target.id).or_default().push(self.origin.elapsed().as_millis());
@@ -90,8 +91,8 @@ impl Execute for World {
 }
 
 impl Judge for World {
-    async fn judge(&self, target: u64, outcome: Outcome) -> Duration {
-        let text = format!("{}: {}", outcome.result.as_str(), outcome.reason);
+    async fn judge(&self, target: u64, outcome: Observation) -> Duration {
+        let text = format!("{}: {}", outcome.verdict.as_str(), outcome.reason);
         self.log.lock().unwrap().judged.entry(target).or_default().push(text);
         assert_ne!(target, 667, "a judge that panics");
         (self.cadence)(target)
@@ -309,6 +310,6 @@ async fn nothing_goes_on_without_the_prober() {
 
 #[test]
 fn results_have_words() {
-    let words = [ProbeResult::Pass, ProbeResult::Fail, ProbeResult::Inconclusive].map(ProbeResult::as_str);
+    let words = [Verdict::Pass, Verdict::Fail, Verdict::Inconclusive].map(Verdict::as_str);
     assert_eq!(words, ["pass", "fail", "inconclusive"]);
 }

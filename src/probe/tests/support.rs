@@ -7,11 +7,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::base::diagnostic::Report;
+use crate::health::{Observation, Verdict};
 use crate::model::{self, Check};
 use crate::probe::execute::Execution;
 use crate::probe::lag::Lag;
 use crate::probe::schedule::Execute as _;
-use crate::probe::{Outcome, ProbeResult, Roots, Target};
+use crate::probe::{Roots, Target};
 
 pub(super) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// A timeout that nothing on loopback reaches.
@@ -48,11 +49,11 @@ impl Bench {
     }
 
     /// The outcome; on a machine so busy that it is excused, it is tried again.
-    pub(super) async fn outcome(&self, text: &str) -> Outcome {
+    pub(super) async fn outcome(&self, text: &str) -> Observation {
         self.outcome_at(LOOPBACK, text).await
     }
 
-    pub(super) async fn outcome_at(&self, address: IpAddr, text: &str) -> Outcome {
+    pub(super) async fn outcome_at(&self, address: IpAddr, text: &str) -> Observation {
         let target = Target { id: 1, check: check(text), address };
         loop {
             let outcome = self.0.execute(&target).await;
@@ -69,9 +70,9 @@ impl Bench {
     }
 }
 
-pub(super) fn line(outcome: &Outcome) -> String {
+pub(super) fn line(outcome: &Observation) -> String {
     let warning = outcome.warning.as_ref().map_or_else(String::new, |warning| format!(" ({warning})"));
-    format!("{}: {}{warning}", outcome.result.as_str(), outcome.reason)
+    format!("{}: {}{warning}", outcome.verdict.as_str(), outcome.reason)
 }
 
 #[derive(Clone, Copy)]
@@ -132,6 +133,6 @@ pub(super) async fn closed_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-pub(super) fn passed(reason: &str) -> Outcome {
-    Outcome { result: ProbeResult::Pass, reason: reason.into(), warning: None, phases: Default::default() }
+pub(super) fn passed(reason: &str) -> Observation {
+    Observation { verdict: Verdict::Pass, reason: reason.into(), warning: None, phases: Default::default() }
 }

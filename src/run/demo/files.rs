@@ -11,6 +11,9 @@ $TTL 1h
 @    SOA ns1 hostmaster 2026010101 2h 30m 14d 5m
 @    NS  ns1
 ns1  A   127.0.0.1
+static  A     192.0.2.80
+        HTTPS 1 . alpn=h2
+docs    CNAME static
 ";
 
 const REGIONS: &str = r#"[regions.fra]

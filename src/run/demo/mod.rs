@@ -74,7 +74,7 @@ pub fn demo(options: &DemoOptions) -> Result<(), DemoError> {
     let settings = Settings::new(Some(folder.config()));
     let (config, _) = settings.read().map_err(|SettingsError(report)| DemoError::Settings(report.render()))?;
     log::start(LogFormat::Human, config.log.level);
-    screen::guide(options, folder.knows_the_world(), &centers, &mut io::stdout())?;
+    screen::guide(options, &folder, &centers, &mut io::stdout())?;
     let watched = Arc::clone(&centers);
     let admin = options.admin;
     let is_terminal = io::stdout().is_terminal();

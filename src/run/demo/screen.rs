@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::files::Folder;
 use super::{Centers, DemoOptions};
 use crate::run::ask;
 
@@ -18,12 +19,7 @@ const CLIENTS: [(&str, &str); 3] =
     [("Germany", "88.198.0.0/24"), ("the United States", "4.4.4.0/24"), ("Singapore", "203.116.1.0/24")];
 
 /// Says what there is, and what to try.
-pub(super) fn guide(
-    options: &DemoOptions,
-    knows_the_world: bool,
-    centers: &Centers,
-    out: &mut impl Write,
-) -> io::Result<()> {
+pub(super) fn guide(options: &DemoOptions, folder: &Folder, centers: &Centers, out: &mut impl Write) -> io::Result<()> {
     let (host, port) = (options.dns.ip(), options.dns.port());
     writeln!(out, "Three data centres, and a name server that steers between them.\n")?;
     for (number, center) in (1..).zip(centers.iter()) {
@@ -35,9 +31,9 @@ pub(super) fn guide(
     }
     writeln!(
         out,
-        "  dig @{host} -p {port} api.example.com +short                        # one for everybody: failover"
+        "  dig @{host} -p {port} api.example.com +short                          # one for everybody: failover"
     )?;
-    if !knows_the_world {
+    if !folder.knows_the_world() {
         writeln!(
             out,
             "\n(There is no location database in {}: only these networks are known.)",
@@ -49,7 +45,12 @@ pub(super) fn guide(
         writeln!(out, "  curl http://{0}/kill      curl http://{0}/revive", center.address)?;
     }
     writeln!(out, "Its clients get the next nearest; when it is back, they return little by little (ramp).")?;
-    writeln!(out, "State and metrics: http://{0}/api/v1/status http://{0}/metrics. Ctrl-C ends.\n", options.admin)
+    let config = folder.config();
+    writeln!(out, "\nGive orders as an operator would (this configuration names the server and its token):\n")?;
+    for order in ["status", "drain fra --reason \"trying it\"", "enable fra", "switch api sin", "failback api"] {
+        writeln!(out, "  meridian {order} --config {}", config.display())?;
+    }
+    writeln!(out, "\nState and metrics: http://{0}/api/v1/status http://{0}/metrics. Ctrl-C ends.\n", options.admin)
 }
 
 /// Shows how things stand whenever that changes: in place on a terminal, else as lines.
