@@ -14,9 +14,10 @@ use crate::admin::looks::looked;
 use crate::admin::problem::{problem, unavailable};
 use crate::admin::query::{Parameters, bad_request};
 use crate::admin::routes::Admin;
+use crate::base::countries::countries;
 use crate::base::ids::{RegionId, ServiceId};
 use crate::base::limits::SAMPLES_EACH;
-use crate::geo::{Places, Sample, countries};
+use crate::geo::{Places, Sample};
 use crate::policy::Reason;
 use crate::snapshot::{Snapshot, Steering};
 

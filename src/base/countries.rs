@@ -29,6 +29,11 @@ pub fn country(code: [u8; 2]) -> Option<Country> {
     Some(Country { continent: *continent, latitude, longitude })
 }
 
+/// The codes of all countries, in order.
+pub fn countries() -> impl Iterator<Item = &'static str> {
+    COUNTRIES.iter().filter_map(|(code, ..)| std::str::from_utf8(*code).ok())
+}
+
 /// Reads the code of a country.
 ///
 /// # Errors

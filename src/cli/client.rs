@@ -54,7 +54,7 @@ impl Server {
         if answer.status != StatusCode::UNAUTHORIZED {
             return answer.reason();
         }
-        let (address, file) = (self.address, self.token_file.display());
+        let (address, file) = (self.place.address, self.token_file.display());
         match std::fs::read(&self.token_file) {
             Ok(_) => format!(
                 "the server at {address} does not take the token in {file}: it runs with another configuration, which --config names"

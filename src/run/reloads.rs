@@ -185,7 +185,7 @@ impl Reloads {
                 let _ = answer.send(states);
             }
         });
-        self.events.send(Event::Look(look)).ok()?;
+        self.events.send(publisher::Event::Look(look)).ok()?;
         let (served, states) = asked.blocking_recv().ok().flatten()?;
         Some(Box::new(Prepared::new(model, atlases, (&served, &states))))
     }

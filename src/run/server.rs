@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::mpsc::{channel, sync_channel};
+use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::run::board::Board;
 use crate::run::lanes::{Lanes, announce};
 use crate::run::loader::Loader;
 use crate::run::notify::{Notice, notify};
-use crate::run::publisher::Clock;
+use crate::run::publisher::{Clock, Event};
 use crate::run::recorder::{self, Recorder};
 use crate::run::reloads::Reloads;
 use crate::run::running::Running;
