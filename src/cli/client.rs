@@ -39,6 +39,11 @@ impl Server {
         self.ask(Method::GET, path, None)
     }
 
+    /// If it answers queries, which everybody may ask. Nobody there: it does not.
+    pub(super) fn is_ready(&self) -> bool {
+        self.get("/readyz").is_ok_and(|answer| answer.status.is_success())
+    }
+
     /// `POST path` with a JSON body.
     pub(super) fn post(&self, path: &str, body: &Value) -> Result<Answer, AskError> {
         self.ask(Method::POST, path, Some(body))
@@ -68,7 +73,7 @@ impl Server {
 }
 
 /// Where a listener is reached: one that listens everywhere listens here too.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         let here = if address.is_ipv4() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { IpAddr::V6(Ipv6Addr::LOCALHOST) };
         address.set_ip(here);

@@ -14,6 +14,9 @@ pub(super) struct StatusArguments {
     /// As JSON, for programs
     #[arg(long)]
     json: bool,
+    /// Say nothing, and end with 0 if the server answers queries, with 4 if not: for containers and service managers
+    #[arg(long, conflicts_with = "json")]
+    ready: bool,
     #[command(flatten)]
     config: ConfigArgument,
 }
@@ -23,6 +26,9 @@ pub(super) fn run(arguments: StatusArguments) -> Exit {
         Ok(found) => found,
         Err(exit) => return exit,
     };
+    if arguments.ready {
+        return if server.is_ready() { Exit::Ok } else { Exit::Unhealthy };
+    }
     let status = match server.get("/api/v1/status") {
         Ok(answer) if answer.status.is_success() => answer.body,
         Ok(answer) => {

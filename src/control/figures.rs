@@ -13,12 +13,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::base::ids::{EndpointId, RegionId, ServiceId};
+use crate::base::moment::Moment;
 use crate::health::{Action, Health, Phase};
 use crate::table::{STEADY, Standing};
 
 use super::course::Course;
 use super::hub::Control;
 use super::region::RegionState;
+use super::words::earlier;
 
 /// Everything at one moment, in numbers.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,6 +39,10 @@ pub struct Figures {
     pub up: [usize; 2],
     /// How many words of operators are in force, by [`Action`].
     pub overrides: [usize; Action::ALL.len()],
+    /// When the oldest word of each [`Action`] in force was said.
+    pub override_oldest: [Option<Moment>; Action::ALL.len()],
+    /// When the first word of each [`Action`] in force ends by itself.
+    pub override_expiry: [Option<Moment>; Action::ALL.len()],
     /// What the guard does: 0 nothing, 1 it suspects, 2 it holds, 3 it recovers.
     pub guard: u8,
     /// Endpoints that the guard holds up.
@@ -115,7 +121,12 @@ impl Control {
         let up = self.states.up.iter().filter(|up| **up).count();
         figures.up = [up, self.states.up.len() - up];
         for word in self.overrides.iter() {
-            figures.overrides[word.action as usize] += 1;
+            let action = word.action as usize;
+            figures.overrides[action] += 1;
+            let oldest = &mut figures.override_oldest[action];
+            *oldest = earlier(*oldest, Some(word.since));
+            let expiry = &mut figures.override_expiry[action];
+            *expiry = earlier(*expiry, word.expires);
         }
         if self.model.endpoints.len() <= most {
             let ids = (0..).map(EndpointId).take(self.model.endpoints.len());
@@ -182,7 +193,6 @@ mod tests {
 
     use super::*;
     use crate::base::diagnostic::Report;
-    use crate::base::moment::Moment;
     use crate::control::{Command, Order, Settings};
     use crate::health::{Observation, Phases, Verdict};
     use crate::model;
@@ -299,6 +309,16 @@ mod tests {
         control.command(Moment(180_001), Command::Override(Action::Drain, order)).unwrap();
         let figures = control.figures(100);
         assert_eq!(figures.overrides, [0, 1, 0]);
+        assert_eq!(figures.override_oldest, [None, Some(Moment(180_001)), None]);
+        assert_eq!(figures.override_expiry, [None; 3], "nobody said until when");
+        for (target, minutes) in [("web/a", 9), ("mail/a", 4)] {
+            let lasting = Some(Duration::from_secs(60 * minutes));
+            let order = Order { target: target.into(), lasting, confirm: true, ..Order::default() };
+            control.command(Moment(180_001 + minutes), Command::Override(Action::Drain, order)).unwrap();
+        }
+        let figures = control.figures(100);
+        assert_eq!(figures.override_oldest[1], Some(Moment(180_001)));
+        assert_eq!(figures.override_expiry, [None, Some(Moment(180_005 + 240_000)), None]);
         assert_eq!(services(&figures)[2], ("web", 0, false, "", 2));
 
         // A reload keeps what is counted under keys that stay.

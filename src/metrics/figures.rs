@@ -85,6 +85,15 @@ pub(super) fn render(figures: &Figures, text: &mut Text) {
             series.add(&[override_text(*action)], count);
         }
     });
+    for (metric, moments) in [(&OVERRIDE_OLDEST, figures.override_oldest), (&OVERRIDE_EXPIRY, figures.override_expiry)]
+    {
+        text.metric(metric, |series| {
+            for (action, moment) in Action::ALL.iter().zip(moments) {
+                // A moment counts milliseconds.
+                moment.iter().for_each(|moment| series.add(&[override_text(*action)], moment.0 / 1_000));
+            }
+        });
+    }
     text.single(&GUARD_STATE, figures.guard);
     text.single(&GUARD_HELD, figures.guard_held);
 }
@@ -121,6 +130,7 @@ fn render_endpoints(endpoints: &[EndpointFigures], text: &mut Text) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::moment::Moment;
     use crate::control::{RegionFigures, ServiceFigures, TargetFigures};
 
     #[test]
@@ -148,6 +158,8 @@ mod tests {
             standings: [1, 0, 0, 1, 0],
             up: [2, 0],
             overrides: [0, 5, 0],
+            override_oldest: [None, Some(Moment(1_800_000_000_999)), None],
+            override_expiry: [None; 3],
             guard: 2,
             guard_held: 9,
         };
@@ -197,6 +209,7 @@ mod tests {
                 "meridian_overrides{action=\"up\"} 0",
                 "meridian_overrides{action=\"drain\"} 5",
                 "meridian_overrides{action=\"down\"} 0",
+                "meridian_override_oldest_timestamp_seconds{action=\"drain\"} 1800000000",
                 "meridian_guard_state 2",
                 "meridian_guard_held_endpoints 9",
             ]

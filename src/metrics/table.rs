@@ -124,6 +124,10 @@ metrics! {
         "Events by kind; one that stands for several counts for all of them.";
     OVERRIDES Gauge "meridian_overrides" ["action"]
         "Words of operators in force, by what they say.";
+    OVERRIDE_OLDEST Gauge "meridian_override_oldest_timestamp_seconds" ["action"]
+        "When the oldest of them was said, in seconds since 1970; absent where there is none.";
+    OVERRIDE_EXPIRY Gauge "meridian_override_expiry_timestamp_seconds" ["action"]
+        "When the next of them ends by itself, in seconds since 1970; absent where none does.";
     GUARD_STATE Gauge "meridian_guard_state" []
         "What the guard does: 0 nothing, 1 it suspects our own uplink, 2 it holds, 3 it recovers.";
     GUARD_HELD Gauge "meridian_guard_held_endpoints" []

@@ -82,16 +82,6 @@ impl Demo {
         }
     }
 
-    /// `GET` of a data centre or of the admin interface.
-    fn get(&self, address: SocketAddr, path: &str) -> String {
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
-        text
-    }
-
     fn frankfurt(&self) -> SocketAddr {
         (Ipv4Addr::new(127, 0, 1, 1), self.http_port).into()
     }
@@ -103,6 +93,16 @@ impl Drop for Demo {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// `GET` of a data centre or of the admin interface.
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
 }
 
 fn free_port(address: Ipv4Addr) -> SocketAddr {
@@ -123,17 +123,17 @@ fn clients_get_the_nearest_data_centre_that_lives() {
         assert!((1..=24).contains(&scope), "{place}: scope {scope}");
     }
     // Frankfurt dies: its clients get the next nearest, nobody else notices.
-    assert!(demo.get(demo.frankfurt(), "/kill").contains("is dead"));
+    assert!(get(demo.frankfurt(), "/kill").contains("is dead"));
     demo.wait_for([88, 198, 0], "127.0.2.1");
     for (_, network, address) in &CLIENTS[1..] {
         assert_eq!(demo.ask(*network).unwrap().0, *address);
     }
-    let events = demo.get(demo.admin, "/api/v1/events");
+    let events = get(demo.admin, "/api/v1/events");
     for word in ["check_down", "status 503", "region_lost", "www.example.com."] {
         assert!(events.contains(word), "{word}: {events}");
     }
     // It lives again, and its clients come back little by little.
-    demo.get(demo.frankfurt(), "/revive");
+    get(demo.frankfurt(), "/revive");
     let some = || (0..32).filter_map(|third| demo.ask([88, 198, third])).filter(|(a, _)| a == "127.0.1.1").count();
     let mut deadline = Instant::now() + PATIENCE;
     let mut first = 0;
@@ -142,7 +142,7 @@ fn clients_get_the_nearest_data_centre_that_lives() {
         first = some();
     }
     assert!(first < 32, "all came back at once");
-    let events = demo.get(demo.admin, "/api/v1/events");
+    let events = get(demo.admin, "/api/v1/events");
     assert!(events.contains("ramp_begun"), "{events}");
     // The ramp alone takes most of what anything may take.
     deadline += PATIENCE;
@@ -160,6 +160,30 @@ fn the_demo_ends_when_it_is_told_to() {
     assert_eq!(demo.child.wait().unwrap().code(), Some(0));
     // What it wrote has gone with it.
     assert!(!std::env::temp_dir().join(format!("meridian-demo-{pid}")).exists());
+}
+
+/// As in a container of its own, where its health is asked by the same program.
+#[test]
+fn a_data_centre_of_the_demo_can_stand_alone() {
+    let address = free_port(Ipv4Addr::new(127, 0, 4, 1));
+    let listen = address.to_string();
+    let program = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_meridian"));
+        command.args(["demo", "center", "Nowhere", "--listen", &listen]).args(more);
+        command
+    };
+    let ask = || program(&["--ask"]).status().unwrap().code();
+    assert_eq!(ask(), Some(4), "nobody is there");
+    let mut child = program(&[]).spawn().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while ask() != Some(0) {
+        assert!(Instant::now() < deadline, "it does not live");
+    }
+    assert!(get(address, "/").contains("Hello from Nowhere"));
+    assert!(get(address, "/kill").contains("Nowhere is dead"));
+    assert_eq!(ask(), Some(4), "it was killed");
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 /// Word for word, with the program that operators have.

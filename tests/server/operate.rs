@@ -145,6 +145,9 @@ fn explain_names_what_is_answered() {
     let port = server.folder().join("nobody.toml");
     std::fs::write(&port, "[admin]\nlisten = \"127.0.0.1:1\"\n").unwrap();
     expect(&server, &["status", "--config", port.to_str().unwrap()], 1, &["is `meridian serve` running"]);
+    // Whether queries are answered is told by the exit code alone.
+    expect(&server, &["status", "--ready"], 0, &[]);
+    assert_eq!(run(&server, &["status", "--ready", "--config", port.to_str().unwrap()]), (4, String::new()));
 }
 
 #[test]

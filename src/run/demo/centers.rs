@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::DemoError;
 
@@ -21,9 +22,9 @@ pub struct Centers(Vec<Arc<Center>>);
 #[derive(Debug)]
 pub struct Center {
     /// Its key in the region file.
-    pub key: &'static str,
+    pub key: String,
     /// Its name for people.
-    pub label: &'static str,
+    pub label: String,
     /// Where it listens.
     pub address: SocketAddr,
     dead: AtomicBool,
@@ -52,8 +53,7 @@ impl Centers {
             listener.set_nonblocking(true).map_err(failed)?;
             let address = listener.local_addr().map_err(failed)?;
             listeners.push(listener);
-            let (dead, served) = (AtomicBool::new(false), AtomicU64::new(0));
-            centers.push(Arc::new(Center { key, label, address, dead, served }));
+            centers.push(Arc::new(Center::new(key, label, address)));
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let served: Vec<(TcpListener, Arc<Center>)> =
@@ -87,6 +87,11 @@ impl Centers {
 }
 
 impl Center {
+    fn new(key: &str, label: &str, address: SocketAddr) -> Self {
+        let (dead, served) = (AtomicBool::new(false), AtomicU64::new(0));
+        Self { key: key.into(), label: label.into(), address, dead, served }
+    }
+
     /// If it was killed.
     #[must_use]
     pub fn is_dead(&self) -> bool {
@@ -110,6 +115,27 @@ impl Center {
         let what = if dead { "is dead: it answers 503" } else { "lives again" };
         format!("{} {what}", self.label)
     }
+}
+
+/// Serves one data centre alone until SIGTERM or SIGINT, e.g. in a container of its own. `label` is its name for people.
+///
+/// # Errors
+/// [`DemoError::Center`] if the address is taken, [`DemoError::System`] if there is no thread or no signal.
+pub fn serve_center(label: &str, address: SocketAddr) -> Result<(), DemoError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let failed = |error| DemoError::Center { address, error };
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let listener = tokio::net::TcpListener::bind(address).await.map_err(failed)?;
+        let center = Arc::new(Center::new(label, label, listener.local_addr()?));
+        let end = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        Ok(axum::serve(listener, router(center)).with_graceful_shutdown(end).await?)
+    })
 }
 
 fn router(center: Arc<Center>) -> Router {

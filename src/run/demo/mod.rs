@@ -17,7 +17,7 @@ use crate::config::LogFormat;
 use crate::run::settings::{Settings, SettingsError};
 use crate::run::{RunError, log, serve};
 
-pub use centers::{Center, Centers};
+pub use centers::{Center, Centers, serve_center};
 
 /// Where the demo listens.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ pub enum DemoError {
         error: io::Error,
     },
     /// A data centre could not listen.
-    #[error("cannot listen on {address} for a data centre of the demo: choose another port with --http-port")]
+    #[error("cannot listen on {address} for a data centre of the demo: choose another port")]
     Center {
         /// The address.
         address: SocketAddr,

@@ -81,10 +81,10 @@ pub(super) fn watch(admin: SocketAddr, centers: &Centers, is_terminal: bool) {
 fn lines(status: &Value, centers: &Centers) -> Vec<String> {
     let line = |center: &super::Center| {
         let web = service(status, "web");
-        let state = web.and_then(|web| state_in(web, center.key)).unwrap_or("-");
-        let ramp = web.and_then(|web| ramp_in(web, center.key));
+        let state = web.and_then(|web| state_in(web, &center.key)).unwrap_or("-");
+        let ramp = web.and_then(|web| ramp_in(web, &center.key));
         let ramp = ramp.map_or(String::new(), |percent| format!(", {percent} % of its clients so far"));
-        let active = service(status, "api").and_then(|api| api["active"]["region"].as_str()) == Some(center.key);
+        let active = service(status, "api").and_then(|api| api["active"]["region"].as_str()) == Some(&*center.key);
         let active = if active { "  <- api.example.com" } else { "" };
         let life = if center.is_dead() { "dead " } else { "alive" };
         format!("{:<4} {:<10} {life}  server says: {state}{ramp}{active}", center.key, center.label)
