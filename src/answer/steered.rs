@@ -29,20 +29,15 @@ impl<'s, T: Trace> Resolver<'s, '_, '_, T> {
         let Some(decision) = self.steering.decide(service, &asker) else { return Ok(Put::Failed) };
         let ring = decision.ring(rtype).map(|ring| (ring, self.turns.start(ring, decision.hash)));
         self.trace.decided(&Made { section, service, rtype, asker, decision, ring });
+        let Some((ring, start)) = ring else { return Ok(self.put_nothing(section, &decision)) };
         if section == Section::Answer {
             self.message.note(decision.reason);
-            self.turns.counts.answered(ring.map_or_else(|| decision.cell(), |(ring, _)| ring.cell), decision.reason);
+            self.turns.counts.answered(ring.cell, decision.reason);
         }
-        let Some((ring, start)) = ring else {
-            if decision.outcome == Outcome::ServFail {
-                return Ok(Put::Failed);
-            }
-            self.negative_ttl_max = decision.negative_ttl;
-            return Ok(Put::Nothing);
-        };
-        let scope = decision.scope_of(ring);
-        self.message.widen_scope(scope);
+        // Without a client subnet there is no scope.
         if let Some((address, _)) = asker.subnet {
+            let scope = decision.scope_of(ring);
+            self.message.widen_scope(scope);
             self.turns.counts.scoped(address.is_ipv6(), scope);
         }
         if decision.hints && matches!(rtype, RecordType::HTTPS | RecordType::SVCB) {
@@ -56,6 +51,20 @@ impl<'s, T: Trace> Resolver<'s, '_, '_, T> {
         }
         self.want_addresses(node, rtype, ring.records(start));
         Ok(Put::Written(ring.records(start).next()))
+    }
+
+    /// A service has no records of a type for this client.
+    #[cold]
+    fn put_nothing(&mut self, section: Section, decision: &Decision<'s>) -> Put<'s> {
+        if section == Section::Answer {
+            self.message.note(decision.reason);
+            self.turns.counts.answered(decision.cell(), decision.reason);
+        }
+        if decision.outcome == Outcome::ServFail {
+            return Put::Failed;
+        }
+        self.negative_ttl_max = decision.negative_ttl;
+        Put::Nothing
     }
 
     /// The decision about the addresses of a node, if its static HTTPS or SVCB records get hints from it.
