@@ -19,6 +19,7 @@ use crate::base::limits::PREVIEW_SERVICES_MAX;
 use crate::base::moment::Moment;
 use crate::control::{Changed, Command, Control, Order, Refusal};
 use crate::health::Action;
+use crate::policy::Choice;
 use crate::snapshot::{Snapshot, Steering};
 use crate::table::Standing;
 
@@ -168,12 +169,20 @@ fn foresee(
     Ok(view)
 }
 
-/// Whether anything that is answered for a service is another.
+/// Whether anything that is answered for a service may be another.
 fn differs(before: &Steering, after: &Steering, id: ServiceId) -> bool {
+    let is_down = |steering| standing(steering, id).is_some_and(|standing| standing >= Standing::AllDown);
+    let choices = [before, after].map(|steering| steering.placement(id).map(|placement| &placement.verdict.choice));
+    // Where one region answers everybody, its endpoints alone matter.
+    let (moves, only) = match choices {
+        [Some(Choice::Region(one)), Some(Choice::Region(other))] => (one != other, Some(*one)),
+        [one, other] => (one != other, None),
+    };
     let parts = before.model.services.get(id.index()).map(|service| service.regions.as_slice()).unwrap_or_default();
-    let mut endpoints = parts.iter().flat_map(|part| part.endpoint_ids());
-    before.placement(id) != after.placement(id)
-        || standing(before, id) != standing(after, id)
+    let answering = parts.iter().filter(|part| only.is_none_or(|only| part.region == only));
+    let mut endpoints = answering.flat_map(|part| part.endpoint_ids());
+    moves
+        || is_down(before) != is_down(after)
         || endpoints.any(|id| before.table.is_answerable(id) != after.table.is_answerable(id))
 }
 

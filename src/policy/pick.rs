@@ -36,7 +36,7 @@ pub enum Pick {
 }
 
 impl Pick {
-    /// The pick for the [`ring`] of `members`, the endpoints of one type of a service in a region, usable or not.
+    /// The pick for the [`ring()`] of `members`, the endpoints of one type of a service in a region, usable or not.
     ///
     /// ```text
     /// balance        in the ring   → pick

@@ -37,7 +37,7 @@ fn commands_speak_tls_and_the_certificate_is_renewed() {
         (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
     };
     let (code, said) = run(&["drain", "fra"]);
-    assert_eq!((code, said.trim()), (Some(0), "drain fra"));
+    assert!(code == Some(0) && said.starts_with("drain fra"), "{said}");
     let (code, said) = run(&["status"]);
     assert!(code == Some(0) && said.contains("drained"), "{said}");
 
