@@ -187,7 +187,9 @@ impl Form for Webhooks<'_> {
             let reason = format!("{} of them, at most {WEBHOOKS_MAX} are allowed", entries.len());
             value.push(value.error("out-of-range", format!("`{}` is too long", value.path()), reason));
         }
-        entries.iter().map(|entry| self.webhook(entry)).collect()
+        // All of them are read, so that all mistakes are told.
+        let read: Vec<Option<Webhook>> = entries.iter().map(|entry| self.webhook(entry)).collect();
+        read.into_iter().collect()
     }
 
     fn kind(&self) -> String {
@@ -216,7 +218,8 @@ impl Webhooks<'_> {
         let kinds = match table.take("kinds") {
             None => Some(Vec::new()),
             Some(value) => value.list().and_then(|kinds| {
-                kinds.iter().map(|kind| kind.string().map(str::to_owned)).collect::<Option<Vec<String>>>()
+                let read: Vec<_> = kinds.iter().map(|kind| kind.string().map(str::to_owned)).collect();
+                read.into_iter().collect()
             }),
         };
         table.finish();

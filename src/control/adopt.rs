@@ -89,7 +89,7 @@ impl Control {
             courses: std::mem::take(&mut self.courses),
             regions,
         };
-        self.wiring = wiring;
+        self.wiring = Arc::new(wiring);
         self.agenda.clear();
         self.courses = vec![Course::default(); self.model.services.len()];
         let count = self.model.endpoints.len();

@@ -52,7 +52,8 @@ pub struct Control {
     pub(super) model: Arc<Model>,
     /// A model was adopted.
     pub(super) has_begun: bool,
-    pub(super) wiring: Wiring,
+    /// Of one model, so copies of control share it.
+    pub(super) wiring: Arc<Wiring>,
     pub(super) targets: Targets,
     pub(super) states: States,
     /// What the states mean: kept to see what a change means.
@@ -94,7 +95,7 @@ impl Control {
             settings,
             model,
             has_begun: false,
-            wiring: Wiring::default(),
+            wiring: Arc::default(),
             targets: Targets::default(),
             states,
             table,

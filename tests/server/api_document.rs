@@ -63,11 +63,9 @@ impl Document {
         {
             found.push(format!("{at}: {value} is none of {words:?}"));
         }
-        let types: Vec<&str> = match &schema["type"] {
-            Value::String(one) => vec![one],
-            Value::Array(some) => some.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
-        };
+        let one = schema["type"].as_str();
+        let several = schema["type"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let types: Vec<&str> = one.into_iter().chain(several).collect();
         let fits = |kind: &&str| match *kind {
             "null" => value.is_null(),
             "boolean" => value.is_boolean(),
