@@ -14,7 +14,7 @@ use crate::admin::looks::looked;
 use crate::admin::problem::{problem, unavailable};
 use crate::admin::query::{Parameters, bad_request};
 use crate::admin::routes::Admin;
-use crate::base::countries::countries;
+use crate::base::countries;
 use crate::base::ids::{RegionId, ServiceId};
 use crate::base::limits::SAMPLES_EACH;
 use crate::geo::{Places, Sample};
@@ -120,7 +120,7 @@ fn view(snapshot: &Snapshot, service: ServiceId, samples: &Samples) -> WorldView
     WorldView {
         generation: snapshot.generation,
         service: steering.model.services.get(service.index()).map_or_else(String::new, |found| found.key.to_string()),
-        countries: countries().map(country).collect(),
+        countries: countries::codes().map(country).collect(),
         unknown: ClientsView { regions: unknown.shares(steering), reason: unknown.reason() },
     }
 }

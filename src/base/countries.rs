@@ -29,11 +29,6 @@ pub fn country(code: [u8; 2]) -> Option<Country> {
     Some(Country { continent: *continent, latitude, longitude })
 }
 
-/// The codes of all countries, in order.
-pub fn countries() -> impl Iterator<Item = &'static str> {
-    COUNTRIES.iter().filter_map(|(code, ..)| std::str::from_utf8(*code).ok())
-}
-
 /// Reads the code of a country.
 ///
 /// # Errors
@@ -105,7 +100,7 @@ pub fn parse_subdivision(text: &str) -> Result<[u8; 2], Refusal> {
 }
 
 /// The codes of all countries, in order.
-fn codes() -> impl Iterator<Item = &'static str> {
+pub fn codes() -> impl Iterator<Item = &'static str> {
     COUNTRIES.iter().filter_map(|(code, ..)| std::str::from_utf8(*code).ok())
 }
 
