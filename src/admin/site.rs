@@ -13,12 +13,48 @@ use crate::base::hash::steering_hash;
 type File = (&'static str, &'static str, &'static [u8]);
 
 const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const JSON: &str = "application/json";
+const SVG: &str = "image/svg+xml";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+macro_rules! file {
+    ($path:literal, $kind:expr) => {
+        ($path, $kind, include_bytes!(concat!("site/", $path)))
+    };
+}
 
 /// The page itself, at `/`.
-const INDEX: File = ("index.html", HTML, include_bytes!("site/index.html"));
+const INDEX: File = file!("index.html", HTML);
 
 /// What the page is made of; a test compares the list with the folder.
-const FILES: [File; 0] = [];
+const FILES: [File; 24] = [
+    file!("app.js", SCRIPT),
+    file!("icon.svg", SVG),
+    file!("js/api.js", SCRIPT),
+    file!("js/dom.js", SCRIPT),
+    file!("js/events.js", SCRIPT),
+    file!("js/explain.js", SCRIPT),
+    file!("js/headline.js", SCRIPT),
+    file!("js/live.js", SCRIPT),
+    file!("js/map.js", SCRIPT),
+    file!("js/operate.js", SCRIPT),
+    file!("js/project.js", SCRIPT),
+    file!("js/server.js", SCRIPT),
+    file!("js/services.js", SCRIPT),
+    file!("js/store.js", SCRIPT),
+    file!("js/timeline.js", SCRIPT),
+    file!("js/upcoming.js", SCRIPT),
+    file!("js/words.js", SCRIPT),
+    file!("js/world.js", SCRIPT),
+    file!("style.css", CSS),
+    file!("vendor/uplot/LICENSE", TEXT),
+    file!("vendor/uplot/uPlot.iife.min.js", SCRIPT),
+    file!("vendor/uplot/uPlot.min.css", CSS),
+    file!("vendor/world/LICENSE", TEXT),
+    file!("vendor/world/world.json", JSON),
+];
 
 /// Each file with its tag: whoever has it need not fetch it again.
 static TAGGED: LazyLock<Vec<(File, String)>> = LazyLock::new(|| {

@@ -47,6 +47,10 @@ impl<'s, T: Trace> Resolver<'s, '_, '_, T> {
         }
         if decision.hints && matches!(rtype, RecordType::HTTPS | RecordType::SVCB) {
             self.put_hinted(section, owner, rtype, decision.ttl, ring.records(start), node, &decision)?;
+        } else if let Some(set) = ring.single(start) {
+            self.message.put_records(section, owner, rtype, decision.ttl, set.rdatas())?;
+            self.want_addresses(node, rtype, set.rdatas());
+            return Ok(Put::Written(set.rdatas().next()));
         } else {
             self.message.put_records(section, owner, rtype, decision.ttl, ring.records(start))?;
         }

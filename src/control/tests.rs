@@ -317,7 +317,7 @@ fn settings() -> Settings {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
 
     #[test]
     fn whatever_happens(happenings in prop::collection::vec(happening(), 1..60)) {

@@ -13,7 +13,7 @@ use crate::model::{Balance, Endpoint, Model, Record, Service, ServiceRegion, Whe
 use crate::policy::{Choice, Member, Pick, ring};
 use crate::snapshot::cells::Cells;
 use crate::table::RegionTable;
-use crate::zone::RrsetData;
+use crate::zone::{Rrset, RrsetData};
 
 /// The ready answers of one service.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +81,15 @@ impl Ring {
     #[must_use]
     pub const fn depends_on_client(&self) -> bool {
         self.pick.depends_on_client()
+    }
+
+    /// The one place that an answer takes, where it takes no more: the usual case, for which [`Self::records`] does too
+    /// much.
+    #[inline]
+    #[must_use]
+    pub fn single(&self, start: usize) -> Option<Rrset<'_>> {
+        let place = self.places.get(start).filter(|_| self.window == 1 || self.places.len() == 1)?;
+        Some(place.view(self.rtype)).filter(|_| !self.has_repeats)
     }
 
     /// The records of the window that starts at place `start`, none of them twice (RFC 2181 §5).
