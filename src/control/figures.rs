@@ -297,9 +297,9 @@ mod tests {
             endpoints(&figures),
             [
                 ("mail/a/192.0.2.1", false, true, 1),
+                ("web/a/192.0.2.1", false, true, 1),
                 ("mail/b/192.0.2.2", true, true, 2),
                 ("plain/b/192.0.2.3", true, false, 0),
-                ("web/a/192.0.2.1", false, true, 1),
                 ("web/b/192.0.2.2", true, true, 2)
             ]
         );
@@ -328,7 +328,7 @@ mod tests {
             services(&figures).iter().map(|row| (row.0, row.4)).collect::<Vec<_>>(),
             [("mail", 1), ("new", 0), ("web", 2)]
         );
-        assert_eq!(endpoints(&figures).iter().map(|row| row.3).collect::<Vec<_>>(), [1, 2, 0, 1, 2]);
+        assert_eq!(endpoints(&figures).iter().map(|row| row.3).collect::<Vec<_>>(), [1, 1, 2, 0, 2]);
     }
 
     #[test]
