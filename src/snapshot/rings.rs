@@ -163,8 +163,13 @@ pub(super) struct Together {
 
 impl From<&Choice> for Together {
     fn from(choice: &Choice) -> Self {
-        let regions = if let Choice::All(regions) = choice { *regions } else { 0 };
-        Self { regions, is_fallback: *choice == Choice::Fallback }
+        // Without regions that answer together nothing but the fallback can answer for all, and a client that a fence keeps
+        // among regions which are down gets it while others are answered by theirs.
+        if let Choice::All(regions) = choice {
+            Self { regions: *regions, is_fallback: false }
+        } else {
+            Self { regions: 0, is_fallback: true }
+        }
     }
 }
 
