@@ -6,7 +6,8 @@
 //!
 //! | RFC | where |
 //! |---|---|
-//! | 1034 §4.3.2, 2308, 6604, 6672, 8482, 9471 | `resolve` |
+//! | 1034 §4.3.2, 6604, 6672, 8482 | `resolve` |
+//! | 2308 §3, 2782, 9460 §4.1, 9471 | `sections` |
 //! | 4035 §3.1, 5155 §7.2 | `denial` |
 //! | 2181 §9, 4343, 6891, 8914 | `message` |
 //! | 4892 | `chaos` |
@@ -20,6 +21,7 @@ pub mod counts;
 pub mod lane;
 pub mod message;
 pub mod resolve;
+pub mod sections;
 pub mod steered;
 pub mod trace;
 pub mod explain;

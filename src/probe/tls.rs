@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::client::Resumption;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -18,6 +17,7 @@ use tokio_rustls::client::TlsStream;
 use crate::model::CertificateCheck;
 
 use super::outcome::{Miss, Progress, Seen, Stage, bounded};
+use super::trust::Trust;
 
 /// The authorities whose certificates are good.
 #[derive(Clone, Debug)]
@@ -160,52 +160,15 @@ fn config(
     let builder = if verify {
         builder.with_root_certificates(Arc::clone(&roots.0))
     } else {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(Arc::clone(provider))))
+        builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Trust { only: None, provider: Arc::clone(provider) }))
     };
     let mut config = builder.with_no_client_auth();
     config.alpn_protocols = protocol.alpn().into_iter().map(<[u8]>::to_vec).collect();
     // A resumed session shows no certificate: a check must see the one that new clients see.
     config.resumption = Resumption::disabled();
     Ok(config)
-}
-
-/// Takes every certificate; that the other end has its key is verified all the same.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 /// Why a handshake failed.

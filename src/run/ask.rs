@@ -10,15 +10,15 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::ClientConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::ServerName;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
 use crate::admin::{TlsError, certificates};
+use crate::probe::Trust;
 
 /// Longer than any answer takes, a reload of a million names among them.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -131,8 +131,8 @@ async fn connect(place: &Place, request: Request<Full<Bytes>>) -> Result<Answer,
         let reason = error.source().map_or(String::new(), |source| format!(": {source}"));
         format!("{error}{reason}")
     };
-    let pinned = Pinned::read(certificate).map_err(|error| broken(told(&error)))?;
-    let connector = TlsConnector::from(Arc::new(pinned.config().map_err(|error| broken(error.to_string()))?));
+    let trust = trust(certificate).map_err(|error| broken(told(&error)))?;
+    let connector = TlsConnector::from(Arc::new(config(trust).map_err(|error| broken(error.to_string()))?));
     let name = ServerName::IpAddress(address.ip().into());
     let stream = connector.connect(name, stream).await.map_err(|error| broken(error.to_string()))?;
     exchange(address, stream, request).await
@@ -162,63 +162,16 @@ where
 }
 
 /// Trusts the certificate of one file, whatever names it is for and whoever signed it: whoever asks has the file.
-#[derive(Debug)]
-struct Pinned {
-    certificate: CertificateDer<'static>,
-    provider: Arc<CryptoProvider>,
+fn trust(path: &Path) -> Result<Trust, TlsError> {
+    let only = certificates(path)?.into_iter().next();
+    let only = only.ok_or_else(|| TlsError::Empty { path: path.to_owned() })?;
+    Ok(Trust { only: Some(only), provider: Arc::new(ring::default_provider()) })
 }
 
-impl Pinned {
-    fn read(path: &Path) -> Result<Self, TlsError> {
-        let certificate = certificates(path)?.into_iter().next();
-        let certificate = certificate.ok_or_else(|| TlsError::Empty { path: path.to_owned() })?;
-        Ok(Self { certificate, provider: Arc::new(ring::default_provider()) })
-    }
-
-    fn config(self) -> Result<ClientConfig, rustls::Error> {
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider));
-        let builder = builder.with_safe_default_protocol_versions()?;
-        Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(self)).with_no_client_auth())
-    }
-}
-
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        if *end_entity == self.certificate {
-            return Ok(ServerCertVerified::assertion());
-        }
-        let reason = "the server has another certificate than the file that `admin.tls` names: has it been reloaded?";
-        Err(rustls::Error::General(reason.into()))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
+fn config(trust: Trust) -> Result<ClientConfig, rustls::Error> {
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&trust.provider));
+    let builder = builder.with_safe_default_protocol_versions()?;
+    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(trust)).with_no_client_auth())
 }
 
 impl Answer {

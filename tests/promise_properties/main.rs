@@ -95,7 +95,7 @@ const QUESTIONS: [(&str, RecordType); 9] = [
 ];
 
 proptest! {
-    // Each case builds tables of 1,024 buckets without optimization.
+    // Each case builds large tables of buckets without optimization.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
 
     #[test]

@@ -4,12 +4,7 @@ use crate::check_tree;
 use crate::source::{Source, closing, is_word, word_at};
 
 const FILE_MAX: usize = 400;
-/// No reason makes a file longer than this.
-const FILE_HARD_MAX: usize = 600;
 const FUNCTION_MAX: usize = 70;
-
-/// Files that may be longer than [`FILE_MAX`], and why.
-const LONG_FILES: [(&str, &str); 1] = [("src/answer/resolve.rs", "the steps of RFC 1034 §4.3.2, to be read in a row")];
 
 /// Lines with code on them: blank lines, comments and tests are free.
 fn lines_of_code(source: &Source) -> usize {
@@ -18,9 +13,11 @@ fn lines_of_code(source: &Source) -> usize {
 
 fn long_file(source: &Source) -> Vec<String> {
     let lines = lines_of_code(source);
-    let excused = LONG_FILES.iter().any(|(path, _)| *path == source.path);
-    let max = if excused { FILE_HARD_MAX } else { FILE_MAX };
-    if lines > max { vec![format!("{}: {lines} lines of code; at most {max}", source.path)] } else { Vec::new() }
+    if lines > FILE_MAX {
+        vec![format!("{}: {lines} lines of code; at most {FILE_MAX}", source.path)]
+    } else {
+        Vec::new()
+    }
 }
 
 fn long_functions(source: &Source) -> Vec<String> {
@@ -68,15 +65,6 @@ fn files_are_short() {
 #[test]
 fn functions_are_short() {
     check_tree(long_functions);
-}
-
-#[test]
-fn excuses_are_needed() {
-    let tree = Source::tree();
-    let source = |path: &str| tree.iter().find(|source| source.path == path).expect("an excused file");
-    for (path, _) in LONG_FILES {
-        assert!(lines_of_code(source(path)) > FILE_MAX, "{path} needs no excuse any more");
-    }
 }
 
 #[test]

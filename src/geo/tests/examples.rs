@@ -9,7 +9,7 @@ use crate::model::{GeoMatch, GeoRanking};
 use super::super::{Atlas, ClassId, DatabaseFile, Matched, Place, Places, order};
 use super::*;
 
-const ALL: u128 = FRA | IAD | SIN | XXX;
+const ALL: u128 = FRA | IAD | SIN | TBD;
 const DB: &[(&str, &str)] = &[("192.0.2.0/24", "DE"), ("198.51.100.0/24", "US"), ("2001:db8::/32", "SG")];
 
 fn countries(rows: &[(&str, &str)]) -> DatabaseFile {
@@ -27,9 +27,9 @@ fn check(atlas: &Atlas, client: &str, tiers: &[u128], is_fenced: bool) {
 fn distance_ranks_in_tiers() {
     let places = places(vec![countries(DB)], "");
     let atlas = Atlas::build(&places, &model(""), GeoRanking::Distance, 0, ALL);
-    check(&atlas, "192.0.2.1", &[FRA, IAD, SIN, XXX], false);
-    check(&atlas, "198.51.100.1", &[IAD, FRA, SIN, XXX], false);
-    check(&atlas, "2001:db8::1", &[SIN, FRA, IAD, XXX], false);
+    check(&atlas, "192.0.2.1", &[FRA, IAD, SIN, TBD], false);
+    check(&atlas, "198.51.100.1", &[IAD, FRA, SIN, TBD], false);
+    check(&atlas, "2001:db8::1", &[SIN, FRA, IAD, TBD], false);
     assert_eq!(atlas.locate(address("203.0.113.1")).0, ClassId::UNKNOWN);
     check(&atlas, "203.0.113.1", &[], false);
     // Within 10,000 km of the best are the equals.
@@ -39,8 +39,8 @@ fn distance_ranks_in_tiers() {
 
 #[test]
 fn the_most_specific_entry_wins_alone() {
-    let map = "default = ['sin']\ncontinents = { EU = ['iad'], NA = ['sin'] }\ncountries = { DE = [['fra', 'xxx']] }\n\
-               subdivisions = { US-CA = ['xxx'] }\nasns = { AS64500 = ['iad', 'sin'] }\n\
+    let map = "default = ['sin']\ncontinents = { EU = ['iad'], NA = ['sin'] }\ncountries = { DE = [['fra', 'tbd']] }\n\
+               subdivisions = { US-CA = ['tbd'] }\nasns = { AS64500 = ['iad', 'sin'] }\n\
                networks = { '192.0.2.128/25' = ['sin'], '203.0.113.0/24' = ['iad'] }";
     let california = Value::map([
         ("country", Value::map([("iso_code", Value::from("US"))])),
@@ -64,14 +64,14 @@ fn the_most_specific_entry_wins_alone() {
     let places = places(vec![city, asn], "");
     let model = model(map);
     let atlas = Atlas::build(&places, &model, MAP, 0, ALL);
-    check(&atlas, "192.0.2.1", &[FRA | XXX, IAD, SIN], false);
-    check(&atlas, "192.0.2.65", &[IAD, SIN, FRA, XXX], false);
-    check(&atlas, "192.0.2.129", &[SIN, FRA, IAD, XXX], false);
-    check(&atlas, "198.51.100.1", &[SIN, IAD, FRA, XXX], false);
-    check(&atlas, "198.51.100.129", &[XXX, IAD, FRA, SIN], false);
-    check(&atlas, "2001:db8::1", &[IAD, FRA, SIN, XXX], false);
+    check(&atlas, "192.0.2.1", &[FRA | TBD, IAD, SIN], false);
+    check(&atlas, "192.0.2.65", &[IAD, SIN, FRA, TBD], false);
+    check(&atlas, "192.0.2.129", &[SIN, FRA, IAD, TBD], false);
+    check(&atlas, "198.51.100.1", &[SIN, IAD, FRA, TBD], false);
+    check(&atlas, "198.51.100.129", &[TBD, IAD, FRA, SIN], false);
+    check(&atlas, "2001:db8::1", &[IAD, FRA, SIN, TBD], false);
     // A network of the map matches where nobody knows a place; then the default goes on.
-    check(&atlas, "203.0.113.1", &[IAD, SIN, FRA | XXX], false);
+    check(&atlas, "203.0.113.1", &[IAD, SIN, FRA | TBD], false);
     check(&atlas, "8.8.8.8", &[SIN], false);
     let explained = |client| atlas.explain(&places, &model, address(client));
     assert_eq!(explained("192.0.2.65").matched, Matched::Entry(GeoMatch::Asn(64_500)));
@@ -115,11 +115,11 @@ fn operators_know_their_networks_best() {
     let networks = "[networks]\n'10.0.0.0/8' = { country = 'US' }\n'10.1.0.0/16' = { lat = 1.3, lon = 103.9, name = \
                     'x', asn = 64500 }\n'192.0.2.0/25' = { subdivision = 'US-CA' }\n";
     let places = places(vec![countries(DB)], networks);
-    let atlas = Atlas::build(&places, &model("asns = { 64500 = ['xxx'] }"), MAP, 0, ALL);
-    check(&atlas, "10.2.0.1", &[IAD, FRA, SIN, XXX], false);
-    check(&atlas, "10.1.0.1", &[XXX, SIN, FRA, IAD], false);
-    check(&atlas, "192.0.2.1", &[IAD, FRA, SIN, XXX], false);
-    check(&atlas, "192.0.2.129", &[FRA, IAD, SIN, XXX], false);
+    let atlas = Atlas::build(&places, &model("asns = { 64500 = ['tbd'] }"), MAP, 0, ALL);
+    check(&atlas, "10.2.0.1", &[IAD, FRA, SIN, TBD], false);
+    check(&atlas, "10.1.0.1", &[TBD, SIN, FRA, IAD], false);
+    check(&atlas, "192.0.2.1", &[IAD, FRA, SIN, TBD], false);
+    check(&atlas, "192.0.2.129", &[FRA, IAD, SIN, TBD], false);
     assert_eq!(places.find(address("192.0.2.1")).place.country, Some(*b"US"));
     assert_eq!(places.find(address("10.1.0.1")).sources.len(), 1);
     assert_eq!(places.find(address("10.1.0.1")).place.country, None);

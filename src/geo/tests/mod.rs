@@ -20,11 +20,11 @@ use super::{DatabaseFile, Places};
 const MAP: GeoRanking = GeoRanking::Map(GeomapId(0));
 /// Frankfurt, Washington, Singapore, one nowhere; in the order of their keys.
 const REGIONS: &str = "[regions.fra]\nlocation = { lat = 50.11, lon = 8.68 }\n[regions.iad]\nlocation = { lat = 38.95, \
-                       lon = -77.45 }\n[regions.sin]\nlocation = { lat = 1.35, lon = 103.99 }\n[regions.xxx]\n";
+                       lon = -77.45 }\n[regions.sin]\nlocation = { lat = 1.35, lon = 103.99 }\n[regions.tbd]\n";
 const FRA: u128 = 1;
 const IAD: u128 = 2;
 const SIN: u128 = 4;
-const XXX: u128 = 8;
+const TBD: u128 = 8;
 
 fn model(geomap: &str) -> Model {
     let text = format!("{REGIONS}\n[geomaps.m]\n{geomap}\n");

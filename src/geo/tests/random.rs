@@ -11,7 +11,7 @@ use super::super::{Atlas, Class, ClassId, centroid, distance_m};
 use super::*;
 
 const COUNTRIES: [&str; 5] = ["DE", "US", "SG", "BR", "EU"];
-const REGIONS_OF: [&str; 4] = ["fra", "iad", "sin", "xxx"];
+const REGIONS_OF: [&str; 4] = ["fra", "iad", "sin", "tbd"];
 
 /// Networks close to each other, so that they meet; some far away. As the first 32 bits.
 fn prefix() -> impl Strategy<Value = (u32, u8)> {
@@ -234,7 +234,7 @@ impl World {
                         order.push(tier.map(|(_, bit)| bit).sum());
                         near.retain(|(m, _)| *m > best + self.tolerance_m);
                     }
-                    order.extend(Some(XXX).filter(|xxx| !order.contains(xxx)));
+                    order.extend(Some(TBD).filter(|xxx| !order.contains(xxx)));
                 }
                 None => {
                     order.extend(default.filter(|default| !order.contains(default)));
