@@ -21,7 +21,6 @@
 //!
 //! A region reaches `min_up` by its endpoints of one type: A where the service and the region have it, else the
 //! first type it has; so a region that lost only its IPv6 stays, and answers no AAAA.
-
 //!
 //! Everything by part (a service in a region) or endpoint lies region by region, so that what happens to a region
 //! happens in one piece of memory; and what a part becomes changes the set of its service by a bit. Only where no

@@ -6,7 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::base::ids::{CheckId, EndpointId, RegionId, ServiceId};
-use crate::model::{Check, Checked, Follow, Model, RegionCheck};
+use crate::model::{Check, Checked, Model, RegionCheck};
+use crate::policy::leader;
 
 use super::targets::Retargeting;
 
@@ -19,7 +20,7 @@ pub(super) struct Wiring {
     ends: Vec<u32>,
     /// By region: the services in it, with their endpoints.
     parts: Vec<Vec<(ServiceId, Range<u32>)>>,
-    /// Who takes over the decisions of a service.
+    /// Who takes over the decisions of a service, by way of another one too.
     followers: BTreeMap<ServiceId, Vec<ServiceId>>,
     /// By service: the longest TTL that its answers, or those of its followers, may have, seconds.
     horizons: Vec<u32>,
@@ -53,7 +54,7 @@ impl Wiring {
                     parts.push((id, part.endpoints.clone()));
                 }
             }
-            if let Follow::Service(leader) = service.follow {
+            if let Some(leader) = leader(model, service) {
                 wiring.followers.entry(leader).or_default().push(id);
                 if let Some(horizon) = wiring.horizons.get_mut(leader.index()) {
                     *horizon = service.ttl.max.max(*horizon);

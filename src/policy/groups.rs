@@ -41,7 +41,7 @@ impl Groups {
 }
 
 /// The service whose decisions `service` takes over in the end; validation made sure that the way ends.
-fn leader(model: &Model, service: &Service) -> Option<ServiceId> {
+pub fn leader(model: &Model, service: &Service) -> Option<ServiceId> {
     let mut last = None;
     let mut next = service.follow;
     while let Follow::Service(id) = next {

@@ -50,6 +50,7 @@ mod place;
 pub use atlases::Atlases;
 pub use buckets::{Buckets, Member, WEIGHT_MAX, endpoint_bucket_count};
 pub use client::{ClientPrefix, PREFIX_V4_MAX, PREFIX_V6_MAX, steer};
+pub use groups::leader;
 pub use pick::{Pick, ring};
 pub use place::{Inputs, Placements};
 pub use ranked::{Chosen, Ranked, Target};

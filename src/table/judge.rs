@@ -65,7 +65,9 @@ impl State {
         match self.word {
             Word::Nothing | Word::Drain if self.enabled => {
                 let seconds = states.steady_s.get(index).copied().unwrap_or(STEADY);
-                u16::try_from(seconds).unwrap_or(PartState::STEADY)
+                // Late is not never.
+                let late = if seconds == STEADY { PartState::STEADY } else { PartState::STEADY - 1 };
+                u16::try_from(seconds).unwrap_or(late).min(late)
             }
             // A word is stronger than health.
             Word::Nothing | Word::Drain | Word::Up | Word::Down => PartState::STEADY,
