@@ -149,7 +149,7 @@ pub(super) async fn stream(State(admin): State<Arc<Admin>>, RawQuery(query): Raw
         }
     };
     let state = Published { generation: admin.operations.facts().generation, at: admin.operations.now() };
-    let body = Following::new(messages, &missed, state);
+    let body = Following::new(messages, &missed, state, missed.len() >= JOURNAL_RECENT_MAX);
     let headers =
         [(header::CONTENT_TYPE, "text/event-stream"), (header::HeaderName::from_static("x-accel-buffering"), "no")];
     (headers, Body::new(body)).into_response()
@@ -169,19 +169,21 @@ struct Following {
     first: Option<Bytes>,
     /// The number of the last event said.
     last: u64,
+    /// More was missed than is said at once: the client comes back for the rest with the number it has got to.
+    ends: bool,
     alive: Pin<Box<Sleep>>,
 }
 
 const ALIVE: Duration = Duration::from_millis(STREAM_ALIVE_MS);
 
 impl Following {
-    fn new(messages: mpsc::Receiver<Message>, missed: &[Entry], state: Published) -> Self {
+    fn new(messages: mpsc::Receiver<Message>, missed: &[Entry], state: Published, ends: bool) -> Self {
         // A browser that loses us comes back after two seconds.
         let mut first = b"retry: 2000\n\n".to_vec();
         first.extend(&Message::plain("state", &state).bytes);
         missed.iter().for_each(|entry| first.extend(&Message::event(entry).bytes));
         let last = missed.last().map_or(0, |entry| entry.seq);
-        Self { messages, first: Some(first.into()), last, alive: Box::pin(sleep(ALIVE)) }
+        Self { messages, first: Some(first.into()), last, ends, alive: Box::pin(sleep(ALIVE)) }
     }
 }
 
@@ -195,6 +197,9 @@ impl hyper::body::Body for Following {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(Frame::data(first))));
+        }
+        if self.ends {
+            return Poll::Ready(None);
         }
         loop {
             match self.messages.poll_recv(context) {
@@ -243,7 +248,7 @@ mod tests {
         stream.event(&entry(2));
         stream.event(&entry(3));
         stream.state(8, Moment(6));
-        let mut following = Following::new(messages, &[entry(1), entry(2)], STATE);
+        let mut following = Following::new(messages, &[entry(1), entry(2)], STATE, false);
         let first = next(&mut following).await.unwrap();
         let (two, three) = ("id: 2\nevent: event\ndata: {\"seq\":2,\"kind\":\"check_up\"}\n\n", "id: 3\n");
         assert!(first.starts_with("retry: 2000\n\nevent: state\ndata: {\"generation\":7,\"at\":5}\n\n"), "{first}");
@@ -258,18 +263,27 @@ mod tests {
         assert!(stream.follow().is_none());
     }
 
+    #[tokio::test]
+    async fn who_missed_too_much_comes_back_for_the_rest() {
+        let stream = Stream::default();
+        let mut following = Following::new(stream.follow().unwrap(), &[entry(1)], STATE, true);
+        stream.event(&entry(9));
+        assert!(next(&mut following).await.unwrap().contains("id: 1\n"));
+        assert_eq!(next(&mut following).await, None);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn who_does_not_keep_up_is_let_go_and_nobody_else() {
         let stream = Stream::default();
         let (slow, quick) = (stream.follow().unwrap(), stream.follow().unwrap());
-        let mut quick = Following::new(quick, &[], STATE);
+        let mut quick = Following::new(quick, &[], STATE, false);
         next(&mut quick).await.unwrap();
         for seq in 1..=STREAM_QUEUE_MAX as u64 + 1 {
             stream.event(&entry(seq));
             assert!(next(&mut quick).await.unwrap().starts_with(&format!("id: {seq}\n")));
         }
         // What was in its queue is said, then its connection ends.
-        let mut slow = Following::new(slow, &[], STATE);
+        let mut slow = Following::new(slow, &[], STATE, false);
         let mut count = 0;
         while next(&mut slow).await.is_some() {
             count += 1;

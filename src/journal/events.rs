@@ -1,7 +1,7 @@
 //! The journal: events, one JSON object a line, numbered for ever, bounded on disk and in memory.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::base::limits::{JOURNAL_FILE_LEN_MAX, JOURNAL_RECENT_MAX};
 use crate::base::moment::Moment;
+use crate::journal::line_file;
 
 /// An event with its number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -110,9 +111,8 @@ impl Journal {
             for old in [journal.old_path(), path.clone()] {
                 journal.take_in(&old)?;
             }
-            let file = OpenOptions::new().append(true).create(true).open(&path)?;
-            journal.len = file.metadata()?.len();
-            journal.file = Some(file);
+            let (file, len) = line_file::append(&path)?;
+            (journal.file, journal.len) = (Some(file), len);
             Ok(())
         });
         match opened {
@@ -126,11 +126,7 @@ impl Journal {
     }
 
     fn take_in(&mut self, path: &Path) -> io::Result<()> {
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
-        };
+        let Some(file) = line_file::open(path)? else { return Ok(()) };
         for line in BufReader::new(file).split(b'\n') {
             if let Ok(entry) = serde_json::from_slice::<Entry>(&line?) {
                 self.next = self.next.max(entry.seq + 1);
@@ -171,8 +167,7 @@ impl Journal {
         let mut line = serde_json::to_vec(entry).map_err(io::Error::other)?;
         line.push(b'\n');
         if self.len > 0 && self.len + line.len() as u64 > JOURNAL_FILE_LEN_MAX {
-            fs::rename(&self.path, self.old_path())?;
-            self.file = Some(OpenOptions::new().append(true).create(true).open(&self.path)?);
+            self.file = Some(line_file::rotate(&self.path, &self.old_path())?);
             self.len = 0;
         }
         if let Some(file) = &mut self.file {
@@ -180,12 +175,6 @@ impl Journal {
             self.len += line.len() as u64;
         }
         Ok(())
-    }
-
-    /// The events after number `since`, the oldest first, at most `limit` of them, of those that are remembered.
-    pub fn since(&self, since: u64, limit: usize) -> impl Iterator<Item = &Entry> {
-        let from = self.recent.partition_point(|entry| entry.seq <= since);
-        self.recent.range(from..).take(limit)
     }
 
     /// The number of the newest event; 0 before the first.
@@ -221,16 +210,13 @@ impl Journal {
     /// What the system says.
     pub fn search(path: &Path, wanted: &Wanted, limit: usize) -> io::Result<Vec<Entry>> {
         let mut found = VecDeque::new();
-        for path in [path.with_extension("1.jsonl"), path.to_owned()] {
-            let file = match File::open(path) {
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
-            };
+        // Opened before the old one is: if it becomes the old one meanwhile, it is read twice, and not overlooked.
+        let current = line_file::open(path)?;
+        for file in [line_file::open(&path.with_extension("1.jsonl"))?, current].into_iter().flatten() {
             for line in BufReader::new(file).split(b'\n') {
                 let entry = serde_json::from_slice::<Entry>(&line?).ok().filter(|entry| wanted.takes(entry));
                 let Some(entry) = entry else { continue };
-                // The file may have become the old one meanwhile.
+                // Once is enough.
                 if found.back().is_some_and(|last: &Entry| last.seq >= entry.seq) {
                     continue;
                 }
@@ -281,14 +267,13 @@ mod tests {
         drop(journal);
         // A crash in the middle of a line.
         let path = folder.path().join("events.jsonl");
-        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"seq\":3,\"ki\n").unwrap();
+        fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"seq\":3,\"ki").unwrap();
         let mut journal = Journal::open(folder.path()).unwrap();
         assert_eq!(journal.add(&event("c")).unwrap(), 3);
-        let texts: Vec<&str> = journal.since(1, 10).map(|entry| entry.event["text"].as_str().unwrap()).collect();
-        assert_eq!(texts, ["b", "c"]);
-        assert_eq!(journal.since(0, 1).count(), 1);
-        assert_eq!(journal.last(1).next().unwrap().seq, 3);
-        assert_eq!(journal.since(3, 10).count(), 0);
+        let journal = Journal::open(folder.path()).unwrap();
+        let texts: Vec<&str> = journal.last(10).map(|entry| entry.event["text"].as_str().unwrap()).collect();
+        assert_eq!(texts, ["a", "b", "c"]);
+        assert_eq!(journal.newest(), 3);
     }
 
     #[test]
@@ -340,6 +325,6 @@ mod tests {
         for _ in 0..2 * JOURNAL_RECENT_MAX {
             memory.add(&event("y")).unwrap();
         }
-        assert_eq!(memory.since(0, usize::MAX).count(), JOURNAL_RECENT_MAX);
+        assert_eq!(memory.last(usize::MAX).count(), JOURNAL_RECENT_MAX);
     }
 }

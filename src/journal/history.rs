@@ -3,7 +3,7 @@
 //! A line begins with its moment and with how many regions were not well, so that a request reads only the lines that
 //! it shows.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::limits::{HISTORY_FILE_LEN_MAX, HISTORY_FILE_SPAN_MS};
 use crate::base::moment::Moment;
+use crate::journal::line_file;
 
 /// All regions at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,14 +70,9 @@ impl History {
     pub fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let path = Self::path(folder);
-        let mut file = OpenOptions::new().append(true).read(true).create(true).open(&path)?;
-        let len = file.metadata()?.len();
-        // A crash may have cut the last line short: what follows begins on a line of its own.
-        if len > 0 && !ends_with_newline(&file, len)? {
-            file.write_all(b"\n")?;
-        }
+        let (file, len) = line_file::append(&path)?;
         let first = lines(&path, Moment(0), Moment(u64::MAX))?.next().map(|line| line.at);
-        Ok(Self { path, file: Some(file), len: len + 1, first })
+        Ok(Self { path, file: Some(file), len, first })
     }
 
     /// The file that grows.
@@ -94,8 +90,7 @@ impl History {
         line.push(b'\n');
         let is_old = self.first.is_some_and(|first| sample.at.0.saturating_sub(first.0) > HISTORY_FILE_SPAN_MS);
         if is_old || self.len + line.len() as u64 > HISTORY_FILE_LEN_MAX {
-            fs::rename(&self.path, old(&self.path))?;
-            self.file = Some(OpenOptions::new().append(true).create(true).open(&self.path)?);
+            self.file = Some(line_file::rotate(&self.path, &old(&self.path))?);
             (self.len, self.first) = (0, None);
         }
         if let Some(file) = &mut self.file {
@@ -113,9 +108,12 @@ impl History {
     /// What the system says.
     pub fn read(folder: &Path, from: Moment, to: Moment, max: usize) -> io::Result<Vec<Sample>> {
         let path = Self::path(folder);
-        let mut all: Vec<Line> = lines(&old(&path), from, to)?.chain(lines(&path, from, to)?).collect();
+        // The file may become the old one meanwhile: it is opened first.
+        let current = lines(&path, from, to)?;
+        let mut all: Vec<Line> = lines(&old(&path), from, to)?.chain(current).collect();
         // A clock that was set back mixes them up.
         all.sort_by_key(|line| line.at);
+        all.dedup_by(|one, other| one.text == other.text);
         let kept = thinned(all, max);
         Ok(kept.iter().filter_map(|line| serde_json::from_slice(&line.text).ok()).collect())
     }
@@ -125,21 +123,10 @@ fn old(path: &Path) -> PathBuf {
     path.with_extension("1.jsonl")
 }
 
-fn ends_with_newline(file: &File, len: u64) -> io::Result<bool> {
-    use std::os::unix::fs::FileExt;
-    let mut last = [0];
-    file.read_exact_at(&mut last, len - 1)?;
-    Ok(last == *b"\n")
-}
-
 /// The lines of a file within a span; none if there is no file.
 fn lines(path: &Path, from: Moment, to: Moment) -> io::Result<impl Iterator<Item = Line>> {
-    let file = match File::open(path) {
-        Ok(file) => Some(file),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
-    };
-    let lines = file.into_iter().flat_map(|file| BufReader::new(file).split(b'\n').map_while(Result::ok));
+    let lines =
+        line_file::open(path)?.into_iter().flat_map(|file| BufReader::new(file).split(b'\n').map_while(Result::ok));
     Ok(lines.filter_map(line).filter(move |line| (from..=to).contains(&line.at)))
 }
 
@@ -200,7 +187,7 @@ mod tests {
         history.add(&sample(10, 0)).unwrap();
         history.add(&sample(20, 1)).unwrap();
         drop(history);
-        let mut file = OpenOptions::new().append(true).open(History::path(folder.path())).unwrap();
+        let mut file = fs::OpenOptions::new().append(true).open(History::path(folder.path())).unwrap();
         file.write_all(b"{\"at\":25,\"unwell\":0,\"gener").unwrap();
         let mut history = History::open(folder.path()).unwrap();
         history.add(&sample(30, 0)).unwrap();

@@ -8,6 +8,7 @@ mod atomic;
 mod events;
 mod history;
 mod last_good;
+mod line_file;
 
 pub use atomic::write_atomically;
 pub use events::{Entry, Journal, JournalError, Wanted};
