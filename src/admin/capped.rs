@@ -121,6 +121,7 @@ impl AsyncWrite for CappedStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.wire).poll_shutdown(context)
+        let done = Pin::new(&mut self.wire).poll_shutdown(context);
+        self.written(context, done)
     }
 }

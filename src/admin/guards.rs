@@ -13,7 +13,7 @@ use axum::serve::IncomingStream;
 
 use crate::admin::auth::Scope;
 use crate::admin::capped::CappedListener;
-use crate::admin::problem::{Detail, problem};
+use crate::admin::problem::{Detail, problem, unavailable};
 use crate::admin::routes::Admin;
 use crate::base::limits::{ACCESS_REFUSED_MS, AUDIT_TEXT_LEN_MAX};
 use crate::base::moment::Moment;
@@ -77,8 +77,8 @@ pub(super) async fn may_read(State(admin): State<Arc<Admin>>, mut request: Reque
 
 /// Changes need a token that may operate, and have a pace. What is changed or refused is told to the journal.
 pub(super) async fn may_change(State(admin): State<Arc<Admin>>, mut request: Request, next: Next) -> Response {
-    if let Some(refusal) = too_fast(&admin, &request) {
-        return refusal;
+    if !admin.pace.allows_client(peer(&request), Instant::now()) {
+        return too_fast();
     }
     let who = match bearer(&admin, request.headers()) {
         Some((who, Scope::Operate)) => who,
@@ -93,8 +93,18 @@ pub(super) async fn may_change(State(admin): State<Arc<Admin>>, mut request: Req
             return unauthorized();
         }
     };
-    let asked = request.uri().path().trim_start_matches("/api/v1/").to_owned();
+    // Only whoever may change something takes from what all may together.
+    if !admin.pace.allows_one_more(Instant::now()) {
+        return too_fast();
+    }
     request.extensions_mut().insert(who.clone());
+    // A client that hangs up ends its request, but not what it has begun: the journal is told of every change.
+    tokio::spawn(async move { audited(&admin, who, next, request).await }).await.unwrap_or_else(|_| unavailable())
+}
+
+/// Does what is asked, and tells the journal.
+async fn audited(admin: &Admin, who: Who, next: Next, request: Request) -> Response {
+    let asked = request.uri().path().trim_start_matches("/api/v1/").to_owned();
     let mut response = next.run(request).await;
     let audit = response.extensions_mut().remove::<Audit>();
     let audit = audit.unwrap_or_else(|| Audit { what: asked, owner: who.0, ..Audit::default() });
@@ -111,21 +121,20 @@ pub(super) async fn may_change(State(admin): State<Arc<Admin>>, mut request: Req
     response
 }
 
-/// What changes nothing but is work: it has the pace of changes.
+/// What changes nothing but is work: it has a pace of its own, like that of changes.
 pub(super) async fn paced(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
-    match too_fast(&admin, &request) {
-        Some(refusal) => refusal,
-        None => next.run(request).await,
+    let (client, now) = (peer(&request), Instant::now());
+    if admin.thinking.allows_client(client, now) && admin.thinking.allows_one_more(now) {
+        next.run(request).await
+    } else {
+        too_fast()
     }
 }
 
-fn too_fast(admin: &Admin, request: &Request) -> Option<Response> {
-    if admin.pace.allows(peer(request), Instant::now()) {
-        return None;
-    }
-    let mut refusal = problem(StatusCode::TOO_MANY_REQUESTS, "too many changes are asked for: wait a second");
+fn too_fast() -> Response {
+    let mut refusal = problem(StatusCode::TOO_MANY_REQUESTS, "too much is asked for: wait a second");
     refusal.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    Some(refusal)
+    refusal
 }
 
 /// Who bears a token that the file has, and what it may do.
@@ -137,8 +146,11 @@ fn bearer(admin: &Admin, headers: &HeaderMap) -> Option<(Who, Scope)> {
 }
 
 /// True if the request was meant for this machine. A page of another site may resolve its own name to loopback; it
-/// cannot make the browser say another name than that.
+/// cannot make the browser say another name than that. Nor can it keep the browser from saying whose page asks.
 fn is_here(headers: &HeaderMap) -> bool {
+    if headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+        return false;
+    }
     // HTTP/1.0 knows no names.
     let Some(host) = headers.get(header::HOST) else { return true };
     let Ok(host) = host.to_str() else { return false };
@@ -265,6 +277,10 @@ mod tests {
                 headers.insert(header::HOST, host.parse().unwrap());
             }
             assert_eq!(is_here(&headers), here, "{host:?}");
+            headers.insert("sec-fetch-site", HeaderValue::from_static("same-origin"));
+            assert_eq!(is_here(&headers), here, "{host:?}");
+            headers.insert("sec-fetch-site", HeaderValue::from_static("cross-site"));
+            assert!(!is_here(&headers), "{host:?}");
         }
     }
 

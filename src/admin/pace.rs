@@ -34,8 +34,8 @@ impl Pace {
         Self(Mutex::new(Buckets { total, clients: HashMap::new(), others }))
     }
 
-    /// Whether a client may ask for one more change.
-    pub(super) fn allows(&self, client: IpAddr, now: Instant) -> bool {
+    /// Whether a client may ask for one more, as far as it is the client's own doing.
+    pub(super) fn allows_client(&self, client: IpAddr, now: Instant) -> bool {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let buckets = &mut *buckets;
         let client = prefix(client);
@@ -50,8 +50,12 @@ impl Pace {
         } else {
             &mut buckets.others
         };
-        // A client that is refused takes nothing from the others.
-        own.take(CHANGES_CLIENT, now) && buckets.total.take(CHANGES_TOTAL, now)
+        own.take(CHANGES_CLIENT, now)
+    }
+
+    /// Whether all clients together may ask for one more. To be asked last: who is refused takes nothing from the others.
+    pub(super) fn allows_one_more(&self, now: Instant) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).total.take(CHANGES_TOTAL, now)
     }
 }
 
@@ -92,11 +96,15 @@ mod tests {
         Ipv4Addr::from_bits(number).into()
     }
 
+    fn allows(pace: &Pace, client: IpAddr, now: Instant) -> bool {
+        pace.allows_client(client, now) && pace.allows_one_more(now)
+    }
+
     #[test]
     fn a_client_has_its_own_pace() {
         let start = Instant::now();
         let pace = Pace::new(start);
-        let allowed = |client, now| (0..100).filter(|_| pace.allows(client, now)).count();
+        let allowed = |client, now| (0..100).filter(|_| allows(&pace, client, now)).count();
         assert_eq!(allowed(v4(1), start), 60);
         assert_eq!(allowed(v4(2), start), 60);
         assert_eq!(allowed(v4(1), start + Duration::from_secs(1)), 20);
@@ -109,7 +117,7 @@ mod tests {
     fn all_together_have_one_too() {
         let start = Instant::now();
         let pace = Pace::new(start);
-        let crowd = |now| (0..10_000).filter(|&number| pace.allows(v4(number), now)).count();
+        let crowd = |now| (0..10_000).filter(|&number| allows(&pace, v4(number), now)).count();
         assert_eq!(crowd(start), 200);
         assert_eq!(crowd(start + Duration::from_millis(100)), 10);
         assert!(pace.0.lock().unwrap().clients.len() <= PACED_CLIENTS_MAX);

@@ -70,7 +70,11 @@ fn unescape(text: &str) -> String {
     let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
     while let Some(&byte) = bytes.get(at) {
         let hex = (byte == b'%').then(|| text.get(at + 1..at + 3)).flatten();
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+        match hex.and_then(|hex| {
+            Some(hex)
+                .filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()))
+                .and_then(|hex| u8::from_str_radix(hex, 16).ok())
+        }) {
             Some(value) => {
                 out.push(value);
                 at += 3;

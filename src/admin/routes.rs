@@ -34,6 +34,8 @@ pub(super) struct Admin {
     /// The listener can be reached by this machine only.
     pub(super) local: bool,
     pub(super) pace: Pace,
+    /// Of what changes nothing and is work.
+    pub(super) thinking: Pace,
     pub(super) refusals: Refusals,
     pub(super) sampled: Sampled,
     pub(super) views: Views,
@@ -69,6 +71,7 @@ pub async fn serve(
         stream: stream.clone(),
         local,
         pace: Pace::new(Instant::now()),
+        thinking: Pace::new(Instant::now()),
         refusals: Refusals::default(),
         sampled: Sampled::default(),
         views: Views::default(),
@@ -88,7 +91,7 @@ enum Access {
     Open,
     /// Loopback, or any token.
     Read,
-    /// The same, and it has the pace of changes, for it is work.
+    /// The same, and it has a pace, for it is work.
     Think,
     /// A token that may operate.
     Change,
@@ -124,7 +127,7 @@ fn routes() -> Vec<Route> {
         looking("/api/v1/server", Read, get(looks::server)),
         looking("/api/v1/traffic", Read, get(looks::traffic)),
         looking("/api/v1/explain", Read, get(explained::explained)),
-        looking("/api/v1/world", Read, get(world::world)),
+        looking("/api/v1/world", Think, get(world::world)),
         looking("/api/v1/stream", Read, get(stream::stream)),
         saying("/api/v1/preview", Think, post(preview::preview)),
         saying("/api/v1/reload", Change, post(orders::reload)),

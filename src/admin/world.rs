@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -29,17 +29,17 @@ pub(super) type Samples = BTreeMap<[u8; 2], Vec<Sample>>;
 
 /// The samples of the places in force, made when they are first asked for.
 #[derive(Debug, Default)]
-pub(super) struct Sampled(Mutex<Option<(Arc<Places>, Arc<Samples>)>>);
+pub(super) struct Sampled(Mutex<Option<(Weak<Places>, Arc<Samples>)>>);
 
 impl Sampled {
     /// The samples of these places. May take some tenths of a second.
     pub(super) fn of(&self, places: &Arc<Places>) -> Arc<Samples> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*kept {
-            Some((of, samples)) if Arc::ptr_eq(of, places) => Arc::clone(samples),
+            Some((of, samples)) if of.as_ptr() == Arc::as_ptr(places) => Arc::clone(samples),
             Some(_) | None => {
                 let samples = Arc::new(places.samples(SAMPLES_EACH));
-                *kept = Some((Arc::clone(places), Arc::clone(&samples)));
+                *kept = Some((Arc::downgrade(places), Arc::clone(&samples)));
                 samples
             }
         }

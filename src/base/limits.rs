@@ -116,7 +116,7 @@ pub const TOKENS_MAX: usize = 256;
 pub const SAMPLES_EACH: usize = 16;
 /// Services shown in one preview; the rest are counted.
 pub const PREVIEW_SERVICES_MAX: usize = 100;
-/// Events waiting for the publisher; senders wait, nothing is dropped.
+/// Events the publisher takes in before it publishes, and generations that wait to be freed.
 pub const EVENTS_MAX: usize = 256;
 /// Bytes of one file of the event journal; two are kept: weeks of a quiet network, hours of a bad one.
 pub const JOURNAL_FILE_LEN_MAX: u64 = 8 << 20;
@@ -164,8 +164,8 @@ pub const PUBLISH_INTERVAL_MS: u64 = 10;
 pub const RETIRED_POLL_MS: u64 = 100;
 /// Zones with metrics of their own; with more of them only the totals are shown.
 pub const ZONE_SERIES_MAX: usize = 1_000;
-/// Series of one metric that has a label for services, endpoints or checks: what a monitoring server takes from one
-/// target without complaint. With more of them, answers are counted by policy, and the others are left out.
+/// Services, endpoints, addresses or rows of answers with series of their own: what a monitoring server takes from one
+/// target without complaint. A row of answers has a series for each reason met, of ten. With more of them, answers are counted by policy, and the others are left out.
 pub const METRIC_SERIES_MAX: usize = 10_000;
 /// Health checks with series of their own, about twenty each.
 pub const CHECK_SERIES_MAX: usize = 500;

@@ -25,15 +25,6 @@ impl Effects {
     pub fn is_empty(&self) -> bool {
         self.changed == Changed::None && self.events.is_empty() && !self.retarget && !self.save
     }
-
-    /// Adds what follows from the next step.
-    pub fn extend(&mut self, next: Self) {
-        let changed = std::mem::take(&mut self.changed);
-        self.changed = changed.and(next.changed);
-        self.events.extend(next.events);
-        self.retarget |= next.retarget;
-        self.save |= next.save;
-    }
 }
 
 /// Whose states changed.
@@ -46,24 +37,6 @@ pub enum Changed {
     Services(Vec<ServiceId>),
     /// Everything may be another: the model is.
     All,
-}
-
-impl Changed {
-    /// Both together.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::All, _) | (_, Self::All) => Self::All,
-            (Self::None, other) => other,
-            (this, Self::None) => this,
-            (Self::Services(mut these), Self::Services(those)) => {
-                these.extend(those);
-                these.sort_unstable();
-                these.dedup();
-                Self::Services(these)
-            }
-        }
-    }
 }
 
 /// One thing that happened.
@@ -331,13 +304,5 @@ mod tests {
         let line = event.line();
         assert!(line.starts_with("fra for web is no longer eligible: down [w0.example.com., "), "{line}");
         assert!(line.ends_with(" and 2 more]"), "{line}");
-    }
-
-    #[test]
-    fn changes_add_up() {
-        let some = |ids: &[u32]| Changed::Services(ids.iter().copied().map(ServiceId).collect());
-        assert_eq!(Changed::None.and(some(&[1])), some(&[1]));
-        assert_eq!(some(&[1, 3]).and(some(&[2, 3])), some(&[1, 2, 3]));
-        assert_eq!(some(&[1]).and(Changed::All), Changed::All);
     }
 }

@@ -9,7 +9,6 @@
 //! more endpoints or targets      none; the sums tell
 //! ```
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::base::ids::{EndpointId, RegionId, ServiceId};
@@ -93,8 +92,8 @@ pub struct EndpointFigures {
 pub struct TargetFigures {
     /// The check's key.
     pub check: Arc<str>,
-    /// The address.
-    pub address: IpAddr,
+    /// What is probed: the address, with its port where the check has none.
+    pub address: String,
     /// What its machine says; `None`: nothing yet.
     pub is_up: Option<bool>,
 }
@@ -135,7 +134,7 @@ impl Control {
         if self.targets.iter().count() <= most {
             let targets = self.targets.iter().map(|(_, target)| TargetFigures {
                 check: Arc::clone(&target.check.key),
-                address: target.address,
+                address: target.key.rsplit_once('@').map_or("", |(_, address)| address).to_owned(),
                 is_up: match target.machine.health() {
                     Health::Up => Some(true),
                     Health::Down => Some(false),
@@ -232,7 +231,7 @@ mod tests {
     }
 
     fn observe(control: &mut Control, now: u64, last_octet: u8, verdict: Verdict) {
-        let address = IpAddr::from([192, 0, 2, last_octet]);
+        let address = std::net::IpAddr::from([192, 0, 2, last_octet]);
         let id = control.targets().into_iter().find(|target| target.address == address).unwrap().id;
         let outcome = Observation { verdict, reason: "".into(), warning: None, phases: Phases::default() };
         control.observe(Moment(now), id, &outcome);

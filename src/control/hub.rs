@@ -117,6 +117,9 @@ impl Control {
 
     /// Other settings, from the next [`Control::adopt`] on. What the guard holds it goes on holding.
     pub fn configure(&mut self, settings: Settings) {
+        if settings == self.settings {
+            return;
+        }
         self.guard.configure(settings.guard_window, settings.guard_hold, settings.references.len());
         self.settings = settings;
     }

@@ -21,7 +21,7 @@ pub struct CheckFigures {
 }
 
 /// The series of health checks.
-pub(super) fn render_checks(checks: &[CheckFigures], figures: &Figures, text: &mut Text) {
+pub(super) fn render_checks(checks: &[CheckFigures], text: &mut Text) {
     let checks = if checks.len() <= CHECK_SERIES_MAX { checks } else { &[] };
     text.metric(&CHECKS, |series| {
         for check in checks {
@@ -33,17 +33,17 @@ pub(super) fn render_checks(checks: &[CheckFigures], figures: &Figures, text: &m
     text.metric(&CHECK_LATENCY, |series| {
         checks.iter().for_each(|check| series.add_histogram(&[&check.check], &check.latency));
     });
-    text.metric(&CHECK_UP, |series| {
-        for target in &figures.targets {
-            if let Some(is_up) = target.is_up {
-                series.add(&[&target.check, &target.address.to_string()], u8::from(is_up));
-            }
-        }
-    });
 }
 
 /// The series of what control knows.
 pub(super) fn render(figures: &Figures, text: &mut Text) {
+    text.metric(&CHECK_UP, |series| {
+        for target in &figures.targets {
+            if let Some(is_up) = target.is_up {
+                series.add(&[&target.check, &target.address], u8::from(is_up));
+            }
+        }
+    });
     render_endpoints(&figures.endpoints, text);
     text.metric(&ENDPOINTS, |series| {
         for (state, count) in ["up", "down"].iter().zip(figures.up) {
@@ -143,18 +143,15 @@ mod tests {
             active: active.map(Into::into),
             failovers: 7,
         };
-        let target = |address: [u8; 4], is_up: Option<bool>| TargetFigures {
-            check: "web".into(),
-            address: address.into(),
-            is_up,
-        };
+        let target =
+            |address: &str, is_up: Option<bool>| TargetFigures { check: "web".into(), address: address.into(), is_up };
         let endpoint =
             |key: &str, flip_s: Option<u32>| EndpointFigures { key: key.into(), is_up: true, flip_s, flaps: 3 };
         let figures = Figures {
             regions: vec![RegionFigures { key: "fra".into(), state: RegionState::Degraded, up: 0.25 }],
             services: vec![service("mail", Some("fra")), service("web", None)],
             endpoints: vec![endpoint("web/fra/2001:db8::1", Some(4)), endpoint("mail/fra/mx1/2", None)],
-            targets: vec![target([192, 0, 2, 1], Some(false)), target([192, 0, 2, 2], None)],
+            targets: vec![target("192.0.2.1", Some(false)), target("192.0.2.2", None)],
             standings: [1, 0, 0, 1, 0],
             up: [2, 0],
             overrides: [0, 5, 0],
@@ -165,7 +162,7 @@ mod tests {
         };
         let latency = Buckets { bounds: &[0.1], counts: vec![3, 1], sum: 0.5 };
         let check = CheckFigures { check: "web".into(), ended: [2, 1, 4], latency };
-        render_checks(&[check], &figures, &mut text);
+        render_checks(&[check], &mut text);
         render(&figures, &mut text);
         let text = text.finish();
         let series: Vec<&str> = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();

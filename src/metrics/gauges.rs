@@ -95,8 +95,8 @@ pub(super) fn render(gauges: &Gauges) -> String {
     });
     text.metric(&BATCH, |series| gauges.batches.iter().for_each(|buckets| series.add_histogram(&[], buckets)));
     render_answers(gauges, &mut text);
+    figures::render_checks(&gauges.checks, &mut text);
     if let Some(figures) = &gauges.figures {
-        figures::render_checks(&gauges.checks, figures, &mut text);
         figures::render(figures, &mut text);
     }
     text.metric(&BUILD_INFO, |series| series.add(&[env!("CARGO_PKG_VERSION")], 1));

@@ -9,7 +9,7 @@ use crate::base::moment::Moment;
 /// Rates of the last seconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Rates {
-    /// The moment up to which they count.
+    /// When they were asked for.
     pub at: Moment,
     /// The seconds over which they are averaged; 0 before two counts were made.
     pub window_s: f64,

@@ -38,6 +38,16 @@ impl Roots {
         Self(Arc::new(store))
     }
 
+    /// A client that trusts them.
+    ///
+    /// # Errors
+    /// If the cryptography at hand speaks no TLS.
+    pub fn client(&self) -> Result<ClientConfig, rustls::Error> {
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions()?;
+        Ok(builder.with_root_certificates(Arc::clone(&self.0)).with_no_client_auth())
+    }
+
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {

@@ -29,7 +29,9 @@ impl ServerCertVerifier for Trust {
         if self.only.as_ref().is_none_or(|only| only == end_entity) {
             return Ok(ServerCertVerified::assertion());
         }
-        Err(Error::General("the server has another certificate than the one it is known by".into()))
+        Err(Error::General(
+            "the server has another certificate than the one it is known by: has it been reloaded?".into(),
+        ))
     }
 
     fn verify_tls12_signature(

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode, header};
-use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
@@ -19,6 +18,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::admin::{TlsError, certificates};
 use crate::probe::Trust;
+use crate::run::exchange::exchange;
 
 /// Longer than any answer takes, a reload of a million names among them.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -126,7 +126,7 @@ async fn connect(place: &Place, request: Request<Full<Bytes>>) -> Result<Answer,
     let stream = tokio::net::TcpStream::connect(address)
         .await
         .map_err(|error| AskError::Unreachable { address, reason: error.to_string() })?;
-    let Some(certificate) = &place.certificate else { return exchange(address, stream, request).await };
+    let Some(certificate) = &place.certificate else { return answered(address, stream, request).await };
     let told = |error: &dyn Error| {
         let reason = error.source().map_or(String::new(), |source| format!(": {source}"));
         format!("{error}{reason}")
@@ -135,30 +135,20 @@ async fn connect(place: &Place, request: Request<Full<Bytes>>) -> Result<Answer,
     let connector = TlsConnector::from(Arc::new(config(trust).map_err(|error| broken(error.to_string()))?));
     let name = ServerName::IpAddress(address.ip().into());
     let stream = connector.connect(name, stream).await.map_err(|error| broken(error.to_string()))?;
-    exchange(address, stream, request).await
+    answered(address, stream, request).await
 }
 
-async fn exchange<S>(address: SocketAddr, stream: S, request: Request<Full<Bytes>>) -> Result<Answer, AskError>
+async fn answered<S>(address: SocketAddr, stream: S, request: Request<Full<Bytes>>) -> Result<Answer, AskError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let broken = |reason: String| AskError::Broken { address, reason };
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(error.to_string()))?;
-    let exchange = async {
-        let response = sender.send_request(request).await.map_err(|error| broken(error.to_string()))?;
-        let status = response.status();
-        let bytes = response.into_body().collect().await.map_err(|error| broken(error.to_string()))?.to_bytes();
-        let text = || Value::String(String::from_utf8_lossy(&bytes).trim().to_owned());
-        Ok(Answer { status, body: serde_json::from_slice(&bytes).unwrap_or_else(|_| text()) })
-    };
-    tokio::pin!(exchange);
-    tokio::pin!(connection);
-    // The connection does the work of the exchange, and may end before it.
-    tokio::select! {
-        answer = &mut exchange => answer,
-        _ = &mut connection => exchange.await,
-    }
+    // Whoever asks knows whom: the answer may be long.
+    let answered = exchange(stream, request, usize::MAX).await;
+    let (status, bytes) = answered
+        .and_then(|(status, body)| Ok((status, body?)))
+        .map_err(|reason| AskError::Broken { address, reason })?;
+    let text = || Value::String(String::from_utf8_lossy(&bytes).trim().to_owned());
+    Ok(Answer { status, body: serde_json::from_slice(&bytes).unwrap_or_else(|_| text()) })
 }
 
 /// Trusts the certificate of one file, whatever names it is for and whoever signed it: whoever asks has the file.

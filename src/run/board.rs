@@ -13,8 +13,7 @@ use crate::metrics::{Gauges, ReloadResult, ZoneGauges, ZoneState};
 pub(super) struct Board {
     started: Instant,
     serving: AtomicBool,
-    generation: AtomicU64,
-    /// The same, for those who wait for the next one.
+    /// The generation published last, for those who look and those who wait for the next one.
     generations: watch::Sender<u64>,
     published_at: Mutex<Instant>,
     retired: AtomicUsize,
@@ -38,7 +37,6 @@ impl Board {
         Self {
             started: now,
             serving: AtomicBool::new(false),
-            generation: AtomicU64::new(0),
             generations: watch::Sender::new(0),
             published_at: Mutex::new(now),
             retired: AtomicUsize::new(0),
@@ -56,7 +54,6 @@ impl Board {
     /// Says that a generation was published.
     pub(super) fn published(&self, generation: u64) {
         *self.published_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.generation.store(generation, Ordering::Release);
         self.generations.send_replace(generation);
     }
 
@@ -80,7 +77,7 @@ impl Board {
     /// The published generation; 0 before the first.
     #[must_use]
     pub(super) fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
+        *self.generations.borrow()
     }
 
     /// Says how many earlier generations are held.

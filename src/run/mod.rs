@@ -5,6 +5,7 @@
 //! may ask of it; `signals` and `notify` talk to whoever started the process.
 
 pub mod ask;
+mod exchange;
 mod board;
 pub mod demo;
 mod files;

@@ -1,8 +1,8 @@
 //! The one thread that stores snapshots, and that drives control.
 //!
 //! Whoever has something new sends an [`Event`]. What has come in is judged at once and published together: the first at
-//! once, the next not before [`PUBLISH_INTERVAL_MS`] have passed. Effects follow the publication: log, journal, targets
-//! of probes. It never reads, solves or writes a file itself.
+//! once, the next not before [`PUBLISH_INTERVAL_MS`] have passed. Effects beside the publication (log, journal, targets of
+//! probes) do not wait for it. It never reads, solves or writes a file itself.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -16,7 +16,7 @@ use crate::base::hash::HashKey;
 use crate::base::ids::ServiceId;
 use crate::base::limits::{EVENTS_MAX, PUBLISH_INTERVAL_MS, RETIRED_POLL_MS, STATE_INTERVAL_MS};
 use crate::base::moment::Moment;
-use crate::control::{Changed, Command, Control, Effects, Event as Happened, Severity};
+use crate::control::{Changed, Command, Control, Effects, Event as Happened, Settings, Severity};
 use crate::health::Observation;
 use crate::model::Model;
 use crate::policy::Atlases;
@@ -49,6 +49,8 @@ pub(super) struct Linked {
     pub(super) atlases: Arc<Atlases>,
     /// All answers, worked out for states as they were; `None` if model and atlases are those in force.
     pub(super) prepared: Option<Box<Prepared>>,
+    /// What the configuration says to control.
+    pub(super) settings: Settings,
     /// The server's own options.
     pub(super) options: Arc<Options>,
     /// Told the generation these parts are part of, once queries are answered from it.
@@ -142,7 +144,7 @@ struct Publisher {
 struct Pending {
     /// The newest loaded parts.
     loaded: Option<Loaded>,
-    /// Services that changed, none twice.
+    /// Services that changed, some maybe twice.
     changed: Vec<ServiceId>,
     /// All did.
     all: bool,
@@ -216,7 +218,8 @@ impl Publisher {
         let now = self.clock.now();
         match event {
             Event::Reload(linked) => {
-                let Linked { zones, model, atlases, prepared, options, published } = *linked;
+                let Linked { zones, model, atlases, prepared, settings, options, published } = *linked;
+                self.control.configure(settings);
                 let effects = self.control.adopt(now, Arc::clone(&model));
                 self.pending.loaded = Some(Loaded { zones, model, atlases, prepared, options });
                 self.pending.waiting.push(published);

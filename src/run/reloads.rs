@@ -129,6 +129,7 @@ impl Reloads {
         self.config.dns.nsid = next.dns.nsid;
         self.config.dns.version = next.dns.version;
         self.config.dns.id = next.dns.id;
+        (self.config.geoip, self.config.guard, self.config.start) = (next.geoip, next.guard, next.start);
         let loaded = self.loader.load(&load_settings(&self.config), force);
         let (outcome, report) = self.publish(loaded, start, restart);
         log::report(&report);
@@ -141,7 +142,8 @@ impl Reloads {
         if result != ReloadResult::Refused {
             let (published, generation) = oneshot::channel();
             let prepared = self.prepare(&model, &atlases);
-            let linked = Linked { zones, model, atlases, prepared, options: options(&self.config), published };
+            let (settings, options) = (control::Settings::from(&self.config), options(&self.config));
+            let linked = Linked { zones, model, atlases, prepared, settings, options, published };
             // Both fail only when the publisher has ended, and with it the server.
             if self.events.send(publisher::Event::Reload(Box::new(linked))).is_ok() {
                 let _ = generation.blocking_recv();

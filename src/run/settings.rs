@@ -95,8 +95,17 @@ impl Settings {
 fn webhooks(config: &Config, report: &mut Report) {
     for (index, hook) in config.admin.webhooks.iter().enumerate() {
         let key = format!("admin.webhooks[{index}]");
-        if let Err(error) = hook.url.parse::<hyper::Uri>() {
-            report.push(Diagnostic::error("bad-value", format!("`{key}.url` is no URL: {error}")));
+        match hook.url.parse::<hyper::Uri>() {
+            Ok(url) if url.authority().is_some_and(|authority| authority.as_str().contains('@')) => {
+                let message = format!("`{key}.url` has a name or a password in it");
+                let hint = "they would stand in the log; `secret_file` signs what is sent";
+                report.push(Diagnostic::error("bad-value", message).hint(hint));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let finding = Diagnostic::error("bad-value", format!("`{key}.url` is no URL: {error}"));
+                report.push(finding.hint("write https://HOST[:PORT]/PATH"));
+            }
         }
         for kind in &hook.kinds {
             let known = || EventKind::ALL.into_iter().map(EventKind::as_str);

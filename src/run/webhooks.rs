@@ -20,13 +20,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode, Uri, header};
-use hyper_util::rt::TokioIo;
 use ring::hmac;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::error::TrySendError;
@@ -40,6 +39,8 @@ use crate::base::limits::{
     WEBHOOK_QUEUE_MAX, WEBHOOK_TIMEOUT_MS,
 };
 use crate::config::Webhook;
+use crate::probe::Roots;
+use crate::run::exchange::exchange;
 use crate::run::recorder::Listener;
 use crate::serve::Stop;
 
@@ -75,8 +76,10 @@ const SECRET_LEN_MIN: usize = 16;
 /// [`WebhookError`].
 pub(super) fn start(webhooks: &[Webhook], stop: &Stop) -> Result<Listener, WebhookError> {
     let mut queues = Vec::new();
+    let roots = if webhooks.is_empty() { Roots::of([]) } else { Roots::system() };
+    let tls = Arc::new(roots.client().map_err(WebhookError::Tls)?);
     for webhook in webhooks {
-        let receiver = Arc::new(Target::new(webhook)?);
+        let receiver = Arc::new(Target::new(webhook, &tls)?);
         let (queue, events) = mpsc::channel(WEBHOOK_QUEUE_MAX);
         let stop = stop.clone();
         tokio::spawn(async move {
@@ -180,7 +183,7 @@ struct Target {
 }
 
 impl Target {
-    fn new(webhook: &Webhook) -> Result<Self, WebhookError> {
+    fn new(webhook: &Webhook, tls: &Arc<ClientConfig>) -> Result<Self, WebhookError> {
         let path = &webhook.secret_file;
         let secret = std::fs::read_to_string(path).map_err(|error| WebhookError::Read { path: path.clone(), error })?;
         let secret = secret.trim();
@@ -192,7 +195,7 @@ impl Target {
             // The settings are checked: it is a URL.
             uri: webhook.url.parse().unwrap_or_default(),
             key: hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()),
-            tls: Arc::new(tls().map_err(WebhookError::Tls)?),
+            tls: Arc::clone(tls),
         })
     }
 
@@ -222,11 +225,9 @@ impl Target {
 
     fn request(&self, event: &Delivery) -> Result<Request<Full<Bytes>>, String> {
         let authority = self.uri.authority().map_or("", |authority| authority.as_str());
-        // A name and a password in a URL are for nobody but the receiver, and not for the header.
-        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
         let request = Request::post(path)
-            .header(header::HOST, host)
+            .header(header::HOST, authority)
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::USER_AGENT, concat!("meridian/", env!("CARGO_PKG_VERSION")))
             .header(header::CONNECTION, "close")
@@ -247,35 +248,12 @@ fn signature(key: &hmac::Key, body: &[u8]) -> String {
     text
 }
 
+/// What it says beside its status is read, so that it can end in peace, and forgotten.
 async fn post<S>(stream: S, request: Request<Full<Bytes>>) -> Result<StatusCode, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
-    let exchange = async {
-        let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
-        let status = response.status();
-        // What it says beside its status is read, so that it can end in peace, and forgotten.
-        let _ = Limited::new(response.into_body(), WEBHOOK_ANSWER_LEN_MAX).collect().await;
-        Ok(status)
-    };
-    tokio::pin!(exchange);
-    tokio::pin!(connection);
-    // The connection does the work of the exchange, and may end before it.
-    tokio::select! {
-        status = &mut exchange => status,
-        _ = &mut connection => exchange.await,
-    }
-}
-
-/// TLS with the authorities of the system.
-fn tls() -> Result<ClientConfig, rustls::Error> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    exchange(stream, request, WEBHOOK_ANSWER_LEN_MAX).await.map(|(status, _)| status)
 }
 
 #[cfg(test)]
@@ -302,11 +280,12 @@ mod tests {
     fn secrets_are_long() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
+        let tls = Arc::new(Roots::of([]).client().unwrap());
         let webhook = Webhook { url: "http://127.0.0.1:1/".into(), kinds: Vec::new(), secret_file: path.clone() };
-        assert!(matches!(Target::new(&webhook), Err(WebhookError::Read { .. })));
+        assert!(matches!(Target::new(&webhook, &tls), Err(WebhookError::Read { .. })));
         std::fs::write(&path, "short\n").unwrap();
-        assert!(matches!(Target::new(&webhook), Err(WebhookError::Short { .. })));
+        assert!(matches!(Target::new(&webhook, &tls), Err(WebhookError::Short { .. })));
         std::fs::write(&path, "long enough, this is\n").unwrap();
-        assert!(Target::new(&webhook).is_ok());
+        assert!(Target::new(&webhook, &tls).is_ok());
     }
 }

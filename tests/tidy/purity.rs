@@ -43,7 +43,7 @@ const RESERVED: [(&str, &[&str], &str); 5] = [
         "time comes in as an argument",
     ),
     ("SystemTime::now", &["run", "serve", "probe", "journal"], "time comes in as an argument"),
-    ("tokio::spawn", &["run"], "tasks are started where they are also stopped"),
+    ("tokio::spawn", &["run", "admin"], "tasks are started where they are also stopped; a change outlives who asked"),
     ("thread::Builder", &["run"], "threads are started where they are also stopped"),
     ("thread::spawn", &[], "threads have names: `thread::Builder` in `run`"),
 ];

@@ -7,7 +7,7 @@ import { age, badge, clock, count, list, moment } from './words.js';
 const TOGETHER_MS = 3_000;
 
 /** Kinds of events: what it says of its subject, the group it is filtered by, its shape. */
-export const KINDS = {
+const KINDS = {
   check_down: ['fails', 'checks', 'down'],
   check_up: ['passes', 'checks', 'ok'],
   endpoint_down: ['is down', 'endpoints', 'down'],

@@ -58,7 +58,7 @@ function degraded(region) {
 }
 
 /** Who answers the clients that are not where they belong; the most countries first. */
-export function takersOf(store, lost) {
+function takersOf(store, lost) {
   const counts = new Map();
   for (const { regions, reason } of store.world?.countries ?? []) {
     if (isUsual(reason)) continue;

@@ -12,10 +12,19 @@ const ARCS_CLEAR = 30;
 
 let world = null;
 
-/** Reads the map, once. */
+/** Reads the map, once; after a failure again. */
 export function loadMap() {
-  world ??= fetch('assets/vendor/world/world.json').then((answer) => answer.json());
+  world ??= readMap().catch((problem) => {
+    world = null;
+    throw problem;
+  });
   return world;
+}
+
+async function readMap() {
+  const answer = await fetch('assets/vendor/world/world.json');
+  if (!answer.ok) throw new Error(`the map cannot be read: ${answer.status}`);
+  return answer.json();
 }
 
 /**
@@ -63,7 +72,7 @@ export function makeMap(map, { go, point }) {
 }
 
 /** What a country gets, in words. */
-export function countryWords(code, entry) {
+function countryWords(code, entry) {
   if (!entry) return `${country(code)}: nobody knows`;
   return `${country(code)}: ${regionWords(entry.regions)} · ${entry.reason}`;
 }

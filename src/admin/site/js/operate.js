@@ -45,7 +45,7 @@ export function open(main, parameters, isOther) {
 
 export function close() {
   clearTimeout(timer);
-  [parts, seen, done] = [null, null, null];
+  [parts, seen, done, wish.confirm] = [null, null, null, false];
 }
 
 export function update(what) {
@@ -66,7 +66,7 @@ function showToken(refusal) {
   };
   const drop = () => {
     token.set('');
-    seen = null;
+    forget();
     showToken();
     showPreview();
   };
@@ -78,7 +78,7 @@ function showToken(refusal) {
 
 const change = (name) => (event) => {
   wish[name] = event.target.type === 'checkbox' ? event.target.checked : event.target.value;
-  if (name === 'region' || name === 'action') Object.assign(wish, { endpoint: '', confirm: false, ...(wish.action === 'up' && wish.lasting === 0 && { lasting: HOUR }), ...(ACTIONS[wish.action].about === 'target' && { service: '' }) });
+  if (name === 'region' || name === 'action') Object.assign(wish, { endpoint: '', ...(wish.action === 'up' && wish.lasting === 0 && { lasting: HOUR }), ...(ACTIONS[wish.action].about === 'target' && { service: '' }) });
   if (name === 'service') wish.endpoint = '';
   if (name === 'lasting' || name === 'minutes') wish[name] = Number(wish[name]);
   // What somebody writes about a word changes nothing of what will happen.
@@ -140,12 +140,17 @@ function lookAhead(isUrgent = false) {
   clearTimeout(timer);
   const asked = question();
   if (!asked || token.get() === '') {
-    seen = null;
+    forget();
     return showPreview();
   }
   timer = setTimeout(() => preview(asked), isUrgent ? 0 : PREVIEW_MS);
-  if (seen && JSON.stringify(seen.asked) !== JSON.stringify(asked)) seen = null;
+  if (seen && JSON.stringify(seen.asked) !== JSON.stringify(asked)) forget();
   return showPreview();
+}
+
+/** A second word was given for what was shown, and goes with it. */
+function forget() {
+  [seen, wish.confirm] = [null, false];
 }
 
 async function preview(asked) {
@@ -186,7 +191,7 @@ function showPreview() {
     view.refusal && h('p', { class: view.needs_confirm ? 'caution' : 'problem' }, badge(view.needs_confirm ? 'degraded' : 'down', ''), view.refusal),
     effects(view.services),
     view.ttl_max_s > 0 && h('p', { class: 'dim' }, `Clients follow as their caches forget: all of them within ${span(view.ttl_max_s * 1_000)}.`),
-    view.needs_confirm && h('label', { class: 'confirm' }, h('input', { type: 'checkbox', name: 'confirm', onchange: (event) => { wish.confirm = event.target.checked; showPreview(); } }), ' I have read it: do it all the same'),
+    view.needs_confirm && h('label', { class: 'confirm' }, h('input', { type: 'checkbox', name: 'confirm', checked: wish.confirm, onchange: (event) => { wish.confirm = event.target.checked; showPreview(); } }), ' I have read it: do it all the same'),
     h('button', { type: 'button', class: 'main act', disabled: refused || (view.needs_confirm && !wish.confirm), onclick: act }, sentence()));
 }
 
@@ -271,12 +276,11 @@ async function say(orders, said, undo) {
       version = null;
     }
     done = { said, undo, answer };
-    wish.confirm = false;
   } catch (problem) {
     if (problem.status === 401 || problem.status === 403) refuse(problem);
     done = { said, problem };
   }
-  seen = null;
+  forget();
   // The next word is about what is in force then.
   await refresh();
   showDone();

@@ -96,7 +96,7 @@ let missing = null;
 let running = false;
 
 /** Reads everything again, once for all who ask within a moment. */
-export function refreshSoon(wait = SETTLE_MS) {
+function refreshSoon(wait = SETTLE_MS) {
   clearTimeout(due);
   due = setTimeout(refresh, wait);
 }

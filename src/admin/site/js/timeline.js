@@ -26,7 +26,10 @@ function loadLibrary() {
     document.head.append(h('link', { rel: 'stylesheet', href: 'assets/vendor/uplot/uPlot.min.css' }));
     const script = h('script', { src: 'assets/vendor/uplot/uPlot.iife.min.js' });
     script.addEventListener('load', () => resolve(window.uPlot));
-    script.addEventListener('error', reject);
+    script.addEventListener('error', () => {
+      library = null;
+      reject(new Error('the charts cannot be read'));
+    });
     document.head.append(script);
   });
   return library;
