@@ -2,7 +2,11 @@
 # nobody in particular.
 #
 #     docker build --tag meridian .
-#     docker run --publish 53:53/udp --publish 53:53/tcp --volume ./etc:/etc/meridian:ro meridian
+#     docker run --publish 53:53/udp --publish 53:53/tcp --volume ./etc:/etc/meridian:ro \
+#         --volume state:/var/lib/meridian meridian
+#
+# The configuration there has to name the volume (`state.folder`, `admin.token_file`) and `geoip.folder`, as
+# dist/compose/meridian/meridian.toml does.
 #
 # glibc, not musl: with musl the same code takes twice the time or more. What is linked statically runs anywhere.
 

@@ -21,8 +21,9 @@ const HEADERS = {
   'X-Content-Type-Options': 'nosniff', 'Referrer-Policy': 'no-referrer',
 };
 
-const centroids = [...readFileSync(join(ROOT, 'src/geo/centroids.rs'), 'utf8').matchAll(/\(b"(\w\w)", b"\w\w", (-?[\d.]+), (-?[\d.]+)\)/g)]
+const centroids = [...readFileSync(join(ROOT, 'src/base/countries.rs'), 'utf8').matchAll(/\(b"(\w\w)", b"\w\w", (-?[\d.]+), (-?[\d.]+)\)/g)]
   .map(([, code, lat, lon]) => ({ code, lat: Number(lat), lon: Number(lon) }));
+if (centroids.length < 200) throw new Error('the table of countries cannot be read');
 
 const regions = [
   { key: 'fra', label: 'Frankfurt', location: { lat: 50.11, lon: 8.68 }, capacity: { target: 4000, max: 5000, unit: 'answers' } },

@@ -110,7 +110,7 @@ test('who is too late is told so', async () => {
   await page.route('**/api/v1/status', (route) => route.abort());
   await world.say('overrides', { target: 'sin', action: 'drain', for_s: 600 });
   await button.click();
-  await page.getByRole('alert').getByText(/^Not done: Drain ams/).waitFor();
+  await page.getByRole('alert').getByText(/^Not done: Drain ams.*Somebody else was faster/).waitFor();
   assert.deepEqual((await overrides()).map(({ target }) => target), ['sin']);
   await world.say('enable', { target: 'sin' });
   await page.context().close();
@@ -128,6 +128,16 @@ test('what takes the last data centre away asks once more', async () => {
   await page.getByLabel('I have read it: do it all the same').check();
   assert.ok(await act.isEnabled());
   assert.equal((await overrides()).length, 1);
+  // The second word was about all of fra, and does not hold for another wish.
+  await page.selectOption('select[name="service"]', 'shop');
+  await page.getByRole('button', { name: /^Force down shop\/fra/ }).waitFor();
+  assert.ok(await act.isDisabled());
+  await page.getByLabel('I have read it: do it all the same').check();
+  await act.click();
+  await page.getByText(/^Done: Force down shop\/fra/).waitFor();
+  assert.deepEqual((await overrides()).map(({ target }) => target).sort(), ['iad', 'shop/fra']);
+  await world.say('enable', { target: 'shop/fra' });
   await world.say('enable', { target: 'iad' });
+  assert.deepEqual(page.faults, []);
   await page.context().close();
 });

@@ -238,7 +238,6 @@ function query(id, name, client) {
 export class Browser {
   static async start() {
     const browser = new Browser();
-    browser.profile = await mkdtemp(join(tmpdir(), 'meridian-chromium-'));
     const args = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
     browser.chromium = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args });
     return browser;
@@ -263,7 +262,6 @@ export class Browser {
 
   async stop() {
     await this.chromium.close();
-    await rm(this.profile, { recursive: true });
   }
 }
 
