@@ -212,6 +212,10 @@ pub const PROBES_MAX: usize = 4_096;
 pub const PROBE_PROGRAMS_MAX: usize = 16;
 /// Milliseconds over which the very first probes are spread: answers wait for them.
 pub const PROBE_FIRST_SPREAD_MS: u64 = 1_000;
+
+/// So many targets may go on as they started in the first round, all within a moment: more take places all over the
+/// interval, because a burst of probes every few seconds would make both probes and answers late.
+pub const PROBE_BURST_MAX: usize = 100;
 /// Milliseconds between two looks at how late the probes' runtime is.
 pub const PROBE_LAG_TICK_MS: u64 = 10;
 /// Milliseconds of lag within a probe's life that excuse nothing: the scheduler of a busy machine is no cleaner.
