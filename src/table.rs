@@ -27,6 +27,7 @@
 //! region is eligible is a service looked at as a whole.
 
 mod bits;
+mod plans;
 mod ramps;
 mod standing;
 mod states;
@@ -36,6 +37,7 @@ mod judge;
 mod regions;
 
 pub use bits::Bits;
+pub use plans::{Planned, PlannedClass, Plans};
 pub use ramps::Ramps;
 pub use regions::{Difference, RegionTable};
 pub use standing::{PartState, Standing, Why};

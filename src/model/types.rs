@@ -447,6 +447,12 @@ impl Model {
         (0..).map(ServiceId).zip(&self.services)
     }
 
+    /// True if a region can take only so much.
+    #[must_use]
+    pub fn is_limited(&self, region: RegionId) -> bool {
+        self.regions.get(region.index()).is_some_and(|region| region.capacity != Capacity::Unlimited)
+    }
+
     /// The policy of a service.
     #[must_use]
     pub fn policy(&self, service: &Service) -> &Policy {

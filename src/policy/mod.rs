@@ -10,6 +10,7 @@
 //! | active-active: which atlas ranks for which service | `atlases.rs` |
 //! | active-active: the first tier with an eligible region | `ranked.rs` |
 //! | active-active: shares among it, ramps | `split.rs` |
+//! | active-active: shares that the capacity plan makes | `planned.rs` |
 //! | every endpoint of every eligible region | `all.rs` |
 //! | shares → buckets, so that a change moves only its share | `buckets.rs` |
 //! | among the endpoints of a region: fixed, turn, bucket, draw | `pick.rs` |
@@ -18,6 +19,7 @@
 //! | what a service answers with | `verdict.rs` |
 //! | services that come to the same state in the same way | `turns.rs` |
 //! | model + region table → placements | `place.rs` |
+//! | what the capacity plan may do with them | `offer.rs` |
 
 mod reason;
 
@@ -26,6 +28,8 @@ mod client;
 pub mod failover;
 
 mod atlases;
+
+mod planned;
 
 mod ranked;
 
@@ -47,10 +51,13 @@ mod turns;
 
 mod place;
 
+mod offer;
+
 pub use atlases::Atlases;
 pub use buckets::{Buckets, Member, WEIGHT_MAX, endpoint_bucket_count};
 pub use client::{ClientPrefix, PREFIX_V4_MAX, PREFIX_V6_MAX, steer};
 pub use groups::leader;
+pub use offer::{Kin, Offer};
 pub use pick::{Pick, ring};
 pub use place::{Inputs, Placements};
 pub use ranked::{Chosen, Ranked, Target};

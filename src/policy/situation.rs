@@ -2,7 +2,7 @@
 
 use crate::base::ids::{RegionId, ServiceId};
 use crate::model::Service;
-use crate::table::{PartState, RegionTable, Standing, States, Why};
+use crate::table::{PartState, Planned, RegionTable, Standing, States, Why};
 
 use super::reason::Reason;
 use super::split::{Ramped, WHOLE};
@@ -75,7 +75,10 @@ pub(super) struct Situation<'a> {
     pub(super) masks: Masks,
     /// By region: the steering hash of its key.
     pub(super) hashes: &'a [u64],
-    pub(super) states: &'a States,
+    /// Regions that are being reintroduced, by id, with the part of their weight that counts.
+    pub(super) ramps: &'a [(RegionId, u8)],
+    /// What the capacity plan says.
+    pub(super) plan: Option<&'a Planned>,
 }
 
 impl Masks {
@@ -145,7 +148,8 @@ impl Situation<'_> {
         let taken = if is_weighted { weighted } else { tier & self.masks.weightless };
         let parts = self.service.regions.iter().filter(|part| taken >> part.region.index() & 1 == 1);
         let ramped = parts.map(|part| {
-            let part_now = self.states.ramp.get(self.id, part.region).map_or(WHOLE, u32::from);
+            let ramp = self.ramps.iter().find(|(region, _)| *region == part.region);
+            let part_now = ramp.map_or(WHOLE, |&(_, part)| part.into());
             Ramped { region: part.region, weight: if is_weighted { part.weight } else { 1 }, part: part_now }
         });
         ramped.collect()

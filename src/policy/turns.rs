@@ -51,6 +51,7 @@ impl Turns {
             && table.usable.get(id.index()) == Some(&state.masks.usable)
             && table.standing.get(id.index()) == Some(&state.masks.standing)
             && state.held == held
+            && state.plan == states.plans.id_of(id)
             && *state.ramps == *states.ramp.of(id);
         is_same.then(|| Arc::clone(&turn.to))
     }

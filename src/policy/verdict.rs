@@ -59,4 +59,6 @@ pub(super) struct State {
     pub(super) masks: Masks,
     pub(super) held: Option<RegionId>,
     pub(super) ramps: Box<[(RegionId, u8)]>,
+    /// The id of what the capacity plan says; 0: nothing.
+    pub(super) plan: u64,
 }

@@ -20,6 +20,7 @@ use crate::base::ids::{EndpointId, RegionId};
 use crate::base::suggest::nearest;
 use crate::model::Model;
 
+use super::plans::Plans;
 use super::ramps::Ramps;
 
 /// What is known about everything that is steered, at one moment.
@@ -43,6 +44,8 @@ pub struct States {
     pub held: Vec<Option<RegionId>>,
     /// Regions that are being reintroduced.
     pub ramp: Ramps,
+    /// What the capacity plan says.
+    pub plans: Plans,
 }
 
 /// Seconds to a change that will not come.
@@ -75,6 +78,7 @@ impl States {
             change_s: vec![STEADY; services],
             held: vec![None; services],
             ramp: Ramps::default(),
+            plans: Plans::default(),
         }
     }
 
