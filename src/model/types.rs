@@ -143,6 +143,8 @@ pub struct Policy {
     pub mode: Mode,
     /// Among the endpoints of the chosen region.
     pub balance: Balance,
+    /// What [`Balance::Custom`] adds up; empty with any other.
+    pub custom: Vec<Term>,
     /// Addresses per answer, 1 to [`crate::base::limits::ANSWERS_MAX`].
     pub answers: usize,
     /// What is answered when no region has an endpoint up.
@@ -239,6 +241,15 @@ pub enum Balance {
     LeastBandwidth,
     Custom,
     LeastRecentlyLoaded,
+}
+
+/// A metric in the sum of [`Balance::Custom`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// Its name, as endpoints are fed with it.
+    pub metric: String,
+    /// What one unit of it counts, in thousandths.
+    pub counts: u64,
 }
 
 /// What is answered when no region has an endpoint up. Endpoints forced down or disabled never appear.
@@ -447,10 +458,50 @@ impl Model {
         (0..).map(ServiceId).zip(&self.services)
     }
 
+    /// True if the regions of a service share by load: its policy says so, and there is a region of which somebody tells
+    /// the load. What cannot be told of any region is not shared by.
+    #[must_use]
+    pub fn shares_by_load(&self, service: &Service) -> bool {
+        let prefers_load = matches!(self.policy(service).mode, Mode::ActiveActive { prefer: Prefer::Load, .. });
+        let region = |part: &ServiceRegion| self.regions.get(part.region.index());
+        prefers_load && service.regions.iter().filter_map(region).any(Region::tells_load)
+    }
+
+    /// True if the checks of a service see how long its servers work on an answer.
+    #[must_use]
+    pub fn sees_server_time(&self, service: &Service) -> bool {
+        let check = |id: &CheckId| self.checks.get(id.index());
+        service.checks.iter().filter_map(check).any(|check| check.kind.sees_server_time())
+    }
+
     /// The policy of a service.
     #[must_use]
     pub fn policy(&self, service: &Service) -> &Policy {
         &self.policies[service.policy.index()]
+    }
+}
+
+impl Region {
+    /// True if its load is fed and stands beside a capacity.
+    #[must_use]
+    pub fn tells_load(&self) -> bool {
+        self.load != LoadFeed::OwnAnswers && self.capacity != Capacity::Unlimited
+    }
+}
+
+impl Balance {
+    /// True if nothing but what is fed can tell the weights.
+    #[must_use]
+    pub const fn is_fed(self) -> bool {
+        match self {
+            Self::RoundRobin | Self::Weighted | Self::Random | Self::Hash => false,
+            Self::LeastConnections
+            | Self::WeightedLeastConnections
+            | Self::LeastResponseTime
+            | Self::LeastBandwidth
+            | Self::Custom
+            | Self::LeastRecentlyLoaded => true,
+        }
     }
 }
 

@@ -62,11 +62,13 @@ impl Atlases {
     }
 }
 
-/// How a policy ranks by place. What is not fed or measured ranks by place too.
+/// How a policy ranks by place; what is not measured, or of no region fed, ranks by place too. `None`: all regions are one
+/// tier.
 fn key(model: &Model, service: &Service) -> Option<(Key, GeoRanking)> {
     let Mode::ActiveActive { prefer, ranking, .. } = model.policy(service).mode else { return None };
     let tolerance_m = match prefer {
         Prefer::Equal => return None,
+        Prefer::Load if model.shares_by_load(service) => return None,
         Prefer::Geo { tolerance_m } | Prefer::ResponseTime { tolerance_m } => tolerance_m,
         Prefer::Load | Prefer::Latency { .. } => TOLERANCE_DEFAULT_M,
     };
