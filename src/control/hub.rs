@@ -13,6 +13,7 @@ use crate::table::{RegionTable, States};
 
 use super::agenda::Agenda;
 use super::course::Course;
+use super::loads::Loads;
 use super::saved::Saved;
 use super::targets::{ProbeTarget, Targets};
 use super::wiring::Wiring;
@@ -79,6 +80,8 @@ pub struct Control {
     pub(super) agenda: Agenda,
     /// New services, by the moment from which endpoints without an outcome count as down.
     pub(super) newcomers: BTreeMap<Moment, Vec<ServiceId>>,
+    /// What load feeds say.
+    pub(super) loads: Loads,
     /// What an earlier process left, until a model comes.
     pub(super) restored: Option<Saved>,
 }
@@ -111,6 +114,7 @@ impl Control {
             keeps_up: Vec::new(),
             agenda: Agenda::default(),
             newcomers: BTreeMap::new(),
+            loads: Loads::default(),
             restored: None,
         }
     }
@@ -166,6 +170,6 @@ impl Control {
         let agenda = self.agenda.first();
         let newcomers = self.newcomers.keys().next().copied();
         let others = earlier(self.overrides.next_expiry(), self.guard.deadline());
-        earlier(earlier(agenda, newcomers), others).filter(|_| self.has_begun)
+        earlier(earlier(earlier(agenda, newcomers), others), self.feed_deadline()).filter(|_| self.has_begun)
     }
 }

@@ -13,6 +13,7 @@ use crate::base::ids::{CheckId, EndpointId, GeomapId, PolicyId, RegionId, Servic
 use crate::dns::{Name, RecordType};
 
 use super::checks::CheckKind;
+use super::feeds::LoadFeed;
 
 /// All region files together.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -81,24 +82,6 @@ pub enum Capacity {
         target: u64,
         /// Never planned above it.
         max: u64,
-    },
-}
-
-/// Where a region's load comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LoadFeed {
-    /// Our own answers count as its load.
-    OwnAnswers,
-    /// A number in a JSON document.
-    Pull {
-        /// `http://` or `https://`.
-        url: String,
-        /// Which number of the document: a JSON pointer (RFC 6901); empty: the document is the number.
-        json: String,
-        /// How often it is fetched.
-        every: Duration,
-        /// How long a value is trusted.
-        max_age: Duration,
     },
 }
 
@@ -368,6 +351,8 @@ pub struct Endpoint {
     pub records: Vec<Record>,
     /// What is probed for it.
     pub checked: Checked,
+    /// Where numbers about it come from.
+    pub load: LoadFeed,
     /// If not, it is loaded and probed, never answered.
     pub enabled: bool,
 }
