@@ -122,7 +122,7 @@ pub(super) struct Loads {
     /// By region: the endpoints whose load makes up that of the region, each feed once.
     pub(super) sums: Vec<Vec<Source>>,
     /// When something may be overdue.
-    agenda: BTreeSet<(Moment, Source)>,
+    pub(super) agenda: BTreeSet<(Moment, Source)>,
     /// Readings that did not come or were not taken, by [`FeedError`].
     pub(super) errors: [u64; FeedError::ALL.len()],
 }
@@ -343,7 +343,9 @@ impl Control {
     /// Tells what has changed about a source, and puts the next moment on the agenda.
     fn follow_source(&mut self, source: &Source, step: &mut Step) {
         let Some(fed) = self.loads.sources.get_mut(source) else { return };
-        let phase = fed.phase(step.now);
+        let (phase, region, endpoint) = (fed.phase(step.now), fed.region, fed.endpoint);
+        self.heard_of(region, endpoint, step.now);
+        let Some(fed) = self.loads.sources.get_mut(source) else { return };
         let before = std::mem::replace(&mut fed.phase, phase);
         if fed.planned.is_none()
             && let Some(at) = fed.turns(step.now)

@@ -45,6 +45,8 @@ mod loads;
 
 mod sums;
 
+mod balance;
+
 mod region;
 
 mod service;

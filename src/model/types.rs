@@ -13,7 +13,7 @@ use crate::base::ids::{CheckId, EndpointId, GeomapId, PolicyId, RegionId, Servic
 use crate::dns::{Name, RecordType};
 
 use super::checks::CheckKind;
-use super::feeds::LoadFeed;
+use super::feeds::{LoadFeed, METRIC_LOAD, METRIC_MAX};
 
 /// All region files together.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -443,13 +443,29 @@ impl Model {
         (0..).map(ServiceId).zip(&self.services)
     }
 
-    /// True if the regions of a service share by load: its policy says so, and there is a region of which somebody tells
-    /// the load. What cannot be told of any region is not shared by.
+    /// The regions of which somebody tells the load, and what they can take.
     #[must_use]
-    pub fn shares_by_load(&self, service: &Service) -> bool {
+    pub fn regions_telling_load(&self) -> u128 {
+        let is_limited = |region: &Region| region.capacity != Capacity::Unlimited;
+        let tells = |feed: &LoadFeed, metric: &str| feed.feed().is_some_and(|feed| feed.tells(metric));
+        let own = (0..).zip(&self.regions).filter(|(_, region)| {
+            region.load.feed().is_some() && (is_limited(region) || tells(&region.load, METRIC_MAX))
+        });
+        let own = own.fold(0, |set, (id, _): (u32, _)| set | 1 << id);
+        let by_endpoints = self.endpoints.iter().filter(|endpoint| {
+            let region = self.regions.get(endpoint.region.index());
+            let is_limited = region.is_some_and(is_limited) || tells(&endpoint.load, METRIC_MAX);
+            tells(&endpoint.load, METRIC_LOAD) && is_limited && region.is_some_and(|region| region.load.feed().is_none())
+        });
+        by_endpoints.fold(own, |set, endpoint| set | 1 << endpoint.region.index())
+    }
+
+    /// True if the regions of a service share by load: its policy says so, and the load of one of them is told. `telling`:
+    /// [`Self::regions_telling_load`].
+    #[must_use]
+    pub fn shares_by_load(&self, service: &Service, telling: u128) -> bool {
         let prefers_load = matches!(self.policy(service).mode, Mode::ActiveActive { prefer: Prefer::Load, .. });
-        let region = |part: &ServiceRegion| self.regions.get(part.region.index());
-        prefers_load && service.regions.iter().filter_map(region).any(Region::tells_load)
+        prefers_load && service.region_mask() & telling != 0
     }
 
     /// True if the checks of a service see how long its servers work on an answer.
@@ -463,14 +479,6 @@ impl Model {
     #[must_use]
     pub fn policy(&self, service: &Service) -> &Policy {
         &self.policies[service.policy.index()]
-    }
-}
-
-impl Region {
-    /// True if its load is fed and stands beside a capacity.
-    #[must_use]
-    pub fn tells_load(&self) -> bool {
-        self.load != LoadFeed::OwnAnswers && self.capacity != Capacity::Unlimited
     }
 }
 

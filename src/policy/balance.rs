@@ -9,7 +9,7 @@
 //!   at equal costs it is 1, and the costs alone decide, so that a rule can be worked out by hand.
 //! - **Bounds.** A correction is [`LEAST`] to [`MOST`]: nobody gets more than twice its fair share, however idle it says
 //!   it is, and nobody less than a quarter. A server that answers errors fast looks idle; health checks are for that.
-//! - **Easing.** Shares follow what is fed over about a TTL: before that, caches have not even heard of the last change.
+//! - **Easing.** Shares follow what is fed over about two TTLs: before that, caches have hardly heard of the last change.
 //!   Load that is in proportion to shares makes a loop of gain 1 with the rules below; eased, everything in it that
 //!   changes fast has a gain below 1, so it settles whatever the caches, the feed and the servers delay
 //!   (`tests.rs` lets such a loop run).
@@ -22,7 +22,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Balance, Term};
+use crate::model::{Balance, METRIC_BANDWIDTH, METRIC_CONNECTIONS, METRIC_RESPONSE_MS, Term};
 
 /// A correction of 1, as it is published.
 pub const EVEN: u16 = 128;
@@ -35,15 +35,6 @@ pub const MOST: u16 = EVEN * 2;
 const FINE: u32 = 512;
 /// A correction of 1 in the reckoning.
 pub const FAIR: u32 = EVEN as u32 * FINE;
-
-/// The metric of `least-connections` and `weighted-least-connections`.
-pub const CONNECTIONS: &str = "connections";
-/// The metric of `least-response-time`, milliseconds.
-pub const RESPONSE_MS: &str = "response_ms";
-/// The metric of `least-bandwidth`, in any unit that is the same for all.
-pub const BANDWIDTH: &str = "bandwidth";
-/// The metric of `least-recently-loaded`, in any unit.
-pub const LOAD: &str = "load";
 
 /// One of those who share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,14 +117,14 @@ pub fn fair(balance: Balance, weight: u32) -> u32 {
 #[must_use]
 pub fn cost(balance: Balance, weight: u32, terms: &[Term], metric: impl Fn(&str) -> Option<u64>) -> Option<u64> {
     match balance {
-        Balance::LeastConnections => Some(metric(CONNECTIONS)?.saturating_add(ONE)),
+        Balance::LeastConnections => Some(metric(METRIC_CONNECTIONS)?.saturating_add(ONE)),
         Balance::WeightedLeastConnections => {
             // Weights go up to 65,535: what is divided by them must have been multiplied before.
             let parts = |value: u64| value.saturating_mul(1 << 16);
-            Some((parts(metric(CONNECTIONS)?) / u64::from(weight.max(1))).saturating_add(parts(ONE)))
+            Some((parts(metric(METRIC_CONNECTIONS)?) / u64::from(weight.max(1))).saturating_add(parts(ONE)))
         }
-        Balance::LeastResponseTime => Some(metric(RESPONSE_MS)?.saturating_add(ONE)),
-        Balance::LeastBandwidth => metric(BANDWIDTH),
+        Balance::LeastResponseTime => Some(metric(METRIC_RESPONSE_MS)?.saturating_add(ONE)),
+        Balance::LeastBandwidth => metric(METRIC_BANDWIDTH),
         Balance::Custom => {
             let counts = |term: &Term| Some(metric(&term.metric)?.saturating_mul(term.counts) / ONE);
             terms.iter().map(counts).try_fold(0_u64, |sum, value| Some(sum.saturating_add(value?)))
@@ -315,11 +306,16 @@ fn ease(from: u32, to: u32, elapsed: Duration, over: Duration) -> u32 {
     u32::try_from(i64::from(from) + gone).unwrap_or(to)
 }
 
-/// In five significant bits and the published unit: off by 1/32 at most.
+/// A correction in the published unit.
 fn rounded(correction: u32) -> u16 {
-    let grid = 1_u32 << (u32::BITS - correction.leading_zeros()).saturating_sub(5);
-    let on_grid = correction.saturating_add(grid / 2) / grid * grid;
-    u16::try_from(on_grid / FINE).unwrap_or(EVEN).clamp(LEAST, MOST)
+    u16::try_from(coarse(correction) / FINE).unwrap_or(EVEN).clamp(LEAST, MOST)
+}
+
+/// A number in five significant bits: off by 1/32 at most.
+#[must_use]
+pub const fn coarse(number: u32) -> u32 {
+    let grid = 1_u32 << (u32::BITS - number.leading_zeros()).saturating_sub(5);
+    number.saturating_add(grid / 2) / grid * grid
 }
 
 #[cfg(test)]
