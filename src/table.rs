@@ -27,8 +27,8 @@
 //! region is eligible is a service looked at as a whole.
 
 mod bits;
+mod by_region;
 mod plans;
-mod ramps;
 mod standing;
 mod states;
 mod carried;
@@ -37,8 +37,8 @@ mod judge;
 mod regions;
 
 pub use bits::Bits;
+pub use by_region::{ByRegion, Ramps, RegionWeights};
 pub use plans::{Planned, PlannedClass, Plans};
-pub use ramps::Ramps;
 pub use regions::{Difference, RegionTable};
 pub use standing::{PartState, Standing, Why};
 pub use states::{STEADY, States, Word};

@@ -245,6 +245,32 @@ pub const OVERRIDE_TEXT_LEN_MAX: usize = 2_000;
 pub const WORDS_LEN_MAX: usize = 400;
 /// Seconds that a word of an operator may be given: ten years, beyond which it is meant without an end.
 pub const OVERRIDE_S_MAX: u32 = 10 * 365 * 86_400;
+/// Milliseconds between two looks at shares by load: no feed says more in less.
+pub const BALANCE_LOOK_MS: u64 = 1_000;
+/// Milliseconds over which shares by load follow what is fed, at least: feeds and servers take seconds, whatever the TTL.
+pub const BALANCE_EASE_MS_MIN: u64 = 10_000;
+/// The same at most: of a long TTL nobody waits for the end.
+pub const BALANCE_EASE_MS_MAX: u64 = 600_000;
+/// Metrics of one load feed: what an algorithm can weigh, not a monitoring system.
+pub const FEED_METRICS_MAX: usize = 16;
+/// Octets of the document of a load feed: the metrics page of a large proxy.
+pub const FEED_BODY_LEN_MAX: usize = 256 << 10;
+/// Octets of what an agent says: a line.
+pub const FEED_AGENT_LEN_MAX: usize = 1_024;
+/// Milliseconds a load feed has to answer; never more than until it is asked again.
+pub const FEED_TIMEOUT_MS: u64 = 5_000;
+/// Load feeds asked at one time: all of 10,000 that answer within 20 ms take a few seconds.
+pub const FEEDS_ASKED_MAX: usize = 64;
+/// The largest number of a load feed, in thousandths: 10^15, far above the bits a second of any network.
+pub const FEED_VALUE_MAX: u64 = 1_000_000_000_000_000_000;
+/// A load this many times what the region can carry is a mistake in the unit or in the feed.
+pub const FEED_OVER_MAX: u64 = 100;
+/// Milliseconds by which a pushed reading may be ahead of our clock.
+pub const FEED_FUTURE_MS: u64 = 5_000;
+/// Readings in one push: what fits the body.
+pub const LOADS_PUSHED_MAX: usize = 2_000;
+/// Octets of the body of a push of readings.
+pub const LOADS_BODY_LEN_MAX: usize = 256 << 10;
 /// Words of operators kept at one time: people set them, so more than this is a program gone wild.
 pub const OVERRIDES_MAX: usize = 10_000;
 

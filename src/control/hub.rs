@@ -12,7 +12,9 @@ use crate::model::Model;
 use crate::table::{RegionTable, States};
 
 use super::agenda::Agenda;
+use super::balance::Balances;
 use super::course::Course;
+use super::loads::Loads;
 use super::saved::Saved;
 use super::targets::{ProbeTarget, Targets};
 use super::wiring::Wiring;
@@ -79,6 +81,10 @@ pub struct Control {
     pub(super) agenda: Agenda,
     /// New services, by the moment from which endpoints without an outcome count as down.
     pub(super) newcomers: BTreeMap<Moment, Vec<ServiceId>>,
+    /// What load feeds say.
+    pub(super) loads: Loads,
+    /// Who shares by that, and how.
+    pub(super) balances: Balances,
     /// What an earlier process left, until a model comes.
     pub(super) restored: Option<Saved>,
 }
@@ -111,6 +117,8 @@ impl Control {
             keeps_up: Vec::new(),
             agenda: Agenda::default(),
             newcomers: BTreeMap::new(),
+            loads: Loads::default(),
+            balances: Balances::default(),
             restored: None,
         }
     }
@@ -166,6 +174,7 @@ impl Control {
         let agenda = self.agenda.first();
         let newcomers = self.newcomers.keys().next().copied();
         let others = earlier(self.overrides.next_expiry(), self.guard.deadline());
-        earlier(earlier(agenda, newcomers), others).filter(|_| self.has_begun)
+        let fed = earlier(self.feed_deadline(), self.balances.first());
+        earlier(earlier(earlier(agenda, newcomers), others), fed).filter(|_| self.has_begun)
     }
 }

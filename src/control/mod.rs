@@ -41,6 +41,12 @@ mod adopt;
 
 mod saved;
 
+mod loads;
+
+mod sums;
+
+mod balance;
+
 mod region;
 
 mod service;
@@ -56,8 +62,10 @@ pub use command::{Command, Done, Order, Refusal};
 pub use event::{Changed, Effects, Event, EventKind, Severity};
 pub use figures::{EndpointFigures, Figures, RegionFigures, ServiceFigures, TargetFigures};
 pub use hub::{Control, Settings};
+pub use loads::{EndpointReading, FeedTarget, Reading, Source};
 pub use region::{CapacityView, LocationView, RegionState, RegionView};
 pub use saved::{Saved, SavedHeld, SavedRamp};
 pub use service::{ActiveView, EndpointView, RampView, ServiceView, TtlView};
+pub use sums::{LoadView, Reported};
 pub use targets::ProbeTarget;
 pub use view::{GuardView, LastView, OverrideView, PhasesView, TargetView, View};

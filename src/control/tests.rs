@@ -261,10 +261,12 @@ impl Play {
                         self.published.guarded[index] = truth.guarded[index];
                         self.published.last_up[index] = truth.last_up[index];
                         self.published.steady_s[index] = truth.steady_s[index];
+                        self.published.load_weight[index] = truth.load_weight[index];
                     }
                     self.published.change_s[id.index()] = truth.change_s[id.index()];
                     self.published.held[id.index()] = truth.held[id.index()];
                     self.published.ramp.copy(&truth.ramp, id);
+                    self.published.region_weight.copy(&truth.region_weight, id);
                 }
             }
         }

@@ -13,6 +13,7 @@
 //! | active-active: shares that the capacity plan makes | `planned.rs` |
 //! | every endpoint of every eligible region | `all.rs` |
 //! | shares → buckets, so that a change moves only its share | `buckets.rs` |
+//! | what is fed → weights, of endpoints and of regions | `balance.rs` |
 //! | among the endpoints of a region: fixed, turn, bucket, draw | `pick.rs` |
 //! | services that decide alike | `groups.rs` |
 //! | a service at one moment, and why a region is answered | `situation.rs` |
@@ -38,6 +39,8 @@ mod split;
 pub mod all;
 
 mod buckets;
+
+pub mod balance;
 
 mod pick;
 

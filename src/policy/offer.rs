@@ -72,7 +72,7 @@ impl Placements {
         let (placement, service) = (self.of.get(id.index())?, model.services.get(id.index())?);
         let Placement { verdict, .. } = placement;
         let state = &verdict.state;
-        let now = Situation { id, service, masks: state.masks, hashes: self.hashes(), ramps: &state.ramps, plan: None };
+        let now = Situation::new((id, service), state, self.hashes(), None);
         let spills = match model.policy(service).mode {
             Mode::ActiveActive { spill, .. } => spill && state.masks.standing == Standing::Eligible,
             Mode::ActivePassive { .. } | Mode::All => false,

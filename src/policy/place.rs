@@ -11,7 +11,7 @@ use crate::base::hash::steering_hash;
 use crate::base::ids::{RegionId, ServiceId};
 use crate::base::limits::SPLITS_KEPT_MAX;
 use crate::geo::ClassId;
-use crate::model::{Mode, Model, Prefer, WhenAllDown};
+use crate::model::{Mode, Model, WhenAllDown};
 use crate::table::{Difference, RegionTable, Standing, States};
 
 use super::atlases::Atlases;
@@ -68,6 +68,7 @@ impl Placements {
                 held: inputs.states.held.get(id.index()).copied().flatten(),
                 ramps: inputs.states.ramp.of(id).into(),
                 plan: inputs.states.plans.id_of(id),
+                weights: inputs.states.region_weight.of(id).into(),
             };
             let verdict = placements.verdict(inputs, id, state);
             let seed = steering_hash(&[service.key.as_bytes()]);
@@ -101,8 +102,9 @@ impl Placements {
                 let old = &placement.verdict.state;
                 let masks = own.iter().fold(old.masks, |masks, own| masks.with(own.region, own.state));
                 let masks = masks.of_now(table, states, id);
-                let (ramps, plan) = (states.ramp.of(id).into(), states.plans.id_of(id));
-                let state = State { group: old.group, masks, held, ramps, plan };
+                let (ramps, weights) = (states.ramp.of(id).into(), states.region_weight.of(id).into());
+                let plan = states.plans.id_of(id);
+                let state = State { group: old.group, masks, held, ramps, weights, plan };
                 let verdict = next.verdict(inputs, id, state)?;
                 turns.learn(&placement.verdict, own, &verdict);
                 Some(verdict)
@@ -140,8 +142,7 @@ impl Placements {
         let Inputs { model, states, atlases, .. } = inputs;
         let service = model.services.get(id.index())?;
         let plan = states.plans.of(id).map(AsRef::as_ref);
-        let (masks, ramps) = (state.masks, &*state.ramps);
-        let now = Situation { id, service, masks, hashes: &self.hashes, ramps, plan };
+        let now = Situation::new((id, service), &state, &self.hashes, plan);
         let verdict = Arc::new(decide(&now, model, atlases, &state));
         Arc::make_mut(&mut self.known).insert(state, Arc::clone(&verdict));
         Some(verdict)
@@ -207,12 +208,13 @@ fn choose(now: &Situation<'_>, model: &Model, atlases: &Atlases, held: Option<Re
             (Choice::All(usable), reason.unwrap_or(Reason::Equal), all)
         }
         Mode::ActivePassive { .. } => passive(now, held),
-        Mode::ActiveActive { prefer: Prefer::Equal, .. } => equals(now, model),
-        Mode::ActiveActive { .. } => {
-            let atlas = atlases.of(now.id).cloned();
-            let ranked = Ranked::new(now, model, atlas);
-            (Choice::Ranked(Arc::new(ranked)), now.masks.reason_after(0), all)
-        }
+        Mode::ActiveActive { .. } => match atlases.of(now.id) {
+            Some(atlas) => {
+                let ranked = Ranked::new(now, model, Some(Arc::clone(atlas)));
+                (Choice::Ranked(Arc::new(ranked)), now.masks.reason_after(0), all)
+            }
+            None => equals(now, model),
+        },
     }
 }
 

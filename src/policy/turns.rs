@@ -52,7 +52,8 @@ impl Turns {
             && table.standing.get(id.index()) == Some(&state.masks.standing)
             && state.held == held
             && state.plan == states.plans.id_of(id)
-            && *state.ramps == *states.ramp.of(id);
+            && *state.ramps == *states.ramp.of(id)
+            && *state.weights == *states.region_weight.of(id);
         is_same.then(|| Arc::clone(&turn.to))
     }
 

@@ -61,4 +61,6 @@ pub(super) struct State {
     pub(super) ramps: Box<[(RegionId, u8)]>,
     /// The id of what the capacity plan says; 0: nothing.
     pub(super) plan: u64,
+    /// What regions weigh by what is fed or measured.
+    pub(super) weights: Box<[(RegionId, u32)]>,
 }

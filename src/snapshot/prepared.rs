@@ -48,6 +48,7 @@ impl Prepared {
                 || states.change_s.get(index) != self.states.change_s.get(index)
                 || states.ramp.of(id) != self.states.ramp.of(id)
                 || states.plans.id_of(id) != self.states.plans.id_of(id)
+                || states.region_weight.of(id) != self.states.region_weight.of(id)
         }));
         changed.sort();
         changed.dedup();

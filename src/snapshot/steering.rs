@@ -205,6 +205,7 @@ impl Steering {
         let service_of = |index: usize| self.model.endpoints.get(index).map(|endpoint| endpoint.service);
         let mut stale: Vec<ServiceId> =
             self.table.answerable.differences(&before.table.answerable).filter_map(service_of).collect();
+        stale.extend(self.table.reweighted(&before.table).filter_map(service_of));
         stale.extend(touched.iter().copied().filter(|&id| self.differs_together(before, id)));
         stale.sort_unstable();
         stale.dedup();

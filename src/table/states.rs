@@ -20,8 +20,8 @@ use crate::base::ids::{EndpointId, RegionId};
 use crate::base::suggest::nearest;
 use crate::model::Model;
 
+use super::by_region::{Ramps, RegionWeights};
 use super::plans::Plans;
-use super::ramps::Ramps;
 
 /// What is known about everything that is steered, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,10 @@ pub struct States {
     pub ramp: Ramps,
     /// What the capacity plan says.
     pub plans: Plans,
+    /// By [`EndpointId`]: what its load makes of its fair share of its region, in 1/128; 0 where nothing is fed.
+    pub load_weight: Vec<u16>,
+    /// What regions weigh by their load or by the time their servers take.
+    pub region_weight: RegionWeights,
 }
 
 /// Seconds to a change that will not come.
@@ -79,6 +83,8 @@ impl States {
             held: vec![None; services],
             ramp: Ramps::default(),
             plans: Plans::default(),
+            load_weight: vec![0; endpoints],
+            region_weight: RegionWeights::default(),
         }
     }
 
