@@ -27,6 +27,9 @@ pub const ADDITIONAL_NAMES_MAX: usize = 32;
 pub const REGIONS_MAX: usize = 128;
 /// Atlases of one model: each is some megabytes, and more sets of regions than this are hardly meant one by one.
 pub const ATLASES_MAX: usize = 256;
+/// Services and classes of clients whose demand a lane tells apart, a power of two: sixteen bytes each. What is beyond is
+/// planned with as if it were spread like the rest.
+pub const DEMAND_SLOTS: usize = 8_192;
 /// Splits kept for services that come back to a state: eight kilobytes each.
 pub const SPLITS_KEPT_MAX: usize = 256;
 /// Endpoints of one service in one region: a ring that small integers can index, far more than one answer can use.

@@ -443,10 +443,15 @@ impl Model {
         (0..).map(ServiceId).zip(&self.services)
     }
 
-    /// True if a region can take only so much.
+    /// The regions that can take only so much: a file says so, or their feeds or those of their endpoints do.
     #[must_use]
-    pub fn is_limited(&self, region: RegionId) -> bool {
-        self.regions.get(region.index()).is_some_and(|region| region.capacity != Capacity::Unlimited)
+    pub fn limited_regions(&self) -> u128 {
+        let tells = |feed: &LoadFeed| feed.feed().is_some_and(|feed| feed.tells(METRIC_MAX));
+        let is_limited = |region: &Region| region.capacity != Capacity::Unlimited || tells(&region.load);
+        let own = (0..).zip(&self.regions).filter(|(_, region)| is_limited(region));
+        let own = own.fold(0, |set, (id, _): (u32, _)| set | 1 << id);
+        let by_endpoints = self.endpoints.iter().filter(|endpoint| tells(&endpoint.load));
+        by_endpoints.fold(own, |set, endpoint| set | 1 << endpoint.region.index())
     }
 
     /// The regions of which somebody tells the load, and what they can take.

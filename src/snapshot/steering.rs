@@ -351,7 +351,7 @@ impl Steering {
             parts: parts(decider, self.table.part_ids(decided_by)),
             ecs: service.ecs,
             hints: service.hints,
-            is_demand: decider.regions.iter().any(|part| self.model.is_limited(part.region)),
+            is_demand: decider.region_mask() & self.cells.limited() != 0,
         }
     }
 
