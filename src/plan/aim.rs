@@ -102,15 +102,15 @@ fn solve(problem: &Problem, bounds: &[Bound], steps_max: u64) -> (Flow, Levels, 
     let coarse = problem.without_costs();
     let mut budget = Budget(steps_max / 4);
     let levels = levels::settle(&coarse, bounds, |caps| paths::solve(&coarse, caps, &mut budget));
-    let mut budget = Budget(steps_max / 4);
+    // It looks at each way once, however many there are.
+    let mut budget = Budget(u64::MAX);
     let levels = levels
         .or_else(|| levels::settle(&coarse, bounds, |caps| waterfall::solve(&coarse, caps, &mut budget)))
         .unwrap_or_else(lowest);
     if let Some(flow) = paths::solve(problem, &levels.caps, &mut Budget(steps_max)) {
         return (flow, levels, Method::Optimal);
     }
-    // It looks at each way once, however many there are.
-    let flow = waterfall::solve(problem, &levels.caps, &mut Budget(u64::MAX));
+    let flow = waterfall::solve(problem, &levels.caps, &mut budget);
     (flow.unwrap_or_else(|| Flow::at_home(problem)), levels, Method::Waterfall)
 }
 

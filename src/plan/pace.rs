@@ -83,7 +83,8 @@ impl Pace {
         self.leave.resize(ground.len(), 0);
         self.enter.resize(ground.len(), 0);
         let refill = |tokens: &mut i128, load: u64| {
-            let more = i128::from(load) * i128::from(elapsed_ms) * i128::from(step_max) / 1_000;
+            let part = i128::from(load).saturating_mul(i128::from(elapsed_ms)) / 1_000;
+            let more = part.saturating_mul(i128::from(step_max.min(1_000)));
             *tokens = ((*tokens).min(0) + more).min(more);
         };
         for (tokens, ground) in self.leave.iter_mut().zip(ground) {
@@ -187,8 +188,8 @@ impl<'a> March<'a> {
                 let amount = u64::try_from((tokens / ttl).min(room.into())).unwrap_or(0);
                 if tokens > 0 && room > 0 {
                     let spent = i128::from(self.go(at, amount.max(1))).saturating_mul(ttl);
-                    pace.leave[from] -= spent;
-                    pace.enter[to] -= spent;
+                    pace.leave[from] = pace.leave[from].saturating_sub(spent);
+                    pace.enter[to] = pace.enter[to].saturating_sub(spent);
                 }
             }
         }

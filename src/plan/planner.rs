@@ -25,8 +25,10 @@ use super::shares::{Shares, divide, moves, part};
 use super::{Method, Plan, Reported, Situation, Unit, WHOLE, report};
 
 /// Plans step by step.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Planner {
+    /// Steps that may be taken to find the cheapest placement.
+    steps_max: u64,
     roll: Roll,
     scales: Vec<Scale>,
     pace: Pace,
@@ -35,6 +37,12 @@ pub struct Planner {
     /// The mean heat of those who follow each site.
     heats: Vec<u32>,
     stepped: Option<Moment>,
+}
+
+impl Default for Planner {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// What is known of a unit from earlier steps.
@@ -57,7 +65,21 @@ impl Planner {
     /// A planner that knows of nothing before.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::with_steps(PLAN_STEPS_MAX)
+    }
+
+    /// The same, which takes no more than so many steps to find the cheapest placement before it goes by the waterfall.
+    #[must_use]
+    pub fn with_steps(steps_max: u64) -> Self {
+        Self {
+            steps_max,
+            roll: Roll::default(),
+            scales: Vec::new(),
+            pace: Pace::default(),
+            trails: HashMap::new(),
+            heats: Vec::new(),
+            stepped: None,
+        }
     }
 
     /// The plan for a situation at a moment that is not before that of the last step.
@@ -71,7 +93,7 @@ impl Planner {
         let is_held = |number: usize| matches!(site_at(situation, &self.roll, number).load, Reported::Held(_));
         let held =
             (0..self.roll.len()).filter(|&number| is_held(number)).fold(0_u128, |mask, number| mask | 1 << number);
-        let aim = aim(&self.roll, units, &stances, held, &mut bounds, PLAN_STEPS_MAX);
+        let aim = aim(&self.roll, units, &stances, held, &mut bounds, self.steps_max);
 
         let ground = self.ground(situation, &bounds, &stances, &aim, &followed);
         let mut wishes = wishes(&self.roll, units, &stances, &known, &aim);
