@@ -12,6 +12,7 @@ pub mod zone;
 pub mod table;
 pub mod health;
 pub mod policy;
+pub mod plan;
 pub mod snapshot;
 pub mod answer;
 pub mod control;

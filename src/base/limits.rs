@@ -32,6 +32,8 @@ pub const ATLASES_MAX: usize = 256;
 pub const DEMAND_SLOTS: usize = 8_192;
 /// Splits kept for services that come back to a state: eight kilobytes each.
 pub const SPLITS_KEPT_MAX: usize = 256;
+/// Steps of the planner for one plan, each some nanoseconds: what takes more is planned in a simpler way.
+pub const PLAN_STEPS_MAX: u64 = 200_000_000;
 /// Endpoints of one service in one region: a ring that small integers can index, far more than one answer can use.
 pub const REGION_ENDPOINTS_MAX: usize = 4_096;
 /// Addresses in one steered answer: more would not fit 512 octets beside IPv6 for every name.

@@ -1,0 +1,370 @@
+//! The planner: from step to step, what it remembers and what it says.
+//!
+//! ```text
+//! what clients follow     caches.rs    from what they were answered within their TTL
+//! what an answer is worth scales.rs    from what they follow and what feeds say
+//! what to aim at          aim.rs       from demand, room and costs: levels.rs, paths.rs, waterfall.rs
+//! how fast                pace.rs      from what is answered to what is aimed at
+//! ```
+//!
+//! A plan that is still right to a thirty-second of what each region may have is kept: readings tremble, and clients are
+//! not to.
+
+use std::collections::HashMap;
+
+use crate::base::limits::PLAN_STEPS_MAX;
+use crate::base::moment::Moment;
+
+use super::aim::{Aim, Stance, aim};
+use super::caches::{Trail, spread};
+use super::levels::{Bound, FULL};
+use super::pace::{Ground, Pace, Wish};
+use super::roll::Roll;
+use super::scales::{Scale, TEMPERATE, heated, median};
+use super::shares::{Shares, divide, moves, part};
+use super::{Method, Plan, Reported, Situation, Unit, WHOLE, report};
+
+/// Plans step by step.
+#[derive(Clone, Debug)]
+pub struct Planner {
+    /// Steps that may be taken to find the cheapest placement.
+    steps_max: u64,
+    roll: Roll,
+    scales: Vec<Scale>,
+    pace: Pace,
+    /// By key: what units were answered.
+    trails: HashMap<u64, Known>,
+    /// The mean heat of those who follow each site.
+    heats: Vec<u32>,
+    stepped: Option<Moment>,
+}
+
+impl Default for Planner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What is known of a unit from earlier steps.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) trail: Trail,
+    /// It was answered with its home.
+    at_home: bool,
+    seen: Moment,
+}
+
+/// A unit that was not seen for so long is forgotten: longer than demand is ever quiet for by chance.
+const FORGOTTEN_MS: u64 = 600_000;
+/// The largest demand of a unit: more than all the resolvers of the world ask.
+const DEMAND_MAX: u64 = 1 << 40;
+/// The part of what a region may have that a plan may be off by and is still kept.
+const KEPT_PART: u64 = 32;
+
+impl Planner {
+    /// A planner that knows of nothing before.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_steps(PLAN_STEPS_MAX)
+    }
+
+    /// The same, which takes no more than so many steps to find the cheapest placement before it goes by the waterfall.
+    #[must_use]
+    pub fn with_steps(steps_max: u64) -> Self {
+        Self {
+            steps_max,
+            roll: Roll::default(),
+            scales: Vec::new(),
+            pace: Pace::default(),
+            trails: HashMap::new(),
+            heats: Vec::new(),
+            stepped: None,
+        }
+    }
+
+    /// The plan for a situation at a moment that is not before that of the last step.
+    pub fn step(&mut self, now: Moment, situation: &Situation) -> Plan {
+        let Situation { sites, units, step_max, .. } = situation;
+        self.enroll(Roll::new(sites));
+        let (mut stances, mut known) = self.recall(units);
+        let followed = self.learn(now, situation, &mut stances, &mut known);
+
+        let mut bounds = self.bounds(situation, &followed);
+        let is_held = |number: usize| matches!(site_at(situation, &self.roll, number).load, Reported::Held(_));
+        let held =
+            (0..self.roll.len()).filter(|&number| is_held(number)).fold(0_u128, |mask, number| mask | 1 << number);
+        let aim = aim(&self.roll, units, &stances, held, &mut bounds, self.steps_max);
+
+        let ground = self.ground(situation, &bounds, &stances, &aim, &followed);
+        let mut wishes = wishes(&self.roll, units, &stances, &known, &aim);
+        if aim.method != Method::Home && may_be_kept(&wishes, &ground) {
+            wishes.iter_mut().for_each(|wish| wish.aim.clone_from(&wish.shares));
+        }
+        let quickest_ms = units.iter().map(ttl_ms).min().unwrap_or(0);
+        let elapsed_ms = self.stepped.map_or(0, |stepped| now.0.saturating_sub(stepped.0)).min(quickest_ms);
+        let pending = self.pace.approach(&mut wishes, &ground, elapsed_ms, *step_max);
+        self.stepped = Some(now);
+
+        let mut answered: Vec<Shares> = (0..units.len()).map(|unit| aim.of(unit).to_vec()).collect();
+        for wish in wishes {
+            answered[wish.unit] = wish.shares;
+        }
+        let said = report::Said { situation, roll: &self.roll, stances: &stances, bounds: &bounds, aim: &aim };
+        let plan = said.plan(&answered, &followed, &self.heats, held, pending);
+        self.remember(now, units, &stances, known, answered);
+        plan
+    }
+
+    /// Numbers everything anew when there are other sites than before.
+    fn enroll(&mut self, roll: Roll) {
+        if roll.keys != self.roll.keys {
+            let to = roll.from_earlier(&self.roll.keys);
+            for known in self.trails.values_mut() {
+                known.trail.renumber(&to);
+            }
+            self.pace.renumber(&to, roll.len());
+            let mut scales = vec![Scale::default(); roll.len()];
+            for (scale, to) in self.scales.drain(..).zip(&to) {
+                if let Some(place) = to.and_then(|to| scales.get_mut(usize::from(to))) {
+                    *place = scale;
+                }
+            }
+            self.scales = scales;
+            self.heats = vec![TEMPERATE; roll.len()];
+        }
+        self.roll = roll;
+    }
+
+    /// What is known of the units, taken out of memory.
+    fn recall(&mut self, units: &[Unit]) -> (Vec<Stance>, Vec<Option<Known>>) {
+        let mut stances = Vec::with_capacity(units.len());
+        let mut all = Vec::with_capacity(units.len());
+        for unit in units {
+            let (home, usable) = self.roll.home(unit);
+            let known = self.trails.remove(&unit.key);
+            let heat = known.as_ref().map_or_else(|| self.heat_of(&home), |known| known.trail.heat);
+            let current = known.as_ref().map(|known| whole(known.trail.current())).filter(|shares| !shares.is_empty());
+            stances.push(Stance { demand: demand(unit, heat), home, usable, current });
+            all.push(known);
+        }
+        (stances, all)
+    }
+
+    /// The heat of a unit that nothing is known of: that of those who follow its home.
+    fn heat_of(&self, home: &[(u8, u16)]) -> u32 {
+        let sum = home.iter().fold(0_u64, |sum, &(site, share)| {
+            let heat = self.heats.get(usize::from(site)).copied().unwrap_or(TEMPERATE);
+            sum + u64::from(heat) * u64::from(share)
+        });
+        if sum == 0 { TEMPERATE } else { u32::try_from(sum / u64::from(WHOLE)).unwrap_or(TEMPERATE) }
+    }
+
+    /// Learns from what feeds say; the demand that follows each site.
+    fn learn(
+        &mut self,
+        now: Moment,
+        situation: &Situation,
+        stances: &mut [Stance],
+        known: &mut [Option<Known>],
+    ) -> Vec<u64> {
+        let followed: Vec<Shares> = situation
+            .units
+            .iter()
+            .zip(&*stances)
+            .zip(&*known)
+            .map(|((unit, stance), known)| {
+                known.as_ref().map_or_else(|| stance.home.clone(), |known| known.trail.followed(now, ttl_ms(unit)))
+            })
+            .collect();
+        let sites = self.roll.len();
+        let (mut all, mut usable, mut plain) = (vec![0; sites], vec![0; sites], vec![0; sites]);
+        for ((stance, followed), unit) in stances.iter().zip(&followed).zip(&situation.units) {
+            spread(stance.demand, followed, &mut all);
+            spread(demand(unit, TEMPERATE), followed, &mut plain);
+            let is_usable = |&&(site, _): &&(u8, u16)| stance.usable >> site & 1 == 1;
+            spread(stance.demand, &followed.iter().filter(is_usable).copied().collect::<Shares>(), &mut usable);
+        }
+        self.read(now, situation, &all, &usable);
+        let factors: Vec<u32> = self.scales.iter().map(Scale::factor).collect();
+        let before = all.clone();
+        if factors.iter().any(|&factor| factor != TEMPERATE) {
+            all.fill(0);
+            for (((stance, followed), known), unit) in
+                stances.iter_mut().zip(&followed).zip(known).zip(&situation.units)
+            {
+                let Some(known) = known else { continue };
+                let sum: u64 = followed
+                    .iter()
+                    .map(|&(site, share)| {
+                        u64::from(share) * u64::from(factors.get(usize::from(site)).copied().unwrap_or(TEMPERATE))
+                    })
+                    .sum();
+                known.trail.heat = heated(known.trail.heat, sum / u64::from(WHOLE));
+                stance.demand = demand(unit, known.trail.heat);
+                spread(stance.demand, followed, &mut all);
+            }
+        }
+        for (scale, (before, after)) in self.scales.iter_mut().zip(before.iter().zip(&all)) {
+            scale.reckon(*before, *after);
+        }
+        let heat = |(all, plain): (&u64, &u64)| {
+            let heat = u128::from(*all) * u128::from(TEMPERATE) / u128::from((*plain).max(1));
+            if *plain == 0 { TEMPERATE } else { u32::try_from(heat).unwrap_or(u32::MAX) }
+        };
+        self.heats = all.iter().zip(&plain).map(heat).collect();
+        all
+    }
+
+    fn read(&mut self, now: Moment, situation: &Situation, all: &[u64], usable: &[u64]) {
+        let prior = self.prior(all);
+        for number in 0..self.roll.len() {
+            let site = site_at(situation, &self.roll, number);
+            let scale = &mut self.scales[number];
+            scale.expect(now, all[number], usable[number]);
+            if let Reported::Fresh(load, at) = site.load {
+                scale.read(load, at.min(now), prior, site.capacity.map(|capacity| capacity.max.max(capacity.target)));
+            }
+        }
+    }
+
+    /// The scale of a region whose own is not known: the median of the others, by the demand that follows them.
+    fn prior(&self, followed: &[u64]) -> Option<u64> {
+        median(self.scales.iter().zip(followed).filter_map(|(scale, &demand)| Some((scale.known()?, demand))).collect())
+    }
+
+    fn bounds(&self, situation: &Situation, followed: &[u64]) -> Vec<Bound> {
+        // An answer is an answer, and a node sees one of so many.
+        let answers = u64::from(situation.peers.max(1)) << 32;
+        let prior = self.prior(followed);
+        let bound = |(number, scale): (usize, &Scale)| {
+            let site = site_at(situation, &self.roll, number);
+            let (scale, foreign) = match site.load {
+                Reported::Estimated => (answers, 0),
+                Reported::Fresh(..) | Reported::Held(_) | Reported::Silent => {
+                    (scale.known().or(prior).unwrap_or(answers), scale.foreign)
+                }
+            };
+            Bound { capacity: site.capacity, scale, foreign, fixed: 0 }
+        };
+        self.scales.iter().enumerate().map(bound).collect()
+    }
+
+    /// What pace goes by.
+    fn ground(
+        &self,
+        situation: &Situation,
+        bounds: &[Bound],
+        stances: &[Stance],
+        aim: &Aim,
+        followed: &[u64],
+    ) -> Vec<Ground> {
+        let mut placed = vec![0; self.roll.len()];
+        for (unit, stance) in stances.iter().enumerate() {
+            spread(stance.demand, stance.current.as_deref().unwrap_or_else(|| aim.of(unit)), &mut placed);
+        }
+        let ground = |(number, bound): (usize, &Bound)| {
+            let (placed, limit) = (placed[number], aim.limits[number]);
+            let fed = match site_at(situation, &self.roll, number).load {
+                Reported::Fresh(load, _) => load,
+                Reported::Held(_) | Reported::Silent | Reported::Estimated => 0,
+            };
+            let load = fed.max(bound.load_of(followed[number].max(placed)));
+            let is_urgent = bound.load(FULL).is_some_and(|max| load >= max);
+            let max = bound.capacity.map(|_| bound.room(FULL).saturating_add(bound.fixed));
+            Ground { placed, limit, max, is_urgent }
+        };
+        bounds.iter().enumerate().map(ground).collect()
+    }
+
+    /// Remembers what was said.
+    fn remember(
+        &mut self,
+        now: Moment,
+        units: &[Unit],
+        stances: &[Stance],
+        known: Vec<Option<Known>>,
+        answered: Vec<Shares>,
+    ) {
+        // What is left are units that are not there any more.
+        self.trails.retain(|_, known| now.since(known.seen).as_millis() < u128::from(FORGOTTEN_MS));
+        self.trails.reserve(units.len());
+        for (((unit, stance), known), shares) in units.iter().zip(stances).zip(known).zip(answered) {
+            let at_home = shares == stance.home;
+            let known = match known {
+                Some(Known { mut trail, .. }) => {
+                    trail.answer(now, ttl_ms(unit), shares);
+                    Known { trail, at_home, seen: now }
+                }
+                None => {
+                    let mut trail = Trail::new(stance.home.clone(), self.heat_of(&stance.home));
+                    trail.answer(now, ttl_ms(unit), shares);
+                    Known { trail, at_home, seen: now }
+                }
+            };
+            self.trails.insert(unit.key, known);
+        }
+    }
+}
+
+/// The site of a number.
+pub(super) fn site_at<'a>(situation: &'a Situation, roll: &Roll, number: usize) -> &'a super::Site {
+    let number = u8::try_from(number).unwrap_or(u8::MAX);
+    &situation.sites[usize::from(roll.place(number))]
+}
+
+/// The demand of a unit, its heat included.
+fn demand(unit: &Unit, heat: u32) -> u64 {
+    unit.demand.min(DEMAND_MAX) * u64::from(heat) / u64::from(TEMPERATE)
+}
+
+fn ttl_ms(unit: &Unit) -> u64 {
+    u64::from(unit.ttl_s.max(1)) * 1_000
+}
+
+/// Shares of all of it, in the proportions of shares some of which may be gone.
+fn whole(shares: &[(u8, u16)]) -> Shares {
+    divide(&shares.iter().map(|&(site, share)| (site, share.into())).collect::<Vec<_>>(), WHOLE)
+}
+
+/// The units that are not answered as is aimed at, and have to get there in time. Those that nothing is known of are
+/// answered so at once; and so are those that come from one home to another, because that is not for the plan to slow down.
+fn wishes(roll: &Roll, units: &[Unit], stances: &[Stance], known: &[Option<Known>], aim: &Aim) -> Vec<Wish> {
+    let mut wishes = Vec::new();
+    for (unit, (stance, known)) in stances.iter().zip(known).enumerate() {
+        let (Some(current), Some(known)) = (&stance.current, known) else { continue };
+        let aimed = aim.of(unit);
+        if current == aimed || !units[unit].spills || (known.at_home && aimed == stance.home) {
+            continue;
+        }
+        let mut costs = Vec::new();
+        roll.choices(&units[unit], &mut costs);
+        wishes.push(Wish {
+            unit,
+            demand: stance.demand,
+            ttl_ms: ttl_ms(&units[unit]),
+            usable: stance.usable,
+            shares: current.clone(),
+            aim: aimed.to_vec(),
+            costs,
+        });
+    }
+    wishes
+}
+
+/// True if what is answered is so near to what is aimed at that nobody need move.
+fn may_be_kept(wishes: &[Wish], ground: &[Ground]) -> bool {
+    let mut moving = vec![0_u64; ground.len()];
+    for wish in wishes {
+        for (from, to, share) in moves(&wish.shares, &wish.aim) {
+            if wish.usable >> from & 1 == 0 {
+                return false;
+            }
+            let amount = part(wish.demand, share.into());
+            for site in [from, to] {
+                moving[usize::from(site)] = moving[usize::from(site)].saturating_add(amount);
+            }
+        }
+    }
+    let is_little = |(ground, moving): (&Ground, &u64)| ground.max.is_none() || *moving <= ground.limit / KEPT_PART;
+    ground.iter().zip(&moving).all(is_little)
+}
