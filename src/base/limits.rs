@@ -27,6 +27,12 @@ pub const ADDITIONAL_NAMES_MAX: usize = 32;
 pub const REGIONS_MAX: usize = 128;
 /// Atlases of one model: each is some megabytes, and more sets of regions than this are hardly meant one by one.
 pub const ATLASES_MAX: usize = 256;
+/// Milliseconds from one capacity plan to the next while nothing happens.
+pub const PLAN_INTERVAL_MS: u64 = 1_000;
+/// Milliseconds from one capacity plan to the next whatever happens.
+pub const PLAN_GAP_MS: u64 = 200;
+/// Name servers that may share the clients of a zone (`plan.peers`): more than any delegation has.
+pub const PEERS_MAX: u32 = 64;
 /// Services and classes of clients whose demand a lane tells apart, a power of two: sixteen bytes each. What is beyond is
 /// planned with as if it were spread like the rest.
 pub const DEMAND_SLOTS: usize = 8_192;

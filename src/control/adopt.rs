@@ -48,7 +48,13 @@ impl Control {
         let expired = self.overrides.expire(now);
         expired.iter().for_each(|word| step.tell(super::clock::word_event(now, EventKind::OverrideExpired, word)));
         let saved = self.restored.take().unwrap_or_default();
+        let is_same = Arc::ptr_eq(&model, &self.model);
         let old = self.change_model(model, &saved, &mut step);
+        if is_same {
+            self.states.plans = old.states.plans.clone();
+        } else {
+            self.forget_plan();
+        }
         let told = self.told(&old);
         step.tell(Event::new(now, EventKind::ModelAdopted, told));
         self.carry_services(&old, &saved, now);

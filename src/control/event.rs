@@ -110,6 +110,9 @@ pub enum EventKind {
     FeedLost,
     FeedBack,
     FeedRefused,
+    SpillBegun,
+    SpillEnded,
+    SpillFull,
     ModelAdopted,
     ChangeMade,
     ChangeRefused,
@@ -143,7 +146,7 @@ impl Severity {
 
 impl EventKind {
     /// Every kind, in the order of the manual.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 34] = [
         Self::CheckDown,
         Self::CheckUp,
         Self::EndpointDown,
@@ -170,6 +173,9 @@ impl EventKind {
         Self::FeedLost,
         Self::FeedBack,
         Self::FeedRefused,
+        Self::SpillBegun,
+        Self::SpillEnded,
+        Self::SpillFull,
         Self::ModelAdopted,
         Self::ChangeMade,
         Self::ChangeRefused,
@@ -219,6 +225,9 @@ impl EventKind {
             Self::FeedLost => ("feed_lost", "has a load feed that is lost: our own answers are all there is", Warning),
             Self::FeedBack => ("feed_back", "has its load feed back", Info),
             Self::FeedRefused => ("feed_refused", "has a load feed that says what cannot be meant", Warning),
+            Self::SpillBegun => ("spill_begun", "is full: clients go elsewhere", Warning),
+            Self::SpillEnded => ("spill_ended", "has all its own clients again", Info),
+            Self::SpillFull => ("spill_full", "is to be filled above its target: nobody else has room", Error),
             Self::ModelAdopted => ("model_adopted", "region files are in force", Info),
             Self::ChangeMade => ("change_made", "was changed by an operator", Info),
             Self::ChangeRefused => ("change_refused", "was not changed, though an operator wanted it", Warning),

@@ -245,6 +245,8 @@ mod tests {
             references: Vec::new(),
             start_wait: Duration::from_secs(10),
             state_max_age: Duration::from_secs(600),
+            peers: 1,
+            step_max: 100,
         });
         adopt(&mut control, 0, MODEL);
         observe(&mut control, 1, 1, Verdict::Pass);

@@ -16,6 +16,7 @@ use super::balance::Balances;
 use super::course::Course;
 use super::loads::Loads;
 use super::saved::Saved;
+use super::spill::Spilling;
 use super::targets::{ProbeTarget, Targets};
 use super::wiring::Wiring;
 use super::words::{Words, earlier};
@@ -33,6 +34,10 @@ pub struct Settings {
     pub start_wait: Duration,
     /// How old a saved state of health may be.
     pub state_max_age: Duration,
+    /// Name servers that share the clients, this one included.
+    pub peers: u32,
+    /// The part of a region's load that may leave it per TTL, in thousandths.
+    pub step_max: u32,
 }
 
 impl From<&config::Config> for Settings {
@@ -43,6 +48,8 @@ impl From<&config::Config> for Settings {
             references: config.guard.reference.clone(),
             start_wait: config.start.wait,
             state_max_age: config.state.max_age,
+            peers: config.plan.peers,
+            step_max: u32::from(config.plan.max_step) * 10,
         }
     }
 }
@@ -83,6 +90,8 @@ pub struct Control {
     pub(super) newcomers: BTreeMap<Moment, Vec<ServiceId>>,
     /// What load feeds say.
     pub(super) loads: Loads,
+    /// What is planned.
+    pub(super) spilling: Spilling,
     /// Who shares by that, and how.
     pub(super) balances: Balances,
     /// What an earlier process left, until a model comes.
@@ -118,6 +127,7 @@ impl Control {
             agenda: Agenda::default(),
             newcomers: BTreeMap::new(),
             loads: Loads::default(),
+            spilling: Spilling::default(),
             balances: Balances::default(),
             restored: None,
         }

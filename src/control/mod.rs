@@ -13,6 +13,10 @@
 
 mod event;
 
+mod planning;
+
+mod spill;
+
 mod step;
 
 mod targets;
@@ -63,6 +67,7 @@ pub use event::{Changed, Effects, Event, EventKind, Severity};
 pub use figures::{EndpointFigures, Figures, RegionFigures, ServiceFigures, TargetFigures};
 pub use hub::{Control, Settings};
 pub use loads::{EndpointReading, FeedTarget, Reading, Source};
+pub use planning::{Burden, Demand, Outlook, Planning, Schemer};
 pub use region::{CapacityView, LocationView, RegionState, RegionView};
 pub use saved::{Saved, SavedHeld, SavedRamp};
 pub use service::{ActiveView, EndpointView, RampView, ServiceView, TtlView};

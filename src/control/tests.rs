@@ -315,6 +315,8 @@ fn settings() -> Settings {
         references: vec![crate::config::Target::Tcp(([192, 0, 2, 200], 53).into())],
         start_wait: Duration::from_secs(10),
         state_max_age: Duration::from_secs(600),
+        peers: 1,
+        step_max: 100,
     }
 }
 

@@ -129,6 +129,13 @@ impl Placements {
         self.groups.followers().iter().filter(of_changed).map(|(id, _)| *id)
     }
 
+    /// The id of what the plan says of a service; 0: nothing. `None` if it takes over a decision, or is of another model.
+    #[must_use]
+    pub fn plan_of(&self, id: ServiceId) -> Option<u64> {
+        let placement = self.of.get(id.index()).filter(|placement| placement.decided_by == id)?;
+        Some(placement.verdict.state.plan)
+    }
+
     /// By region: the steering hash of its key.
     pub(super) fn hashes(&self) -> &[u64] {
         &self.hashes

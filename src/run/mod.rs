@@ -27,9 +27,11 @@ mod running;
 mod server;
 mod settings;
 mod signals;
+mod demands;
 mod traffic;
 mod webhooks;
 mod sweep;
+mod planner;
 
 pub use loader::{LoadSettings, Loaded, Loader};
 pub use server::{RunError, serve};

@@ -16,7 +16,7 @@ use crate::base::hash::HashKey;
 use crate::base::ids::ServiceId;
 use crate::base::limits::{EVENTS_MAX, PUBLISH_INTERVAL_MS, RETIRED_POLL_MS, STATE_INTERVAL_MS};
 use crate::base::moment::Moment;
-use crate::control::{Changed, Command, Control, Effects, Event as Happened, Settings, Severity};
+use crate::control::{Changed, Command, Control, Effects, Event as Happened, Planning, Settings, Severity};
 use crate::health::Observation;
 use crate::model::Model;
 use crate::policy::Atlases;
@@ -37,6 +37,8 @@ pub(super) enum Event {
     Command { command: Box<Command>, condition: Condition, reply: oneshot::Sender<Commanded> },
     /// Somebody looks.
     Look(Look),
+    /// Capacity was planned.
+    Planned(Box<Planning>),
 }
 
 /// Loaded parts, ready to be published.
@@ -220,6 +222,9 @@ impl Publisher {
             Event::Reload(linked) => {
                 let Linked { zones, model, atlases, prepared, settings, options, published } = *linked;
                 self.control.configure(settings);
+                if !Arc::ptr_eq(&atlases, &self.current.steering.atlases) {
+                    self.control.forget_plan();
+                }
                 let effects = self.control.adopt(now, Arc::clone(&model));
                 self.pending.loaded = Some(Loaded { zones, model, atlases, prepared, options });
                 self.pending.waiting.push(published);
@@ -238,6 +243,14 @@ impl Publisher {
                     self.publish();
                 }
                 let _ = reply.send(result);
+            }
+            Event::Planned(planning) => {
+                // Its services and classes are those of a model and its atlases.
+                let atlases = self.pending.loaded.as_ref().map_or(&self.current.steering.atlases, |new| &new.atlases);
+                if Arc::ptr_eq(&planning.atlases, atlases) {
+                    let effects = self.control.adopt_plan(now, *planning);
+                    self.follow(effects);
+                }
             }
             Event::Look(look) => {
                 // Control and snapshot are of one model.

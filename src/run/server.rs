@@ -29,7 +29,7 @@ use crate::run::settings::{Settings, options};
 use crate::run::signals::Signals;
 use crate::run::sweep::Sweep;
 use crate::run::webhooks::{self, WebhookError};
-use crate::run::{historian, log, probing, publisher, random};
+use crate::run::{historian, log, planner, probing, publisher, random};
 use crate::serve::{BindError, Caps, ConnectionLimits, Stop, StreamOptions, bind, system};
 use crate::snapshot::{Published, Snapshot};
 use crate::zone::ZoneSet;
@@ -123,6 +123,7 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let publishing =
         publisher::start(parts.publisher(&config, prober, recorder.clone(), clock, first_round), incoming)?;
     watch(&stream, &parts.sweep, &admin_stop, events.clone(), recorder.clone());
+    planner::start(events.clone(), parts.sweep.board.generations(), Arc::clone(&parts.sweep), admin_stop.clone())?;
     tokio::spawn(admin::serve(parts.admin, Arc::clone(&parts.doors), stream, operations, admin_stop.clone()));
     let start_wait = config.start.wait;
     let mut reloads = Reloads {
@@ -294,6 +295,7 @@ impl Parts {
             tcp: (0..tcp_threads).map(|_| Arc::default()).collect(),
             caps: Arc::new(Caps::new(limits)),
             answered: Mutex::default(),
+            demands: Mutex::default(),
             clock: Clock::start(),
         });
         let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
