@@ -203,10 +203,6 @@ fn location(region: &Region) -> Option<LocationView> {
 }
 
 fn capacity(region: &Region) -> Option<CapacityView> {
-    let unit = match region.load {
-        LoadFeed::OwnAnswers => "answers",
-        LoadFeed::Pull { .. } => "load",
-    };
     match region.capacity {
         Capacity::Unlimited => None,
         Capacity::Limited { target, max } => Some(CapacityView { target, max, unit }),
