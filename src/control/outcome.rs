@@ -29,6 +29,7 @@ impl Control {
         {
             self.guard_turns(turn, &mut step);
         }
+        self.feed_from(number, outcome, &mut step);
         let Some(target) = self.targets.get_mut(number) else { return (Duration::ZERO, step.finish()) };
         let machine = target.machine;
         let transition = target.machine.observe(&target.rule, outcome.verdict);

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::feeds::{FeedError, FeedMiss};
-use super::number::{of_number, shown, thousandths};
+use super::number::{shown, thousandths, thousandths_of};
 
 /// A JSON document.
 pub(super) fn parse(body: &[u8]) -> Result<Value, FeedMiss> {
@@ -18,7 +18,7 @@ pub(super) fn number(document: &Value, pointer: &str) -> Result<u64, FeedMiss> {
         None => Err(FeedMiss::new(FeedError::Missing, format!("there is no `{}`", shown(pointer)))),
         Some(Value::String(text)) => thousandths(text),
         Some(Value::Number(number)) => match number.as_f64() {
-            Some(number) => of_number(number),
+            Some(number) => thousandths_of(number),
             None => Err(FeedMiss::new(FeedError::Number, format!("{number} is no amount"))),
         },
         Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {

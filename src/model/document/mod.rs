@@ -18,6 +18,6 @@ mod pick;
 mod tests;
 
 pub use agent::{AGENT_WHOLE, agent_load};
-pub use number::thousandths;
+pub use number::{thousandths, thousandths_of};
 pub use pick::{Document, answer, document};
 pub(super) use prometheus::series;

@@ -11,13 +11,16 @@ use super::super::feeds::{FeedError, FeedMiss};
 pub fn thousandths(text: &str) -> Result<u64, FeedMiss> {
     let text = text.trim();
     match text.parse::<f64>() {
-        Ok(number) => of_number(number),
+        Ok(number) => thousandths_of(number),
         Err(_) => Err(FeedMiss::new(FeedError::Number, format!("`{}` is no number", shown(text)))),
     }
 }
 
 /// A number in thousandths.
-pub(super) fn of_number(number: f64) -> Result<u64, FeedMiss> {
+///
+/// # Errors
+/// As for [`thousandths`].
+pub fn thousandths_of(number: f64) -> Result<u64, FeedMiss> {
     let refuse = |what: &str| Err(FeedMiss::new(FeedError::Number, format!("{number} is {what}")));
     if !number.is_finite() {
         return refuse("no amount");

@@ -88,9 +88,7 @@ fn moment(stamp: &str) -> Option<u64> {
 }
 
 fn has_labels(labels: &[(&str, String)], wanted: &[(String, String)]) -> bool {
-    wanted.iter().all(|(name, value)| {
-        labels.iter().any(|(known, is)| *known == name.as_str() && is == value)
-    })
+    wanted.iter().all(|(name, value)| labels.iter().any(|(known, is)| *known == name.as_str() && is == value))
 }
 
 /// A name, and what follows it.

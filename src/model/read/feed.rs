@@ -107,9 +107,10 @@ fn one_way(table: &Table<'_>) -> bool {
     let [(first, beside), more @ ..] = found.as_slice() else {
         if table.is_present() {
             let words = WAYS.map(|(way, _)| way).join(", ");
-            let finding = Diagnostic::error("no-kind", format!("`{}` does not say where the load comes from", table.path()))
-                .at(table.at(), "no source here")
-                .hint(format!("exactly one of: {words}"));
+            let finding =
+                Diagnostic::error("no-kind", format!("`{}` does not say where the load comes from", table.path()))
+                    .at(table.at(), "no source here")
+                    .hint(format!("exactly one of: {words}"));
             table.push(finding);
         }
         return false;
@@ -188,7 +189,9 @@ impl Picks {
     fn read(&mut self, metric: Arc<str>, value: &Value<'_>, way: &RawWay) -> Option<()> {
         let place = match way {
             RawWay::Check => value.parse("a part of an answer", part_of_answer)?,
-            RawWay::Pull(_) | RawWay::Agent(_) | RawWay::Push => value.parse("a place in the document", part_of_document)?,
+            RawWay::Pull(_) | RawWay::Agent(_) | RawWay::Push => {
+                value.parse("a place in the document", part_of_document)?
+            }
         };
         let is_json = |place: &Place| matches!(place, Place::Json(_));
         let differs = |known: &Place| is_json(known) != is_json(&place);
@@ -245,7 +248,8 @@ fn web_url(text: &str, of: Of) -> Result<String, String> {
 }
 
 fn agent_address(text: &str, of: Of) -> Result<String, String> {
-    let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse::<u16>().ok());
+    let port =
+        text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse::<u16>().ok());
     let is_bare = |text: &str| text.parse::<std::net::Ipv6Addr>().is_ok();
     match port {
         Some(1..) if !is_bare(text) && !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/') => {
@@ -269,7 +273,9 @@ fn with_address(text: &str, of: Of) -> Result<String, String> {
 fn part_of_document(text: &str) -> Result<Place, String> {
     match text.starts_with('/') {
         true => json_pointer(text).map(Place::Json),
-        false => series(text).map(Place::Series).map_err(|reason| format!("no JSON pointer, which starts with `/`, and no series: {reason}")),
+        false => series(text)
+            .map(Place::Series)
+            .map_err(|reason| format!("no JSON pointer, which starts with `/`, and no series: {reason}")),
     }
 }
 

@@ -208,7 +208,15 @@ fn endpoint(value: &Value<'_>) -> Option<RawEndpoint> {
         let address = address(value)?.value;
         let records = vec![records::of_address(address, at.clone())];
         let (check_address, load) = (Given::Absent, Given::Absent);
-        return Some(RawEndpoint { at, address: Some(address), records, check_address, weight: 1, load, enabled: true });
+        return Some(RawEndpoint {
+            at,
+            address: Some(address),
+            records,
+            check_address,
+            weight: 1,
+            load,
+            enabled: true,
+        });
     }
     let mut table = value.table_as("an endpoint", Some(HINT))?;
     let (address_value, records_value) = (table.take("address"), table.take("records"));

@@ -32,7 +32,8 @@ pub(super) fn template<'r>(
         RawWay::Check => {
             let (id, check) = answering(raw, what, ids, checks, report)?;
             if raw.max_age < check.interval {
-                let message = format!("the load feed of {what} has a `max_age` below the interval of check `{}`", check.key);
+                let message =
+                    format!("the load feed of {what} has a `max_age` below the interval of check `{}`", check.key);
                 let finding = Diagnostic::error("bad-value", message)
                     .at(raw.at.clone(), "each value would be too old before the next one comes")
                     .related(check.at.clone(), "the check");

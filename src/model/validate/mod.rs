@@ -17,8 +17,8 @@ use crate::base::ids::{CheckId, GeomapId, PolicyId, RegionId};
 use crate::base::limits;
 use crate::base::suggest::nearest;
 
-use super::read::{At, Keyed, Raw, RawGeomap, RawRegion};
 use super::feeds::{FeedWay, LoadFeed};
+use super::read::{At, Keyed, Raw, RawGeomap, RawRegion};
 use super::types::{Capacity, Check, GeoMatch, Geomap, Model, Position, Ranking, Region, RegionCheck};
 
 /// Reads region files, each a path and its text, into one model; `None` if anything is an error. All findings go to
