@@ -385,6 +385,7 @@ fn a_certificate_that_ends_soon_is_told_once() {
         reason: "".into(),
         warning: warning.map(Into::into),
         phases: Phases::default(),
+        fed: Vec::new(),
     };
     for (warning, told) in [(None, 0), (Some("3 days"), 1), (Some("3 days"), 0), (Some("2 days"), 1), (None, 0)] {
         let (_, effects) = play.control.observe(play.now, id, &outcome(warning));
