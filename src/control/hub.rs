@@ -168,6 +168,7 @@ impl Control {
             key: Arc::clone(&target.key),
             check: Arc::clone(&target.check),
             address: target.address,
+            wants: Arc::clone(&target.wants),
         });
         targets.collect()
     }
