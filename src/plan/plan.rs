@@ -75,6 +75,8 @@ pub struct SitePlan {
     pub shed: u64,
     /// True while shares that concern it are held, because its feed is stale.
     pub held: bool,
+    /// True while what its feed says is too far from what its clients' demand explains to be believed.
+    pub doubted: bool,
 }
 
 /// Demand that has its home in one region and is answered with another.

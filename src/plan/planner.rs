@@ -59,7 +59,7 @@ const FORGOTTEN_MS: u64 = 600_000;
 /// The largest demand of a unit: more than all the resolvers of the world ask.
 const DEMAND_MAX: u64 = 1 << 40;
 /// The part of what a region may have that a plan may be off by and is still kept.
-const KEPT_PART: u64 = 32;
+const KEPT_PART: u64 = 24;
 
 impl Planner {
     /// A planner that knows of nothing before.
@@ -100,7 +100,7 @@ impl Planner {
         if aim.method != Method::Home && may_be_kept(&wishes, &ground) {
             wishes.iter_mut().for_each(|wish| wish.aim.clone_from(&wish.shares));
         }
-        let quickest_ms = units.iter().map(ttl_ms).min().unwrap_or(0);
+        let quickest_ms = quickest_ms(units);
         let elapsed_ms = self.stepped.map_or(0, |stepped| now.0.saturating_sub(stepped.0)).min(quickest_ms);
         let pending = self.pace.approach(&mut wishes, &ground, elapsed_ms, *step_max);
         self.stepped = Some(now);
@@ -109,8 +109,9 @@ impl Planner {
         for wish in wishes {
             answered[wish.unit] = wish.shares;
         }
-        let said = report::Said { situation, roll: &self.roll, stances: &stances, bounds: &bounds, aim: &aim };
-        let plan = said.plan(&answered, &followed, &self.heats, held, pending);
+        let (roll, doubted) = (&self.roll, self.doubted());
+        let said = report::Said { situation, roll, stances: &stances, bounds: &bounds, aim: &aim, held, doubted };
+        let plan = said.plan(&answered, &followed, &self.heats, pending);
         self.remember(now, units, &stances, known, answered);
         plan
     }
@@ -216,14 +217,23 @@ impl Planner {
     }
 
     fn read(&mut self, now: Moment, situation: &Situation, all: &[u64], usable: &[u64]) {
-        let prior = self.prior(all);
-        for number in 0..self.roll.len() {
+        let quickest_ms = quickest_ms(&situation.units);
+        let mut fresh = Vec::new();
+        let mut is_pressing = false;
+        for (number, scale) in self.scales.iter_mut().enumerate() {
             let site = site_at(situation, &self.roll, number);
-            let scale = &mut self.scales[number];
             scale.expect(now, all[number], usable[number]);
             if let Reported::Fresh(load, at) = site.load {
-                scale.read(load, at.min(now), prior, site.capacity.map(|capacity| capacity.max.max(capacity.target)));
+                scale.note(load, at.min(now));
+                is_pressing |= is_pressed(site, load, scale.ahead(quickest_ms)) && !scale.is_doubted();
+                fresh.push((number, load, at.min(now)));
             }
+        }
+        for (number, load, at) in fresh {
+            let scale = &mut self.scales[number];
+            // When one is pressed, it matters how full the others are, and what is decided is followed half a TTL later.
+            let load = if is_pressing { scale.ahead(quickest_ms / 2).max(load) } else { load };
+            scale.read(load, at, is_pressing);
         }
     }
 
@@ -249,6 +259,12 @@ impl Planner {
         self.scales.iter().enumerate().map(bound).collect()
     }
 
+    /// Sites whose readings are not believed.
+    fn doubted(&self) -> u128 {
+        let doubted = self.scales.iter().enumerate().filter(|(_, scale)| scale.is_doubted());
+        doubted.fold(0, |mask, (number, _)| mask | 1 << number)
+    }
+
     /// What pace goes by.
     fn ground(
         &self,
@@ -262,14 +278,16 @@ impl Planner {
         for (unit, stance) in stances.iter().enumerate() {
             spread(stance.demand, stance.current.as_deref().unwrap_or_else(|| aim.of(unit)), &mut placed);
         }
+        let quickest_ms = quickest_ms(&situation.units);
         let ground = |(number, bound): (usize, &Bound)| {
             let (placed, limit) = (placed[number], aim.limits[number]);
-            let fed = match site_at(situation, &self.roll, number).load {
-                Reported::Fresh(load, _) => load,
-                Reported::Held(_) | Reported::Silent | Reported::Estimated => 0,
+            let (site, scale) = (site_at(situation, &self.roll, number), &self.scales[number]);
+            let (fed, ahead) = match site.load {
+                Reported::Fresh(load, _) if !scale.is_doubted() => (load, scale.ahead(quickest_ms)),
+                Reported::Fresh(..) | Reported::Held(_) | Reported::Silent | Reported::Estimated => (0, 0),
             };
             let load = fed.max(bound.load_of(followed[number].max(placed)));
-            let is_urgent = bound.load(FULL).is_some_and(|max| load >= max);
+            let is_urgent = is_pressed(site, load, ahead);
             let max = bound.capacity.map(|_| bound.room(FULL).saturating_add(bound.fixed));
             Ground { placed, limit, max, is_urgent }
         };
@@ -319,6 +337,19 @@ fn demand(unit: &Unit, heat: u32) -> u64 {
 
 fn ttl_ms(unit: &Unit) -> u64 {
     u64::from(unit.ttl_s.max(1)) * 1_000
+}
+
+/// The shortest TTL there is.
+fn quickest_ms(units: &[Unit]) -> u64 {
+    units.iter().map(ttl_ms).min().unwrap_or(0)
+}
+
+/// True if a region is at or above its max, or on the way there within a TTL.
+fn is_pressed(site: &super::Site, load: u64, ahead: u64) -> bool {
+    site.capacity.is_some_and(|capacity| {
+        let max = capacity.max.max(capacity.target);
+        load >= max || ahead - ahead / 8 >= max
+    })
 }
 
 /// Shares of all of it, in the proportions of shares some of which may be gone.

@@ -15,11 +15,14 @@ pub(super) struct Said<'a> {
     pub(super) stances: &'a [Stance],
     pub(super) bounds: &'a [Bound],
     pub(super) aim: &'a Aim,
+    /// Sites whose shares are held, and those whose readings are not believed.
+    pub(super) held: u128,
+    pub(super) doubted: u128,
 }
 
 impl Said<'_> {
     /// The plan that answers units so. `followed`: the demand that follows each site, `heats`: its heat.
-    pub(super) fn plan(&self, answered: &[Shares], followed: &[u64], heats: &[u32], held: u128, pending: u64) -> Plan {
+    pub(super) fn plan(&self, answered: &[Shares], followed: &[u64], heats: &[u32], pending: u64) -> Plan {
         let sites = self.roll.len();
         let (mut planned, mut aimed) = (vec![0; sites], vec![0; sites]);
         let (mut home, mut spilled) = (vec![0; sites], vec![0_u64; sites * sites]);
@@ -70,7 +73,8 @@ impl Said<'_> {
                 home: home[number],
                 received: sum(&|spill| spill.to == place),
                 shed: sum(&|spill| spill.from == place),
-                held: held >> number & 1 == 1,
+                held: self.held >> number & 1 == 1,
+                doubted: self.doubted >> number & 1 == 1,
             };
         }
         let extra_cost = u64::try_from(extra_cost.max(0) / (1_000 * i128::from(WHOLE))).unwrap_or(u64::MAX);

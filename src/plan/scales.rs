@@ -13,10 +13,12 @@
 //! reading                                what it changes
 //! the first                              scale = load / demand
 //! the next few                           scale, as the average of them
-//! later                                  heat of the clients that follow the region, by 1/e of the surprise in 30 s, in 10 s at or
-//!                                        above max; scale, by the rest, in 10 minutes
-//! while next to nothing is placed here   foreign load: what no answer of ours explains
+//! later                                  heat of the clients that follow the region, by 1/e of the surprise in 30 s, in 5 s at or
+//!                                        above max and on the way there; scale, by the rest, in 10 minutes
+//! while nobody has followed it for long  foreign load: what no answer of ours explains
 //! while it can't be answered             nothing: clients that still follow it may find nobody there
+//! less than a quarter of what is         nothing for ten minutes: a region that failed a moment ago says so, and a feed
+//! expected, or more than sixteen times   that lies. What is said for longer is learned anew
 //! ```
 //!
 //! Heat stays within 1/2 and 8: a feed that lies can make a region half as full or eight times as full as it is, and
@@ -30,14 +32,22 @@ use crate::base::moment::Moment;
 pub(super) const TEMPERATE: u32 = 1 << 16;
 /// The bounds of heat.
 const HEAT: (u32, u32) = (TEMPERATE / 2, TEMPERATE * 8);
+/// Readings that tell a trend.
+const READINGS_TREND: usize = 4;
 /// Readings whose average is the first scale.
 const READINGS_FIRST: u32 = 6;
 /// Within how many milliseconds most of a surprise is believed.
 const BELIEVED_MS: u64 = 30_000;
 /// The same at or above max, where waiting hurts.
-const BELIEVED_FAST_MS: u64 = 10_000;
+const BELIEVED_FAST_MS: u64 = 5_000;
 /// Within how many milliseconds what clients do not explain becomes the region's own.
 const OWNED_MS: u64 = 600_000;
+/// What is believed of what is expected, in 1/65,536.
+const BELIEVABLE: (u64, u64) = (TEMPERATE as u64 / 4, TEMPERATE as u64 * 16);
+/// Milliseconds after which even what is unbelievable is believed.
+const DOUBTED_MS: u64 = 600_000;
+/// Milliseconds without anybody who follows a region after which all of its load is foreign.
+const IDLE_MS: u64 = 120_000;
 /// Milliseconds between two readings that count: after a longer silence a reading is not worth more.
 const ELAPSED_MAX_MS: u64 = 60_000;
 /// Milliseconds for which what was expected is remembered: no feed is later than that and still fresh.
@@ -56,6 +66,12 @@ pub(super) struct Scale {
     pub(super) foreign: u64,
     /// Demand that followed it, and of that what could be answered with it.
     expected: VecDeque<(Moment, u64, u64)>,
+    /// Its last readings, the oldest first.
+    last: VecDeque<(Moment, u64)>,
+    /// Since when its readings are not believed.
+    doubted: Option<Moment>,
+    /// Since when nobody follows it.
+    idle: Option<Moment>,
     /// Its last reading, and the demand that it is the load of, if it tells something of the clients.
     surprise: Option<Surprise>,
 }
@@ -87,8 +103,8 @@ impl Scale {
         }
     }
 
-    /// Takes a reading. `prior`: the scale to go by while none is known. `max`: what the region can bear.
-    pub(super) fn read(&mut self, load: u64, at: Moment, prior: Option<u64>, max: Option<u64>) {
+    /// Takes a reading. `is_pressed`: the region is at or above its max, or soon will be.
+    pub(super) fn read(&mut self, load: u64, at: Moment, is_pressed: bool) {
         self.surprise = None;
         if self.read.is_some_and(|read| at <= read) {
             return;
@@ -98,31 +114,27 @@ impl Scale {
             return;
         }
         let elapsed_ms = self.read.map_or(0, |read| at.0.saturating_sub(read.0).min(ELAPSED_MAX_MS));
-        let scale = self.known().or(prior);
-        let expected = scale.map(|scale| load_of(demand, scale));
-        let is_idle = match (expected, max) {
-            (Some(expected), Some(max)) => expected < load / 8 && expected < max / 16,
-            (Some(_), None) => false,
-            (None, _) => demand == 0,
-        };
-        if demand == 0 || is_idle {
-            let foreign = load.saturating_sub(expected.unwrap_or(0));
-            self.foreign = match self.read {
-                None => foreign,
-                Some(_) => approach(self.foreign, foreign, elapsed_ms, BELIEVED_MS),
-            };
-            self.read = Some(at);
+        self.read = Some(at);
+        if demand == 0 {
+            let idle = *self.idle.get_or_insert(at);
+            if at.0.saturating_sub(idle.0) >= IDLE_MS {
+                self.foreign = load;
+            }
             return;
         }
+        self.idle = None;
         let own = load.saturating_sub(self.foreign);
         self.foreign = approach(self.foreign, 0, elapsed_ms, OWNED_MS);
-        self.read = Some(at);
         if self.scale == 0 {
             // A load of nothing tells nothing yet: there may be no capacity without limit because of it.
             if own > 0 {
-                self.scale = scale_of(own, demand);
-                self.readings = 1;
+                (self.scale, self.readings) = (scale_of(own, demand), 1);
             }
+            return;
+        }
+        let ratio = u128::from(own) * u128::from(TEMPERATE) / u128::from(load_of(demand, self.scale).max(1));
+        let ratio = u64::try_from(ratio).unwrap_or(u64::MAX);
+        if self.doubts(ratio, at) {
             return;
         }
         self.readings = self.readings.saturating_add(1);
@@ -132,12 +144,51 @@ impl Scale {
             self.scale = bounded(sum / n);
             return;
         }
-        let believed_ms = if max.is_some_and(|max| load >= max) { BELIEVED_FAST_MS } else { BELIEVED_MS };
-        let ratio = u128::from(own) * u128::from(TEMPERATE) / u128::from(load_of(demand, self.scale).max(1));
-        let ratio = u64::try_from(ratio).unwrap_or(u64::MAX).min(u64::from(TEMPERATE) * 16);
+        let believed_ms = if is_pressed { BELIEVED_FAST_MS } else { BELIEVED_MS };
         let factor = approach(TEMPERATE.into(), ratio, elapsed_ms, believed_ms);
-        self.surprise =
-            Some(Surprise { load: own, demand, elapsed_ms, factor: u32::try_from(factor).unwrap_or(u32::MAX) });
+        let factor = u32::try_from(factor).unwrap_or(u32::MAX);
+        self.surprise = Some(Surprise { load: own, demand, elapsed_ms, factor });
+    }
+
+    /// True if a reading that is so many times what is expected is not to be believed.
+    fn doubts(&mut self, ratio: u64, at: Moment) -> bool {
+        if (BELIEVABLE.0..=BELIEVABLE.1).contains(&ratio) {
+            self.doubted = None;
+            return false;
+        }
+        let since = *self.doubted.get_or_insert(at);
+        if at.0.saturating_sub(since.0) >= DOUBTED_MS {
+            (self.scale, self.readings, self.doubted) = (0, 0, None);
+        }
+        true
+    }
+
+    /// Remembers a reading to see where readings go.
+    pub(super) fn note(&mut self, load: u64, at: Moment) {
+        if self.last.back().is_none_or(|&(last, _)| last < at) {
+            self.last.push_back((at, load));
+        }
+        if self.last.len() > READINGS_TREND {
+            self.last.pop_front();
+        }
+    }
+
+    /// The load that the last readings lead to within some time: two of them against the two before, because one alone
+    /// trembles too much.
+    pub(super) fn ahead(&self, ms: u64) -> u64 {
+        let mut last = self.last.iter();
+        let (Some(a), Some(b), Some(c), Some(d)) = (last.next(), last.next(), last.next(), last.next()) else {
+            return self.last.back().map_or(0, |&(_, load)| load);
+        };
+        let mean = |a: &(Moment, u64), b: &(Moment, u64)| (a.1 / 2 + b.1 / 2, a.0.0 / 2 + b.0.0 / 2);
+        let ((before, begun), (after, ended)) = (mean(a, b), mean(c, d));
+        let rise = u128::from(after.saturating_sub(before)) * u128::from(ms) / u128::from((ended - begun).max(1));
+        after.saturating_add(u64::try_from(rise).unwrap_or(u64::MAX))
+    }
+
+    /// True while its readings are not believed.
+    pub(super) const fn is_doubted(&self) -> bool {
+        self.doubted.is_some()
     }
 
     /// What the heat of those who follow the region is multiplied with, in 1/65,536.
@@ -230,7 +281,7 @@ mod tests {
         for second in 1..=10 {
             let now = Moment(second * 5_000);
             scale.expect(now, 1_000, 1_000);
-            scale.read(load, now, None, Some(10_000));
+            scale.read(load, now, false);
             scale.reckon(1_000, 1_000);
         }
         scale
@@ -242,7 +293,7 @@ mod tests {
         for (second, load, expected) in [(5, 2_000, 2_000), (10, 4_000, 3_000), (15, 3_000, 3_000)] {
             let now = Moment(second * 1_000);
             scale.expect(now, 1_000, 1_000);
-            scale.read(load, now, None, None);
+            scale.read(load, now, false);
             assert_eq!(scale.known().map(|scale| load_of(1_000, scale).div_ceil(10) * 10), Some(expected));
             assert_eq!(scale.factor(), TEMPERATE);
         }
@@ -254,18 +305,33 @@ mod tests {
         let before = scale.known();
         let now = Moment(55_000);
         scale.expect(now, 1_000, 1_000);
-        scale.read(4_000, now, None, Some(10_000));
+        scale.read(4_000, now, false);
         // 5 s of 35 s of a surprise of twice as much.
         assert!(scale.factor().abs_diff(TEMPERATE + TEMPERATE / 7) < 10, "{}", scale.factor());
         let mut fast = known(2_000);
         fast.expect(now, 1_000, 1_000);
-        fast.read(4_000, now, None, Some(3_000));
-        assert!(fast.factor().abs_diff(TEMPERATE + TEMPERATE / 3) < 10, "{}", fast.factor());
+        fast.read(4_000, now, true);
+        assert!(fast.factor().abs_diff(TEMPERATE + TEMPERATE / 2) < 10, "{}", fast.factor());
         // Told twice, it is believed once.
-        fast.read(4_000, now, None, Some(3_000));
+        fast.read(4_000, now, true);
         assert_eq!(fast.factor(), TEMPERATE);
         scale.reckon(1_000, 1_000 * u64::from(scale.factor()) / u64::from(TEMPERATE));
         assert!(scale.known() > before && scale.known() < before.map(|scale| scale + scale / 64));
+    }
+
+    #[test]
+    fn readings_lead_somewhere() {
+        let mut scale = Scale::default();
+        for (second, load, ahead) in
+            [(0, 100, 100), (5, 110, 110), (10, 120, 120), (15, 130, 125 + 60), (20, 130, 130 + 45)]
+        {
+            scale.note(load * 1_000, Moment(second * 1_000));
+            scale.note(load * 1_000, Moment(second * 1_000));
+            assert_eq!(scale.ahead(30_000), ahead * 1_000, "{second}");
+        }
+        // What falls leads nowhere in particular.
+        (0..4).for_each(|second| scale.note(1_000, Moment(30_000 + second)));
+        assert_eq!(scale.ahead(30_000), 1_000);
     }
 
     #[test]
@@ -273,30 +339,43 @@ mod tests {
         let mut scale = known(2_000);
         // Everybody has moved away since, and the reading is older than that.
         scale.expect(Moment(60_000), 0, 0);
-        scale.read(1_000, Moment(55_000), None, Some(10_000));
+        scale.read(1_000, Moment(55_000), false);
         assert!(scale.factor().abs_diff(TEMPERATE) < 10, "{}", scale.factor());
     }
 
     #[test]
     fn what_no_answer_explains_is_foreign() {
         let mut scale = Scale::default();
-        scale.expect(Moment(5_000), 0, 0);
-        scale.read(700, Moment(5_000), None, Some(1_000));
-        assert_eq!((scale.foreign, scale.known()), (700, None));
-        // With little placed on it, the rest is still foreign.
-        scale.expect(Moment(10_000), 10, 10);
-        scale.read(710, Moment(10_000), Some(1 << 32), Some(1_000));
-        assert_eq!((scale.foreign, scale.known()), (700, None));
-        scale.expect(Moment(15_000), 500, 500);
-        scale.read(1_200, Moment(15_000), Some(1 << 32), Some(2_000));
+        for (second, foreign) in [(5, 0), (60, 0), (125, 700), (130, 700)] {
+            scale.expect(Moment(second * 1_000), 0, 0);
+            scale.read(700, Moment(second * 1_000), false);
+            assert_eq!((scale.foreign, scale.known()), (foreign, None), "{second}");
+        }
+        scale.expect(Moment(140_000), 500, 500);
+        scale.expect(Moment(145_000), 500, 500);
+        scale.read(1_200, Moment(145_000), false);
         assert_eq!(scale.known(), Some(1 << 32));
+    }
+
+    #[test]
+    fn what_is_unbelievable_is_believed_in_the_end() {
+        for load in [0, 40_000] {
+            let mut scale = known(2_000);
+            for second in (55..=700).step_by(5) {
+                let now = Moment(second * 1_000);
+                scale.expect(now, 1_000, 1_000);
+                scale.read(load, now, false);
+                assert_eq!(scale.factor(), TEMPERATE);
+                assert_eq!(scale.is_doubted(), second < 655, "{load}, {second}");
+            }
+        }
     }
 
     #[test]
     fn what_cannot_be_answered_tells_nothing() {
         let mut scale = known(2_000);
         scale.expect(Moment(60_000), 1_000, 0);
-        scale.read(0, Moment(60_000), None, Some(10_000));
+        scale.read(0, Moment(60_000), false);
         assert_eq!(scale.factor(), TEMPERATE);
     }
 

@@ -22,10 +22,10 @@ pub struct Figures {
     pub over_best: f64,
     /// The most that a region was above its max later than two TTLs after the last event ended.
     pub late: f64,
-    /// Seconds until all regions stay within 5 % of their max of what is best.
+    /// Seconds until all regions stay within 5 % of their max of the mean of the last quarter.
     pub settled_s: Option<i64>,
-    /// How often a region's load crossed what is best, from 3 % of its max on one side to 3 % on the other, after the
-    /// first time that it came there.
+    /// How often a region's load crossed the mean of its last half, from 5 % of its max on one side to 5 % on the other,
+    /// not counting the first time that it came there.
     pub crossings: usize,
     /// Requests per second that moved beyond those that the best plan moves, in percent of all.
     pub moved: f64,
@@ -79,20 +79,27 @@ impl Figures {
                 }
             }
         }
-        let off = |second: usize, region: usize| {
-            (run.loads[second][region] - best.loads[second][region]) / run.capacities[second][region].1
+        let mean = |region: usize, from: usize| {
+            run.loads[from..].iter().map(|loads| loads[region]).sum::<f64>() / (seconds - from) as f64
         };
-        let last_off =
-            (0..seconds).rev().find(|&second| regions.clone().any(|region| off(second, region).abs() > 0.05));
+        let means: Vec<f64> = regions.clone().map(|region| mean(region, seconds - seconds / 4)).collect();
+        let is_off = |second: usize| {
+            let off = |region: usize| (run.loads[second][region] - means[region]) / run.capacities[second][region].1;
+            regions.clone().any(|region| off(region).abs() > 0.05)
+        };
+        let last_off = (0..seconds).rev().find(|&second| is_off(second));
         let settled_s = last_off.map_or(Some(0), |second| (second + 1 < seconds).then_some(second as i64 + 1));
-        let crossings = regions.clone().map(|region| crossings((0..seconds).map(|second| off(second, region)))).max();
+        let crossings = regions.clone().map(|region| {
+            let mean = mean(region, seconds / 2);
+            crossings(run.loads.iter().zip(&run.capacities).map(|(loads, of)| (loads[region] - mean) / of[region].1))
+        });
         let sum = |run: &Run| run.travelled.iter().sum::<f64>();
         Self {
             over: most,
             over_best: beyond,
             late,
             settled_s,
-            crossings: crossings.unwrap_or(0),
+            crossings: crossings.max().unwrap_or(0),
             moved: (run.moved - best.moved) / run.requests * 100.0,
             farther: (sum(run) / sum(best) - 1.0) * 100.0,
         }
@@ -110,13 +117,13 @@ fn ends_after(event: &crate::script::Event) -> i64 {
     }
 }
 
-/// Changes of the sign of something that trembles by less than 3 %; that it comes near the first time is none.
+/// Changes of the sign of something that trembles by less than 5 %; that it comes near the first time is none.
 fn crossings(off: impl Iterator<Item = f64>) -> usize {
     let (mut sign, mut count) = (0, 0);
     for off in off {
-        let next = if off > 0.03 {
+        let next = if off > 0.05 {
             1
-        } else if off < -0.03 {
+        } else if off < -0.05 {
             -1
         } else {
             0

@@ -27,7 +27,7 @@ const SCENARIOS: [(&str, &str); 10] = [
     ("noise alone", include_str!("noise_alone.lab")),
 ];
 
-const SEED: u64 = 5;
+const SEED: u64 = 7;
 
 fn figures(text: &str, ways: &[Way], seed: u64) -> Vec<Figures> {
     let scenario = Scenario::read(&[WORLD, text]);

@@ -10,7 +10,7 @@ use crate::script::{Event, Scenario};
 /// Seconds until health checks have taken a lost region out.
 const DETECTED_S: i64 = 15;
 /// The resolver with the most clients has at most so many times those of the one with the least.
-const CLIENTS_MAX: f64 = 1_000.0;
+const CLIENTS_MAX: f64 = 100.0;
 
 /// What a feed said: the load, and when it was measured.
 #[derive(Clone, Copy, Debug)]
