@@ -27,7 +27,8 @@
 //! region is eligible is a service looked at as a whole.
 
 mod bits;
-mod ramps;
+mod by_region;
+mod plans;
 mod standing;
 mod states;
 mod carried;
@@ -36,7 +37,8 @@ mod judge;
 mod regions;
 
 pub use bits::Bits;
-pub use ramps::Ramps;
+pub use by_region::{ByRegion, Ramps, RegionWeights};
+pub use plans::{Planned, PlannedClass, Plans};
 pub use regions::{Difference, RegionTable};
 pub use standing::{PartState, Standing, Why};
 pub use states::{STEADY, States, Word};

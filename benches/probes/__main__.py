@@ -35,6 +35,8 @@ LATEST = "meridian_probe_lateness_max_seconds"
 OUTCOMES = "meridian_probes_total"
 FAILED = 'meridian_probes_total{result="fail"}'
 STARVED = "meridian_probes_starved_total"
+# Queries that found the server's receive buffer full: what else was lost, the load lost.
+OVERFLOWS = 'meridian_dns_dropped_total{transport="udp",reason="receive-overflow"}'
 # Events that say that something was believed down.
 DOWN_EVENTS = {"check_down", "endpoint_down", "region_lost", "service_all_down", "active_moved"}
 
@@ -154,7 +156,7 @@ def measure(what, server, target, options, load):
     before, cpu_before, begun = server.metrics(), cpu_seconds(pid), time.monotonic()
     target.count()
     loaded = {}
-    with machine.Core(options.server_core) as core:
+    with machine.Core(options.server_core) as core, machine.Core(options.load_core) as load_core:
         if load:
             loaded = run_load(load, server, options)
         else:
@@ -172,6 +174,8 @@ def measure(what, server, target, options, load):
         # What others had of the server's core, and what the hypervisor took of it.
         "elsewhere": max(0.0, core.busy - user - system) / seconds,
         "stolen": core.stolen / seconds,
+        # How full the core of load and target was.
+        "load_core": (load_core.busy + load_core.stolen) / seconds,
         "resident_mb": resident,
         "lateness": late(before, after),
         "outcomes": difference(before, after, OUTCOMES),
@@ -181,6 +185,7 @@ def measure(what, server, target, options, load):
         "not_up": not_up,
         "qps": loaded.get("qps", 0.0),
         "lost": loaded.get("lost", 0),
+        "overflows": after.get(OVERFLOWS, 0.0) - before.get(OVERFLOWS, 0.0),
         "wrong": loaded.get("wrong", 0),
         "p99_us": loaded.get("latency_us", {}).get("p99", 0.0),
     }
@@ -233,8 +238,8 @@ def render(found):
         f"{found['machine']}; {time.strftime('%Y-%m-%d')}; {options['endpoints']:,} endpoints over HTTP every"
         f" {options['interval']} s; {options['seconds']} s each; first answer after {found['start_s']:.2f} s\n",
         "| | checks/s | share of a core | of it user | others there, stolen | resident MB | lateness of a check, ms: p50 / p99 (at most) / latest"
-        " | outcomes | starved | events of a fall | not up at the end | queries/s | lost | wrong | p99 µs |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+        " | outcomes | starved | events of a fall | not up at the end | queries/s | lost | of them at the server | wrong | p99 µs | core of load and target |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for phase in found["phases"]:
         late = " / ".join("?" if late is None else f"{late * 1e3:.1f}" for late in phase["lateness"].values())
@@ -243,8 +248,8 @@ def render(found):
             f"| {phase['what']} | {phase['checks_per_second']:,.0f} | {phase['cpu_share']:.3f}"
             f" | {phase['cpu_user_share']:.3f} | {phase['elsewhere']:.3f}, {phase['stolen']:.3f}"
             f" | {phase['resident_mb']:.0f} | {late} | {outcomes} | {phase['starved']:.0f}"
-            f" | {phase['down_events']} | {phase['not_up']} | {phase['qps']:,.0f} | {phase['lost']} | {phase['wrong']}"
-            f" | {phase['p99_us']:.0f} |"
+            f" | {phase['down_events']} | {phase['not_up']} | {phase['qps']:,.0f} | {phase['lost']} | {phase['overflows']:.0f}"
+            f" | {phase['wrong']} | {phase['p99_us']:.0f} | {phase['load_core']:.3f} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::answer::demand::Demand;
 use crate::policy::Reason;
 use crate::snapshot::Cells;
 
@@ -11,19 +12,21 @@ use crate::snapshot::Cells;
 pub struct Counts {
     cells: Arc<Cells>,
     numbers: Box<[AtomicU64]>,
+    demand: Demand,
 }
 
 impl Counts {
     /// Counters by a layout, at zero.
     #[must_use]
     pub fn new(cells: &Arc<Cells>) -> Self {
-        Self { cells: Arc::clone(cells), numbers: (0..cells.count()).map(|_| AtomicU64::new(0)).collect() }
+        let numbers = (0..cells.count()).map(|_| AtomicU64::new(0)).collect();
+        Self { cells: Arc::clone(cells), numbers, demand: Demand::new(cells.limited() != 0) }
     }
 
     /// Counters that count nothing, of a lane whose answers nobody counts.
     #[must_use]
     pub fn none() -> Self {
-        Self { cells: Arc::default(), numbers: Box::default() }
+        Self { cells: Arc::default(), numbers: Box::default(), demand: Demand::new(false) }
     }
 
     /// The layout.
@@ -43,6 +46,13 @@ impl Counts {
     #[inline]
     pub fn scoped(&self, is_v6: bool, scope: u8) {
         self.add(Cells::of_scope(is_v6, scope));
+    }
+
+    /// Who asked for what.
+    #[inline]
+    #[must_use]
+    pub const fn demand(&self) -> &Demand {
+        &self.demand
     }
 
     /// Only the owning thread calls this, so a load and a store do what a costlier atomic addition would do.

@@ -361,14 +361,15 @@ fn located(
     let found = links.find(|(_, address)| atlas.locate(*address).0 != ClassId::UNKNOWN);
     let (link, address) = found.unwrap_or(("nobody", subnet.map_or(asker.resolver, |(address, _)| address)));
     let why = atlas.explain(places, model, address);
-    let class = ranked.class((link != "nobody").then(|| atlas.class(why.class)));
+    let id = if link == "nobody" { ClassId::UNKNOWN } else { why.class };
+    let class = ranked.class(id);
     for (view, part) in regions.iter_mut().zip(&decider.regions) {
         let tier = class.tiers.iter().position(|tier| tier >> part.region.index() & 1 == 1);
         view.tier = tier.map_or(0, |tier| tier + 1);
         let distance = why.distances_km.iter().find(|(region, _)| *region == part.region);
         view.distance_km = distance.and_then(|(_, distance)| *distance);
     }
-    if let Some(split) = ranked.split_of(class) {
+    if let Some(split) = ranked.split_of(id) {
         share_out(steering, decider, &split.shares(), regions);
     }
     regions.sort_by(|a, b| {

@@ -17,6 +17,7 @@
 pub mod chaos;
 pub mod denial;
 pub mod absolute;
+mod demand;
 pub mod counts;
 pub mod lane;
 pub mod message;
@@ -37,6 +38,7 @@ use crate::wire::rcode;
 use crate::zone::Served;
 
 pub use counts::Counts;
+pub use demand::{Demand, Demanded};
 pub use lane::{BATCH, Lane, Slot};
 pub use trace::{Made, NoTrace, Trace};
 

@@ -33,6 +33,9 @@ impl<'s, T: Trace> Resolver<'s, '_, '_, T> {
         if section == Section::Answer {
             self.message.note(decision.reason);
             self.turns.counts.answered(ring.cell, decision.reason);
+            if decision.is_demand {
+                self.turns.counts.demand().add(decision.decided_by, decision.class, decision.ttl);
+            }
         }
         // Without a client subnet there is no scope.
         if let Some((address, _)) = asker.subnet {

@@ -27,6 +27,15 @@ pub const ADDITIONAL_NAMES_MAX: usize = 32;
 pub const REGIONS_MAX: usize = 128;
 /// Atlases of one model: each is some megabytes, and more sets of regions than this are hardly meant one by one.
 pub const ATLASES_MAX: usize = 256;
+/// Milliseconds from one capacity plan to the next while nothing happens.
+pub const PLAN_INTERVAL_MS: u64 = 1_000;
+/// Milliseconds from one capacity plan to the next whatever happens.
+pub const PLAN_GAP_MS: u64 = 200;
+/// Name servers that may share the clients of a zone (`plan.peers`): more than any delegation has.
+pub const PEERS_MAX: u32 = 64;
+/// Services and classes of clients whose demand a lane tells apart, a power of two: sixteen bytes each. What is beyond is
+/// planned with as if it were spread like the rest.
+pub const DEMAND_SLOTS: usize = 8_192;
 /// Splits kept for services that come back to a state: eight kilobytes each.
 pub const SPLITS_KEPT_MAX: usize = 256;
 /// Steps of the planner for one plan, each some nanoseconds: what takes more is planned in a simpler way.
@@ -106,6 +115,10 @@ pub const ADMIN_BODY_LEN_MAX: usize = 64 << 10;
 pub const CHANGES_CLIENT: (u32, u32) = (60, 20);
 /// Requests for a change that all clients together may make at once, and how many more each second.
 pub const CHANGES_TOTAL: (u32, u32) = (200, 100);
+/// Pushes of readings that one client may make at once, and how many more each second: a proxy for each service.
+pub const PUSHES_CLIENT: (u32, u32) = (100, 50);
+/// Pushes that all clients together may make at once, and how many more each second: 2,500 servers that push each 5 s.
+pub const PUSHES_TOTAL: (u32, u32) = (1_000, 500);
 /// Clients whose requests are counted apart; more than these together have the pace of one.
 pub const PACED_CLIENTS_MAX: usize = 1_024;
 /// Milliseconds between two events about refused access: a scan must not push everything else out of the journal.
@@ -214,6 +227,10 @@ pub const PROBES_MAX: usize = 4_096;
 pub const PROBE_PROGRAMS_MAX: usize = 16;
 /// Milliseconds over which the very first probes are spread: answers wait for them.
 pub const PROBE_FIRST_SPREAD_MS: u64 = 1_000;
+
+/// So many targets may go on as they started in the first round, all within a moment: more take places all over the
+/// interval, because a burst of probes every few seconds would make both probes and answers late.
+pub const PROBE_BURST_MAX: usize = 100;
 /// Milliseconds between two looks at how late the probes' runtime is.
 pub const PROBE_LAG_TICK_MS: u64 = 10;
 /// Milliseconds of lag within a probe's life that excuse nothing: the scheduler of a busy machine is no cleaner.
@@ -243,6 +260,36 @@ pub const OVERRIDE_TEXT_LEN_MAX: usize = 2_000;
 pub const WORDS_LEN_MAX: usize = 400;
 /// Seconds that a word of an operator may be given: ten years, beyond which it is meant without an end.
 pub const OVERRIDE_S_MAX: u32 = 10 * 365 * 86_400;
+/// Milliseconds between two looks at shares by load: no feed says more in less.
+pub const BALANCE_LOOK_MS: u64 = 1_000;
+/// Milliseconds over which shares by load follow what is fed, at least: feeds and servers take seconds, whatever the TTL.
+pub const BALANCE_EASE_MS_MIN: u64 = 10_000;
+/// The same at most: of a long TTL nobody waits for the end.
+pub const BALANCE_EASE_MS_MAX: u64 = 600_000;
+/// Metrics of one load feed: what an algorithm can weigh, not a monitoring system.
+pub const FEED_METRICS_MAX: usize = 16;
+/// Octets of the document of a load feed: the metrics page of a large proxy.
+pub const FEED_BODY_LEN_MAX: usize = 256 << 10;
+/// Octets of what an agent says: a line.
+pub const FEED_AGENT_LEN_MAX: usize = 1_024;
+/// Milliseconds a load feed has to answer; never more than until it is asked again.
+pub const FEED_TIMEOUT_MS: u64 = 5_000;
+/// Load feeds asked at one time, each with an open file: 10,000 that answer within 20 ms are through in a second.
+pub const FEEDS_ASKED_MAX: usize = 256;
+/// Load feeds asked at one time that failed or were slow when they were asked before: they wait for each other alone.
+pub const FEEDS_ILL_MAX: usize = 64;
+/// Milliseconds after which a load feed counts as slow.
+pub const FEED_SLOW_MS: u64 = 1_000;
+/// The largest number of a load feed, in thousandths: 10^15, far above the bits a second of any network.
+pub const FEED_VALUE_MAX: u64 = 1_000_000_000_000_000_000;
+/// A load this many times what the region can carry is a mistake in the unit or in the feed.
+pub const FEED_OVER_MAX: u64 = 100;
+/// Milliseconds by which a pushed reading may be ahead of our clock.
+pub const FEED_FUTURE_MS: u64 = 5_000;
+/// Readings in one push: what fits the body.
+pub const LOADS_PUSHED_MAX: usize = 2_000;
+/// Octets of the body of a push of readings.
+pub const LOADS_BODY_LEN_MAX: usize = 256 << 10;
 /// Words of operators kept at one time: people set them, so more than this is a program gone wild.
 pub const OVERRIDES_MAX: usize = 10_000;
 

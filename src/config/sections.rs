@@ -10,7 +10,7 @@ use crate::base::toml_text::{Boolean, Choice, Duration, Integer, List, MaybeText
 
 use super::check;
 use super::forms::{self, Origins};
-use super::types::{Admin, Cluster, Config, Dns, GeoIp, Guard, Log, LogFormat, LogLevel, Start, State, Tcp};
+use super::types::{Admin, Cluster, Config, Dns, GeoIp, Guard, Log, LogFormat, LogLevel, Plan, Start, State, Tcp};
 
 const SECOND: Time = Time::from_secs(1);
 const MINUTE: Time = Time::from_secs(60);
@@ -36,9 +36,10 @@ pub(super) fn read(mut root: Table<'_>, folder: &Path) -> Config {
     let state = state(root.table("state"), folder);
     let start = start(root.table("start"));
     let guard = guard(root.table("guard"));
+    let plan = plan(root.table("plan"));
     let cluster = cluster(root.table("cluster"));
     root.finish();
-    Config { dns, log, geoip, admin, state, start, guard, cluster }
+    Config { dns, log, geoip, admin, state, start, guard, plan, cluster }
 }
 
 fn dns(mut dns: Table<'_>, folder: &Path) -> Dns {
@@ -243,6 +244,24 @@ fn guard(mut guard: Table<'_>) -> Guard {
     );
     guard.finish();
     Guard { window, hold, reference }
+}
+
+fn plan(mut plan: Table<'_>) -> Plan {
+    let peers = plan.key(
+        "peers",
+        Integer::new(1..=limits::PEERS_MAX),
+        1,
+        "Name servers that share the clients of these zones without a cluster, this one included: each sees that part \
+         of the demand.",
+    );
+    let max_step = plan.key(
+        "max_step",
+        Integer::new(1..=100_u8),
+        10,
+        "Percent of a region's load that may leave it within a TTL while it is below its `max`.",
+    );
+    plan.finish();
+    Plan { peers, max_step }
 }
 
 fn cluster(mut cluster: Table<'_>) -> Option<Cluster> {

@@ -29,6 +29,8 @@ pub struct Config {
     pub start: Start,
     /// `[guard]`: telling a dead world from a dead uplink.
     pub guard: Guard,
+    /// `[plan]`: moving load from regions that are full.
+    pub plan: Plan,
     /// `[cluster]`: the other nodes; `None` for a node that stands alone.
     pub cluster: Option<Cluster>,
 }
@@ -218,6 +220,15 @@ impl fmt::Display for Target {
             Self::Tcp(address) => write!(f, "tcp://{address}"),
         }
     }
+}
+
+/// `[plan]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Name servers that share the clients without telling each other; this one included.
+    pub peers: u32,
+    /// Percent of a region's load that may leave it within a TTL while it is below its `max`; 1 to 100.
+    pub max_step: u8,
 }
 
 /// `[cluster]`

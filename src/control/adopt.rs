@@ -7,6 +7,8 @@
 //! active region, ramp, wait     service and region
 //! failovers, flaps              service, service/region/address
 //! words of operators            their target
+//! shares by load               service/region/address; regions; service and region
+//! readings of load feeds        region, service/region/address; unless another number is fed now
 //! eligible or not               service and region: one that was enabled by the reload comes back like any other
 //! ```
 
@@ -22,6 +24,7 @@ use super::course::{Course, ramp_part};
 use super::event::{Effects, Event, EventKind};
 use super::hub::Control;
 use super::judge::Published;
+use super::loads::Loads;
 use super::saved::Saved;
 use super::step::Step;
 use super::wiring::Wiring;
@@ -41,11 +44,17 @@ impl Control {
     /// A model comes into force.
     pub fn adopt(&mut self, now: Moment, model: Arc<Model>) -> Effects {
         let mut step = Step::new(now);
-        (step.all, step.save) = (true, true);
+        (step.all, step.save, step.refeed) = (true, true, true);
         let expired = self.overrides.expire(now);
         expired.iter().for_each(|word| step.tell(super::clock::word_event(now, EventKind::OverrideExpired, word)));
         let saved = self.restored.take().unwrap_or_default();
+        let is_same = Arc::ptr_eq(&model, &self.model);
         let old = self.change_model(model, &saved, &mut step);
+        if is_same {
+            self.states.plans = old.states.plans.clone();
+        } else {
+            self.forget_plan();
+        }
         let told = self.told(&old);
         step.tell(Event::new(now, EventKind::ModelAdopted, told));
         self.carry_services(&old, &saved, now);
@@ -56,6 +65,8 @@ impl Control {
             self.apply_words(id);
         }
         self.count_up();
+        self.change_feeds(Loads::of(&self.model, now), &mut step);
+        self.change_balances(&old.model, now);
         self.table = RegionTable::build(&self.model, &self.states, 0);
         let model = Arc::clone(&self.model);
         for &id in &ids {

@@ -26,6 +26,8 @@ impl Control {
         if let Some(turn) = self.guard.tick(now) {
             self.guard_turns(turn, &mut step);
         }
+        self.feeds_overdue(&mut step);
+        self.balance(&mut step);
         self.settle(&mut step);
         let mut due = Vec::new();
         while let Some((at, services)) = self.agenda.pop(now) {

@@ -15,6 +15,8 @@ pub struct Effects {
     pub events: Vec<Event>,
     /// The targets to probe are others than before.
     pub retarget: bool,
+    /// The load feeds to ask may be others than before.
+    pub refeed: bool,
     /// The state file should be written.
     pub save: bool,
 }
@@ -23,7 +25,7 @@ impl Effects {
     /// True if nothing is to be done.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.changed == Changed::None && self.events.is_empty() && !self.retarget && !self.save
+        self.changed == Changed::None && self.events.is_empty() && !self.retarget && !self.refeed && !self.save
     }
 }
 
@@ -104,6 +106,13 @@ pub enum EventKind {
     GuardApplied,
     ProbeInconclusive,
     CertificateWarning,
+    FeedStale,
+    FeedLost,
+    FeedBack,
+    FeedRefused,
+    SpillBegun,
+    SpillEnded,
+    SpillFull,
     ModelAdopted,
     ChangeMade,
     ChangeRefused,
@@ -137,7 +146,7 @@ impl Severity {
 
 impl EventKind {
     /// Every kind, in the order of the manual.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 34] = [
         Self::CheckDown,
         Self::CheckUp,
         Self::EndpointDown,
@@ -160,6 +169,13 @@ impl EventKind {
         Self::GuardApplied,
         Self::ProbeInconclusive,
         Self::CertificateWarning,
+        Self::FeedStale,
+        Self::FeedLost,
+        Self::FeedBack,
+        Self::FeedRefused,
+        Self::SpillBegun,
+        Self::SpillEnded,
+        Self::SpillFull,
         Self::ModelAdopted,
         Self::ChangeMade,
         Self::ChangeRefused,
@@ -205,6 +221,13 @@ impl EventKind {
             Self::GuardApplied => ("guard_applied", "the guard believes the failures", Error),
             Self::ProbeInconclusive => ("probe_inconclusive", "cannot be probed", Warning),
             Self::CertificateWarning => ("certificate_warning", "has a certificate to see to", Warning),
+            Self::FeedStale => ("feed_stale", "has a load feed that is overdue: its last value stands", Warning),
+            Self::FeedLost => ("feed_lost", "has a load feed that is lost: our own answers are all there is", Warning),
+            Self::FeedBack => ("feed_back", "has its load feed back", Info),
+            Self::FeedRefused => ("feed_refused", "has a load feed that says what cannot be meant", Warning),
+            Self::SpillBegun => ("spill_begun", "is full: clients go elsewhere", Warning),
+            Self::SpillEnded => ("spill_ended", "has all its own clients again", Info),
+            Self::SpillFull => ("spill_full", "is to be filled above its target: nobody else has room", Error),
             Self::ModelAdopted => ("model_adopted", "region files are in force", Info),
             Self::ChangeMade => ("change_made", "was changed by an operator", Info),
             Self::ChangeRefused => ("change_refused", "was not changed, though an operator wanted it", Warning),

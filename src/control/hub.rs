@@ -12,8 +12,11 @@ use crate::model::Model;
 use crate::table::{RegionTable, States};
 
 use super::agenda::Agenda;
+use super::balance::Balances;
 use super::course::Course;
+use super::loads::Loads;
 use super::saved::Saved;
+use super::spill::Spilling;
 use super::targets::{ProbeTarget, Targets};
 use super::wiring::Wiring;
 use super::words::{Words, earlier};
@@ -31,6 +34,10 @@ pub struct Settings {
     pub start_wait: Duration,
     /// How old a saved state of health may be.
     pub state_max_age: Duration,
+    /// Name servers that share the clients, this one included.
+    pub peers: u32,
+    /// The part of a region's load that may leave it per TTL, in thousandths.
+    pub step_max: u32,
 }
 
 impl From<&config::Config> for Settings {
@@ -41,6 +48,8 @@ impl From<&config::Config> for Settings {
             references: config.guard.reference.clone(),
             start_wait: config.start.wait,
             state_max_age: config.state.max_age,
+            peers: config.plan.peers,
+            step_max: u32::from(config.plan.max_step) * 10,
         }
     }
 }
@@ -79,6 +88,12 @@ pub struct Control {
     pub(super) agenda: Agenda,
     /// New services, by the moment from which endpoints without an outcome count as down.
     pub(super) newcomers: BTreeMap<Moment, Vec<ServiceId>>,
+    /// What load feeds say.
+    pub(super) loads: Loads,
+    /// What is planned.
+    pub(super) spilling: Spilling,
+    /// Who shares by that, and how.
+    pub(super) balances: Balances,
     /// What an earlier process left, until a model comes.
     pub(super) restored: Option<Saved>,
 }
@@ -111,6 +126,9 @@ impl Control {
             keeps_up: Vec::new(),
             agenda: Agenda::default(),
             newcomers: BTreeMap::new(),
+            loads: Loads::default(),
+            spilling: Spilling::default(),
+            balances: Balances::default(),
             restored: None,
         }
     }
@@ -150,6 +168,7 @@ impl Control {
             key: Arc::clone(&target.key),
             check: Arc::clone(&target.check),
             address: target.address,
+            wants: Arc::clone(&target.wants),
         });
         targets.collect()
     }
@@ -166,6 +185,7 @@ impl Control {
         let agenda = self.agenda.first();
         let newcomers = self.newcomers.keys().next().copied();
         let others = earlier(self.overrides.next_expiry(), self.guard.deadline());
-        earlier(earlier(agenda, newcomers), others).filter(|_| self.has_begun)
+        let fed = earlier(self.feed_deadline(), self.balances.first());
+        earlier(earlier(earlier(agenda, newcomers), others), fed).filter(|_| self.has_begun)
     }
 }

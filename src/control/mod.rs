@@ -13,6 +13,10 @@
 
 mod event;
 
+mod planning;
+
+mod spill;
+
 mod step;
 
 mod targets;
@@ -41,6 +45,12 @@ mod adopt;
 
 mod saved;
 
+mod loads;
+
+mod sums;
+
+mod balance;
+
 mod region;
 
 mod service;
@@ -56,8 +66,11 @@ pub use command::{Command, Done, Order, Refusal};
 pub use event::{Changed, Effects, Event, EventKind, Severity};
 pub use figures::{EndpointFigures, Figures, RegionFigures, ServiceFigures, TargetFigures};
 pub use hub::{Control, Settings};
+pub use loads::{EndpointReading, FeedTarget, Pushed, Reading, Source};
+pub use planning::{Burden, Demand, Outlook, Planning, Schemer};
 pub use region::{CapacityView, LocationView, RegionState, RegionView};
 pub use saved::{Saved, SavedHeld, SavedRamp};
 pub use service::{ActiveView, EndpointView, RampView, ServiceView, TtlView};
+pub use sums::{LoadView, Reported};
 pub use targets::ProbeTarget;
 pub use view::{GuardView, LastView, OverrideView, PhasesView, TargetView, View};

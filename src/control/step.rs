@@ -21,6 +21,7 @@ pub(super) struct Step {
     /// The model is another.
     pub(super) all: bool,
     pub(super) retarget: bool,
+    pub(super) refeed: bool,
     pub(super) save: bool,
     events: Vec<Event>,
     /// By kind and region: where the first event stands, and how many there were.
@@ -45,6 +46,7 @@ impl Step {
             changed: Vec::new(),
             all: false,
             retarget: false,
+            refeed: false,
             save: false,
             events: Vec::new(),
             groups: BTreeMap::new(),
@@ -105,7 +107,7 @@ impl Step {
             (false, true) => Changed::None,
             (false, false) => Changed::Services(self.changed),
         };
-        Effects { changed, events: self.events, retarget: self.retarget, save: self.save }
+        Effects { changed, events: self.events, retarget: self.retarget, refeed: self.refeed, save: self.save }
     }
 }
 

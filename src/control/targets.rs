@@ -1,6 +1,6 @@
 //! What is probed: each health check of each address once, whoever needs it, and the machine of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,10 @@ use crate::base::ids::{EndpointId, RegionId};
 use crate::base::limits::{REFERENCE_INTERVAL_MS, REFERENCE_TIMEOUT_MS};
 use crate::base::moment::Moment;
 use crate::config;
-use crate::health::{Machine, Observation, Rule};
-use crate::model::{Check, CheckKind};
+use crate::health::{Machine, Observation, Rule, Verdict};
+use crate::model::{Check, CheckKind, Feed, Pick, Place};
+
+use super::loads::Source;
 
 /// One thing to probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub struct ProbeTarget {
     pub check: Arc<Check>,
     /// Where.
     pub address: IpAddr,
+    /// Numbers that load feeds want from the answer.
+    pub wants: Arc<[Place]>,
 }
 
 /// All targets of a model, and the numbers of those that ever were.
@@ -44,6 +48,8 @@ pub(super) struct Target {
     pub(super) rule: Rule,
     pub(super) machine: Machine,
     pub(super) last: Option<(Moment, Observation)>,
+    /// How long its server works on an answer, over the last few.
+    pub(super) server: Option<Duration>,
     /// Inconclusive outcomes in a row.
     pub(super) inconclusive: u32,
     /// The endpoints that need it; not those of `regions`.
@@ -52,6 +58,10 @@ pub(super) struct Target {
     pub(super) regions: Vec<RegionId>,
     /// Its number among the guard's references.
     pub(super) reference: Option<usize>,
+    /// Whom its answers feed.
+    pub(super) feeds: Vec<(Source, Arc<Feed>)>,
+    /// What these want of it.
+    pub(super) wants: Arc<[Place]>,
 }
 
 /// What makes the targets of the next model.
@@ -96,6 +106,12 @@ impl Targets {
     pub(super) fn hear(&mut self, number: u32, now: Moment, outcome: &Observation) -> Option<(Moment, Observation)> {
         let target = self.slots.get_mut(number as usize)?.as_mut()?;
         let before = target.last.replace((now, outcome.clone()));
+        if outcome.verdict == Verdict::Pass
+            && let Some(time) = outcome.phases.server()
+        {
+            // One slow answer is none of the server's.
+            target.server = Some(target.server.map_or(time, |usual| (usual * 3 + time) / 4));
+        }
         if before.is_none() {
             self.unheard = self.unheard.saturating_sub(1);
         }
@@ -133,8 +149,22 @@ impl Retargeting<'_> {
         }
     }
 
+    pub(super) fn add_feed(&mut self, number: u32, source: Source, feed: &Arc<Feed>) {
+        if let Some(target) = self.targets.get_mut(number) {
+            target.feeds.push((source, Arc::clone(feed)));
+        }
+    }
+
     /// True if other targets are to be probed, or some otherwise.
-    pub(super) fn finish(self) -> bool {
+    pub(super) fn finish(mut self) -> bool {
+        for target in self.targets.slots.iter_mut().flatten() {
+            let picks = target.feeds.iter().flat_map(|(_, feed)| &feed.picks);
+            let wanted: BTreeSet<&Place> = picks.map(|Pick { place, .. }| place).collect();
+            if !wanted.iter().copied().eq(target.wants.iter()) {
+                target.wants = wanted.into_iter().cloned().collect();
+                self.differs = true;
+            }
+        }
         self.targets.unheard = self.targets.slots.iter().flatten().filter(|target| target.last.is_none()).count();
         // What is left of the old ones is no longer wanted.
         self.differs || self.old.iter().any(Option::is_some)
@@ -158,6 +188,7 @@ impl Retargeting<'_> {
                 }
                 target.endpoints.clear();
                 target.regions.clear();
+                target.feeds.clear();
                 Target { check: Arc::clone(check), rule: Rule::from(check.as_ref()), reference: None, ..target }
             }
             None => {
@@ -169,10 +200,13 @@ impl Retargeting<'_> {
                     machine: self.saved.remove(key.as_ref()).unwrap_or_default(),
                     key,
                     last: None,
+                    server: None,
                     inconclusive: 0,
                     endpoints: Vec::new(),
                     regions: Vec::new(),
                     reference: None,
+                    feeds: Vec::new(),
+                    wants: Arc::default(),
                 }
             }
         };

@@ -202,7 +202,8 @@ impl Play {
     }
 
     fn observe(&mut self, target: u64, verdict: Verdict) {
-        let outcome = Observation { verdict, reason: "".into(), warning: None, phases: Phases::default() };
+        let outcome =
+            Observation { verdict, reason: "".into(), warning: None, phases: Phases::default(), fed: Vec::new() };
         let (_, effects) = self.control.observe(self.now, target, &outcome);
         self.publish(effects);
     }
@@ -261,10 +262,12 @@ impl Play {
                         self.published.guarded[index] = truth.guarded[index];
                         self.published.last_up[index] = truth.last_up[index];
                         self.published.steady_s[index] = truth.steady_s[index];
+                        self.published.load_weight[index] = truth.load_weight[index];
                     }
                     self.published.change_s[id.index()] = truth.change_s[id.index()];
                     self.published.held[id.index()] = truth.held[id.index()];
                     self.published.ramp.copy(&truth.ramp, id);
+                    self.published.region_weight.copy(&truth.region_weight, id);
                 }
             }
         }
@@ -313,6 +316,8 @@ fn settings() -> Settings {
         references: vec![crate::config::Target::Tcp(([192, 0, 2, 200], 53).into())],
         start_wait: Duration::from_secs(10),
         state_max_age: Duration::from_secs(600),
+        peers: 1,
+        step_max: 100,
     }
 }
 
@@ -336,7 +341,13 @@ fn an_outcome_that_changes_nothing_says_nothing() {
     let mut play = Play::new();
     let ids: Vec<u64> = play.control.targets().iter().map(|target| target.id).collect();
     ids.iter().for_each(|id| play.observe(*id, Verdict::Pass));
-    let outcome = Observation { verdict: Verdict::Pass, reason: "".into(), warning: None, phases: Phases::default() };
+    let outcome = Observation {
+        verdict: Verdict::Pass,
+        reason: "".into(),
+        warning: None,
+        phases: Phases::default(),
+        fed: Vec::new(),
+    };
     for id in ids {
         assert!(play.control.observe(play.now, id, &outcome).1.is_empty());
     }
@@ -378,6 +389,7 @@ fn a_certificate_that_ends_soon_is_told_once() {
         reason: "".into(),
         warning: warning.map(Into::into),
         phases: Phases::default(),
+        fed: Vec::new(),
     };
     for (warning, told) in [(None, 0), (Some("3 days"), 1), (Some("3 days"), 0), (Some("2 days"), 1), (None, 0)] {
         let (_, effects) = play.control.observe(play.now, id, &outcome(warning));

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::base::ids::RegionId;
 use crate::model::{GeoRanking, Model};
 
+use super::distance::Point;
 use super::places::{Located, Places};
 use super::prefix::{Naked, Network};
 use super::rank::{Class, Matched, Ranker};
@@ -27,6 +28,8 @@ pub struct Atlas {
     v6: Table<u128>,
     /// By [`ClassId`]; the first one is that of the unknown.
     classes: Vec<Class>,
+    /// By [`ClassId`]: the middle of its places, where any is known.
+    middles: Vec<Option<Point>>,
     unknown: Class,
     ranking: GeoRanking,
     ranker: Ranker,
@@ -54,9 +57,9 @@ impl Atlas {
     #[must_use]
     pub fn build(places: &Places, model: &Model, ranking: GeoRanking, tolerance_m: u32, regions: u128) -> Self {
         let ranker = Ranker::new(model, ranking, tolerance_m, regions);
-        let Classified { classes, v4, v6 } = sweep::classify(places, &ranker);
+        let Classified { classes, middles, v4, v6 } = sweep::classify(places, &ranker);
         let unknown = ranker.unknown();
-        Self { v4: Table::new(v4), v6: Table::new(v6), classes, unknown, ranking, ranker }
+        Self { v4: Table::new(v4), v6: Table::new(v6), classes, middles, unknown, ranking, ranker }
     }
 
     /// The class of an address, and how many of its leading bits decide it: all addresses that agree in so many are
@@ -87,6 +90,13 @@ impl Atlas {
     #[must_use]
     pub fn classes(&self) -> &[Class] {
         &self.classes
+    }
+
+    /// What it costs clients of a class to go to each region of the set: meters after bias, nearest first, from the middle
+    /// of the places of the class, each of which counts once; those of which no distance is known last.
+    #[must_use]
+    pub fn costs(&self, id: ClassId) -> Vec<(RegionId, Option<u32>)> {
+        self.ranker.distances(self.middles.get(id.0 as usize).copied().flatten())
     }
 
     /// Ranges of IPv4 and of IPv6 addresses it tells apart.
@@ -122,7 +132,7 @@ impl Atlas {
             None if place.coordinates.is_some() => Matched::Distance,
             None => Matched::Nothing,
         };
-        let distances = self.ranker.distances(place.coordinates).into_iter();
+        let distances = self.ranker.distances(place.coordinates.map(Point::from)).into_iter();
         let distances_km =
             distances.map(|(region, distance_m)| (region, distance_m.map(|m| f64::from(m) / 1_000.0))).collect();
         Ranked { located, matched, class, scope, distances_km }

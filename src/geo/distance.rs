@@ -36,6 +36,30 @@ impl Point {
     }
 }
 
+/// Points being gathered, for the middle of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Gathered {
+    x: f64,
+    y: f64,
+    z: f64,
+}
+
+impl Gathered {
+    /// One more.
+    pub(super) fn add(&mut self, point: Point) {
+        self.x += point.x;
+        self.y += point.y;
+        self.z += point.z;
+    }
+
+    /// The point nearest to the middle of all; `None` if there are none, or if they are all around the earth.
+    pub(super) fn middle(self) -> Option<Point> {
+        let Self { x, y, z } = self;
+        let length = (x * x + y * y + z * z).sqrt();
+        (length > 1e-6).then(|| Point { x: x / length, y: y / length, z: z / length })
+    }
+}
+
 /// Whole meters along the great circle.
 #[must_use]
 pub fn distance_m(from: Coordinates, to: Coordinates) -> u32 {

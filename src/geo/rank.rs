@@ -152,8 +152,8 @@ impl Ranker {
     }
 
     /// The regions of the set with their distances after bias in meters, nearest first; those without a position last.
-    pub(super) fn distances(&self, from: Option<Coordinates>) -> Vec<(RegionId, Option<u32>)> {
-        let sited = from.map(|from| self.by_distance(from.into(), self.regions)).unwrap_or_default();
+    pub(super) fn distances(&self, from: Option<Point>) -> Vec<(RegionId, Option<u32>)> {
+        let sited = from.map(|from| self.by_distance(from, self.regions)).unwrap_or_default();
         let known = sited.iter().fold(0, |mask, &(_, region)| mask | bit(region));
         let rest = regions_of(self.regions & !known).map(|region| (region, None));
         sited.iter().map(|&(distance_m, region)| (region, Some(distance_m))).chain(rest).collect()

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::distance::{Gathered, Point};
 use super::layer::Layer;
 use super::place::Place;
 use super::places::{NO_NETWORK, Places};
@@ -13,6 +14,8 @@ use super::rank::{Class, Ranker};
 #[derive(Debug)]
 pub(super) struct Classified {
     pub(super) classes: Vec<Class>,
+    /// By class: the middle of its places, where any is known.
+    pub(super) middles: Vec<Option<Point>>,
     pub(super) v4: Ranges<u32>,
     pub(super) v6: Ranges<u128>,
 }
@@ -28,7 +31,8 @@ pub(super) fn classify(places: &Places, ranker: &Ranker) -> Classified {
     let mut classes = Classes::new(places, ranker);
     if ranker.is_trivial() {
         let everybody = classes.intern(ranker.everything());
-        return Classified { classes: classes.rows, v4: Ranges::all(everybody), v6: Ranges::all(everybody) };
+        let (v4, v6) = (Ranges::all(everybody), Ranges::all(everybody));
+        return classes.classified(v4, v6);
     }
     let entries = ranker.entries();
     let map = Layer::of_networks(entries.networks.iter().copied(), NO_ENTRY);
@@ -55,7 +59,7 @@ pub(super) fn classify(places: &Places, ranker: &Ranker) -> Classified {
         [values @ .., 0] => classes.of(values, split),
         _ => clothed,
     });
-    Classified { classes: classes.rows, v4, v6 }
+    classes.classified(v4, v6)
 }
 
 /// What a database says about the system of an address, as far as it matters to a map: 0 for nothing, 1 for one
@@ -97,6 +101,8 @@ struct Classes<'p> {
     places: &'p Places,
     ranker: &'p Ranker,
     rows: Vec<Class>,
+    /// By class: its places.
+    gathered: Vec<Gathered>,
     id_of: HashMap<Class, u32>,
     /// By location, then by network of the operator; [`NOT_YET`] where nobody has asked.
     of_place: Vec<u32>,
@@ -111,7 +117,13 @@ impl<'p> Classes<'p> {
         let of_place = vec![NOT_YET; places.locations.len() + places.networks.len()];
         // The unknown are not among the contents: nobody else is as unknown as they.
         let rows = vec![ranker.unknown()];
-        Self { places, ranker, rows, id_of: HashMap::new(), of_place, of_entry: HashMap::new() }
+        let gathered = vec![Gathered::default()];
+        Self { places, ranker, rows, gathered, id_of: HashMap::new(), of_place, of_entry: HashMap::new() }
+    }
+
+    fn classified(self, v4: Ranges<u32>, v6: Ranges<u128>) -> Classified {
+        let middles = self.gathered.into_iter().map(Gathered::middle).collect();
+        Classified { classes: self.rows, middles, v4, v6 }
     }
 
     /// The class where the layers have these values: the operator's network, the map's network, each database's
@@ -162,7 +174,11 @@ impl<'p> Classes<'p> {
     }
 
     fn rank(&mut self, place: &Place, entry: Option<u32>) -> u32 {
-        self.ranker.class(place.coordinates, entry).map_or(UNKNOWN, |class| self.intern(class))
+        let id = self.ranker.class(place.coordinates, entry).map_or(UNKNOWN, |class| self.intern(class));
+        if let (Some(coordinates), Some(gathered)) = (place.coordinates, self.gathered.get_mut(id as usize)) {
+            gathered.add(coordinates.into());
+        }
+        id
     }
 
     fn intern(&mut self, class: Class) -> u32 {
@@ -171,6 +187,7 @@ impl<'p> Classes<'p> {
         }
         let id = u32::try_from(self.rows.len()).unwrap_or(UNKNOWN);
         self.rows.push(class.clone());
+        self.gathered.push(Gathered::default());
         self.id_of.insert(class, id);
         id
     }

@@ -28,6 +28,8 @@ mod order;
 mod read;
 mod records;
 mod checks;
+mod feeds;
+pub mod document;
 mod types;
 mod validate;
 
@@ -35,6 +37,7 @@ mod validate;
 mod tests;
 
 pub use checks::*;
+pub use feeds::*;
 pub use read::{check_references, references};
 pub use types::*;
 pub use validate::read;

@@ -10,14 +10,17 @@
 //! | active-active: which atlas ranks for which service | `atlases.rs` |
 //! | active-active: the first tier with an eligible region | `ranked.rs` |
 //! | active-active: shares among it, ramps | `split.rs` |
+//! | active-active: shares that the capacity plan makes | `planned.rs` |
 //! | every endpoint of every eligible region | `all.rs` |
 //! | shares → buckets, so that a change moves only its share | `buckets.rs` |
+//! | what is fed → weights, of endpoints and of regions | `balance.rs` |
 //! | among the endpoints of a region: fixed, turn, bucket, draw | `pick.rs` |
 //! | services that decide alike | `groups.rs` |
 //! | a service at one moment, and why a region is answered | `situation.rs` |
 //! | what a service answers with | `verdict.rs` |
 //! | services that come to the same state in the same way | `turns.rs` |
 //! | model + region table → placements | `place.rs` |
+//! | what the capacity plan may do with them | `offer.rs` |
 
 mod reason;
 
@@ -27,6 +30,8 @@ pub mod failover;
 
 mod atlases;
 
+mod planned;
+
 mod ranked;
 
 mod split;
@@ -34,6 +39,8 @@ mod split;
 pub mod all;
 
 mod buckets;
+
+pub mod balance;
 
 mod pick;
 
@@ -47,10 +54,13 @@ mod turns;
 
 mod place;
 
+mod offer;
+
 pub use atlases::Atlases;
 pub use buckets::{Buckets, Member, WEIGHT_MAX, endpoint_bucket_count};
 pub use client::{ClientPrefix, PREFIX_V4_MAX, PREFIX_V6_MAX, steer};
 pub use groups::leader;
+pub use offer::{Kin, Offer};
 pub use pick::{Pick, ring};
 pub use place::{Inputs, Placements};
 pub use ranked::{Chosen, Ranked, Target};

@@ -10,7 +10,8 @@ use crate::base::chunks::Chunks;
 use crate::base::hash::steering_hash;
 use crate::base::ids::{RegionId, ServiceId};
 use crate::base::limits::SPLITS_KEPT_MAX;
-use crate::model::{Mode, Model, Prefer, WhenAllDown};
+use crate::geo::ClassId;
+use crate::model::{Mode, Model, WhenAllDown};
 use crate::table::{Difference, RegionTable, Standing, States};
 
 use super::atlases::Atlases;
@@ -66,6 +67,8 @@ impl Placements {
                 masks: Masks::new(service, inputs.table, inputs.states, id),
                 held: inputs.states.held.get(id.index()).copied().flatten(),
                 ramps: inputs.states.ramp.of(id).into(),
+                plan: inputs.states.plans.id_of(id),
+                weights: inputs.states.region_weight.of(id).into(),
             };
             let verdict = placements.verdict(inputs, id, state);
             let seed = steering_hash(&[service.key.as_bytes()]);
@@ -99,7 +102,9 @@ impl Placements {
                 let old = &placement.verdict.state;
                 let masks = own.iter().fold(old.masks, |masks, own| masks.with(own.region, own.state));
                 let masks = masks.of_now(table, states, id);
-                let state = State { group: old.group, masks, held, ramps: states.ramp.of(id).into() };
+                let (ramps, weights) = (states.ramp.of(id).into(), states.region_weight.of(id).into());
+                let plan = states.plans.id_of(id);
+                let state = State { group: old.group, masks, held, ramps, weights, plan };
                 let verdict = next.verdict(inputs, id, state)?;
                 turns.learn(&placement.verdict, own, &verdict);
                 Some(verdict)
@@ -124,6 +129,18 @@ impl Placements {
         self.groups.followers().iter().filter(of_changed).map(|(id, _)| *id)
     }
 
+    /// The id of what the plan says of a service; 0: nothing. `None` if it takes over a decision, or is of another model.
+    #[must_use]
+    pub fn plan_of(&self, id: ServiceId) -> Option<u64> {
+        let placement = self.of.get(id.index()).filter(|placement| placement.decided_by == id)?;
+        Some(placement.verdict.state.plan)
+    }
+
+    /// By region: the steering hash of its key.
+    pub(super) fn hashes(&self) -> &[u64] {
+        &self.hashes
+    }
+
     /// What services of a group that are in this state answer with.
     fn verdict(&mut self, inputs: Inputs<'_>, id: ServiceId, state: State) -> Option<Arc<Verdict>> {
         if let Some(verdict) = self.known.get(&state) {
@@ -131,7 +148,8 @@ impl Placements {
         }
         let Inputs { model, states, atlases, .. } = inputs;
         let service = model.services.get(id.index())?;
-        let now = Situation { id, service, masks: state.masks, hashes: &self.hashes, states };
+        let plan = states.plans.of(id).map(AsRef::as_ref);
+        let now = Situation::new((id, service), &state, &self.hashes, plan);
         let verdict = Arc::new(decide(&now, model, atlases, &state));
         Arc::make_mut(&mut self.known).insert(state, Arc::clone(&verdict));
         Some(verdict)
@@ -197,12 +215,13 @@ fn choose(now: &Situation<'_>, model: &Model, atlases: &Atlases, held: Option<Re
             (Choice::All(usable), reason.unwrap_or(Reason::Equal), all)
         }
         Mode::ActivePassive { .. } => passive(now, held),
-        Mode::ActiveActive { prefer: Prefer::Equal, .. } => equals(now, model),
-        Mode::ActiveActive { .. } => {
-            let atlas = atlases.of(now.id).cloned();
-            let ranked = Ranked::new(now, model, atlas);
-            (Choice::Ranked(Arc::new(ranked)), now.masks.reason_after(0), all)
-        }
+        Mode::ActiveActive { .. } => match atlases.of(now.id) {
+            Some(atlas) => {
+                let ranked = Ranked::new(now, model, Some(Arc::clone(atlas)));
+                (Choice::Ranked(Arc::new(ranked)), now.masks.reason_after(0), all)
+            }
+            None => equals(now, model),
+        },
     }
 }
 
@@ -223,9 +242,11 @@ fn passive(now: &Situation<'_>, held: Option<RegionId>) -> Chosen {
 /// All regions as one tier.
 fn equals(now: &Situation<'_>, model: &Model) -> Chosen {
     let ranked = Ranked::new(now, model, None);
-    let class = ranked.class(None);
-    let one = ranked.choose(class, 0);
-    match (one.to, ranked.split_of(class)) {
+    if ranked.is_planned() {
+        return (Choice::Ranked(Arc::new(ranked)), now.masks.reason_after(0), now.masks.all);
+    }
+    let one = ranked.choose(ClassId::UNKNOWN, 0);
+    match (one.to, ranked.split_of(ClassId::UNKNOWN)) {
         (Target::Region(_), Some(split)) if one.hashed => {
             (Choice::Split(Arc::new(split.clone())), one.reason, now.masks.all)
         }

@@ -10,6 +10,7 @@ use crate::base::ids::RegionId;
 use crate::geo::{Atlas, Class, ClassId};
 use crate::model::{Model, WhenAllDown};
 
+use super::planned::PlannedSplits;
 use super::reason::Reason;
 use super::situation::{Masks, Situation, mask};
 use super::split::{Split, SplitKey, ramped};
@@ -24,6 +25,8 @@ pub struct Ranked {
     masks: Masks,
     /// By the tier that answers, and the next one where that takes a share.
     splits: BTreeMap<(u128, u128), Arc<Split>>,
+    /// Classes that the capacity plan gives other shares.
+    planned: Option<Arc<PlannedSplits>>,
     /// What a fenced client gets when all its regions are down.
     fenced_down: FencedDown,
 }
@@ -35,6 +38,7 @@ impl PartialEq for Ranked {
             && self.masks == other.masks
             && self.unknown == other.unknown
             && self.splits == other.splits
+            && self.planned == other.planned
             && self.fenced_down == other.fenced_down
     }
 }
@@ -88,7 +92,8 @@ impl Ranked {
         // Without an atlas all regions are equals.
         let order = now.service.order.iter().filter(|_| atlas.is_some()).map(|&region| mask([region]));
         let unknown = unknown_class(default, order, now.masks.all);
-        let mut ranked = Self { atlas, unknown, masks: now.masks, splits: BTreeMap::new(), fenced_down };
+        let planned = now.plan.and_then(|plan| PlannedSplits::new(plan, now)).map(Arc::new);
+        let mut ranked = Self { atlas, unknown, masks: now.masks, splits: BTreeMap::new(), planned, fenced_down };
         let known = ranked.atlas.clone();
         let classes = known.iter().flat_map(|atlas| atlas.classes());
         let classes: Vec<&Class> = classes.chain(std::iter::once(&ranked.unknown)).collect();
@@ -98,16 +103,28 @@ impl Ranked {
         ranked
     }
 
-    /// The tiers of a class of the atlas, or of clients that nobody can locate.
+    /// The tiers of a class of the atlas, or of clients that nobody can locate ([`ClassId::UNKNOWN`]).
+    #[inline]
     #[must_use]
-    pub fn class<'r>(&'r self, of_atlas: Option<&'r Class>) -> &'r Class {
-        of_atlas.unwrap_or(&self.unknown)
+    pub fn class(&self, id: ClassId) -> &Class {
+        let known = self.atlas.as_ref().filter(|_| id != ClassId::UNKNOWN);
+        known.map_or(&self.unknown, |atlas| atlas.class(id))
+    }
+
+    /// True if the capacity plan gives some clients other shares than their regions' ranks and weights.
+    #[must_use]
+    pub const fn is_planned(&self) -> bool {
+        self.planned.is_some()
     }
 
     /// What clients of a class get; `hash` is the steering hash of one of them.
     #[inline]
     #[must_use]
-    pub fn choose(&self, class: &Class, hash: u64) -> Chosen {
+    pub fn choose(&self, id: ClassId, hash: u64) -> Chosen {
+        let class = self.class(id);
+        if let Some(split) = self.planned.as_ref().and_then(|planned| planned.of(id)) {
+            return self.planned(class, split, hash);
+        }
         let mut above = 0;
         for &tier in &class.tiers {
             if tier & self.masks.usable != 0 {
@@ -164,8 +181,44 @@ impl Ranked {
         Chosen { to: Target::Region(region), reason, watched: above | tier | next, hashed: true }
     }
 
+    /// The capacity plan says how the class is shared out.
+    ///
+    /// ```text
+    /// the region is                              reason
+    /// of the first usable tier                   as without a plan
+    /// of the next one, while the first ramps     ramp, unless what was lost before is the reason
+    /// another                                    spill
+    /// ```
+    #[cold]
+    fn planned(&self, class: &Class, split: &Split, hash: u64) -> Chosen {
+        let Masks { usable, all, .. } = self.masks;
+        let region = split.at(hash);
+        let (mut home, mut better, mut watched) = (0, 0, 0);
+        for tier in class.tiers.iter().map(|tier| tier & all) {
+            watched |= tier;
+            if home == 0 && tier & usable != 0 {
+                home = tier;
+            } else if home == 0 {
+                better |= tier;
+            }
+            if home != 0 && split.members() & !watched == 0 {
+                break;
+            }
+        }
+        let bit = 1_u128 << region.index();
+        let usual = self.masks.reason_after(better);
+        let reason = match usual {
+            Reason::Preferred if home & bit != 0 && (home & usable).count_ones() > 1 => Reason::Equal,
+            Reason::Preferred if home & bit == 0 && self.next_tier(class, home) & bit != 0 => Reason::Ramp,
+            usual if home & bit != 0 => usual,
+            _ => Reason::Spill,
+        };
+        let reason = self.masks.guarded_reason(region, reason);
+        Chosen { to: Target::Region(region), reason, watched, hashed: true }
+    }
+
     /// The tier that takes what a tier leaves while all of it is being reintroduced; empty if none does.
-    fn next_tier(&self, class: &Class, tier: u128) -> u128 {
+    pub(super) fn next_tier(&self, class: &Class, tier: u128) -> u128 {
         let Masks { usable, ramping, weightless, all, .. } = self.masks;
         let eligible = tier & usable;
         let weighted = eligible & !weightless;
@@ -209,8 +262,9 @@ impl Ranked {
 
     /// The split that clients of a class share, for people.
     #[must_use]
-    pub fn split_of(&self, class: &Class) -> Option<&Split> {
-        self.splits.get(&self.split_key(class)?).map(AsRef::as_ref)
+    pub fn split_of(&self, id: ClassId) -> Option<&Split> {
+        let planned = self.planned.as_ref().and_then(|planned| planned.of(id));
+        planned.or_else(|| self.splits.get(&self.split_key(self.class(id))?).map(AsRef::as_ref))
     }
 }
 

@@ -2,10 +2,11 @@
 
 use crate::base::ids::{RegionId, ServiceId};
 use crate::model::Service;
-use crate::table::{PartState, RegionTable, Standing, States, Why};
+use crate::table::{PartState, Planned, RegionTable, Standing, States, Why};
 
 use super::reason::Reason;
 use super::split::{Ramped, WHOLE};
+use super::verdict::State;
 
 /// The regions of a service by what is so about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,7 +76,12 @@ pub(super) struct Situation<'a> {
     pub(super) masks: Masks,
     /// By region: the steering hash of its key.
     pub(super) hashes: &'a [u64],
-    pub(super) states: &'a States,
+    /// Regions that are being reintroduced, by id, with the part of their weight that counts.
+    pub(super) ramps: &'a [(RegionId, u8)],
+    /// What regions weigh by what is fed or measured.
+    pub(super) weights: &'a [(RegionId, u32)],
+    /// What the capacity plan says.
+    pub(super) plan: Option<&'a Planned>,
 }
 
 impl Masks {
@@ -137,7 +143,17 @@ impl Masks {
     }
 }
 
-impl Situation<'_> {
+impl<'a> Situation<'a> {
+    /// A service in a state.
+    pub(super) fn new(
+        (id, service): (ServiceId, &'a Service),
+        state: &'a State,
+        hashes: &'a [u64],
+        plan: Option<&'a Planned>,
+    ) -> Self {
+        Self { id, service, masks: state.masks, hashes, ramps: &state.ramps, weights: &state.weights, plan }
+    }
+
     /// The regions of a set that take part in a tier: those with a weight; if none of them is usable, those without.
     pub(super) fn members(&self, tier: u128) -> Vec<Ramped> {
         let weighted = tier & !self.masks.weightless;
@@ -145,11 +161,32 @@ impl Situation<'_> {
         let taken = if is_weighted { weighted } else { tier & self.masks.weightless };
         let parts = self.service.regions.iter().filter(|part| taken >> part.region.index() & 1 == 1);
         let ramped = parts.map(|part| {
-            let part_now = self.states.ramp.get(self.id, part.region).map_or(WHOLE, u32::from);
+            let ramp = self.ramps.iter().find(|(region, _)| *region == part.region);
+            let part_now = ramp.map_or(WHOLE, |&(_, part)| part.into());
             Ramped { region: part.region, weight: if is_weighted { part.weight } else { 1 }, part: part_now }
         });
-        ramped.collect()
+        weighed(ramped.collect(), self.weights)
     }
+}
+
+/// The same with what regions weigh by what is fed or measured; one of which nothing is known weighs as much as the others on
+/// average.
+fn weighed(mut members: Vec<Ramped>, weights: &[(RegionId, u32)]) -> Vec<Ramped> {
+    if weights.is_empty() {
+        return members;
+    }
+    let sum: u64 = weights.iter().map(|(_, weight)| u64::from(*weight)).sum();
+    let mean = sum / (weights.len() as u64).max(1);
+    let known = |region: RegionId| weights.iter().find(|(own, _)| *own == region).map(|(_, weight)| u64::from(*weight));
+    let product = |member: &Ramped| u64::from(member.weight) * known(member.region).unwrap_or(mean);
+    let products: Vec<u64> = members.iter().map(product).collect();
+    // Only what they are to each other counts: as exact as a weight can be.
+    let most = products.iter().max().copied().unwrap_or(0);
+    let excess = (u64::BITS - most.leading_zeros()).saturating_sub(u16::BITS);
+    for (member, product) in members.iter_mut().zip(products) {
+        member.weight = u32::try_from((product >> excess).max(1)).unwrap_or(u32::MAX);
+    }
+    members
 }
 
 /// The set of these regions.

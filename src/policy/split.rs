@@ -13,6 +13,7 @@ pub(super) const WHOLE: u32 = 256;
 pub struct Split {
     regions: Box<[RegionId]>,
     buckets: Buckets,
+    members: u128,
 }
 
 impl Split {
@@ -32,9 +33,10 @@ impl Split {
     }
 
     /// The regions that have a share.
+    #[inline]
     #[must_use]
-    pub fn members(&self) -> u128 {
-        self.shares().into_iter().fold(0, |mask, (region, _)| mask | 1 << region.index())
+    pub const fn members(&self) -> u128 {
+        self.members
     }
 }
 
@@ -55,7 +57,10 @@ impl SplitKey {
             |&(region, hash, weight): &Sharer| Member { hash, weight, usable: self.usable >> region.index() & 1 == 1 };
         let members: Vec<Member> = self.sharers.iter().map(member).collect();
         let buckets = Buckets::assign(&members, limits::REGION_BUCKETS)?;
-        Some(Split { regions: self.sharers.iter().map(|(region, ..)| *region).collect(), buckets })
+        let mut split =
+            Split { regions: self.sharers.iter().map(|(region, ..)| *region).collect(), buckets, members: 0 };
+        split.members = split.shares().into_iter().fold(0, |mask, (region, _)| mask | 1 << region.index());
+        Some(split)
     }
 }
 

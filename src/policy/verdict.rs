@@ -59,4 +59,8 @@ pub(super) struct State {
     pub(super) masks: Masks,
     pub(super) held: Option<RegionId>,
     pub(super) ramps: Box<[(RegionId, u8)]>,
+    /// The id of what the capacity plan says; 0: nothing.
+    pub(super) plan: u64,
+    /// What regions weigh by what is fed or measured.
+    pub(super) weights: Box<[(RegionId, u32)]>,
 }

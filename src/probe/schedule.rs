@@ -119,6 +119,8 @@ struct Entry {
     slot: Arc<Slot>,
     /// It was due then, while a probe of the target it replaced was not wholly gone.
     waits_since: Option<Instant>,
+    /// Its place in the interval, until it has taken it: the first round was over sooner.
+    place: Option<Instant>,
 }
 
 /// A probe at work.
@@ -153,7 +155,7 @@ impl<J: Judge, E: Execute> Schedule<J, E> {
             let kept = before.remove(&slot.target.id).filter(|entry| Arc::ptr_eq(&entry.slot, slot));
             let entry = kept.unwrap_or_else(|| {
                 fresh.push(Arc::clone(slot));
-                Entry { slot: Arc::clone(slot), waits_since: None }
+                Entry { slot: Arc::clone(slot), waits_since: None, place: None }
             });
             self.entries.insert(slot.target.id, entry);
         }
@@ -166,7 +168,8 @@ impl<J: Judge, E: Execute> Schedule<J, E> {
         self.spread(fresh);
     }
 
-    /// Notes the first starts of new targets, evenly over their intervals, each at random within its part.
+    /// Notes the first starts of new targets, evenly over their intervals, each at random within its part. Those of the
+    /// very first round come sooner; if they are many, they take their places in the interval after it.
     fn spread(&mut self, fresh: Vec<Arc<Slot>>) {
         let now = Instant::now();
         let count = fresh.len();
@@ -179,9 +182,15 @@ impl<J: Judge, E: Execute> Schedule<J, E> {
         };
         self.is_first &= fresh.is_empty();
         for (index, slot) in fresh.into_iter().enumerate() {
-            let window = slot.target.check.interval.min(most);
+            let interval = slot.target.check.interval;
             let part = (index as f64 + fraction(self.seed ^ slot.target.id)) / count as f64;
-            self.push(slot, now + window.mul_f64(part));
+            if most < interval
+                && count > limits::PROBE_BURST_MAX
+                && let Some(entry) = self.entries.get_mut(&slot.target.id)
+            {
+                entry.place = Some(now + interval.mul_f64(part));
+            }
+            self.push(slot, now + interval.min(most).mul_f64(part));
         }
     }
 
@@ -223,7 +232,14 @@ impl<J: Judge, E: Execute> Schedule<J, E> {
         self.busy.remove(&id);
         if !slot.is_retired() {
             // Without a next start the probe or its judge has panicked: the target is probed on all the same.
-            let next = next.unwrap_or_else(|| Instant::now().max(scheduled + slot.target.check.interval));
+            let interval = slot.target.check.interval;
+            let mut next = next.unwrap_or_else(|| Instant::now().max(scheduled + interval));
+            // Whoever is failing has other things to do than to find its place.
+            if let Some(place) = self.entries.get_mut(&id).and_then(|entry| entry.place.take())
+                && next >= scheduled + interval
+            {
+                next = if place > Instant::now() { place } else { next.max(place + interval) };
+            }
             self.push(slot, next);
         } else if let Some(entry) = self.entries.get_mut(&id)
             && let Some(since) = entry.waits_since.take()

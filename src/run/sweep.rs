@@ -12,12 +12,13 @@ use tokio::sync::oneshot;
 
 use crate::admin::Facts;
 use crate::base::limits::{FIGURES_WAIT_MS, METRIC_SERIES_MAX};
-use crate::control::{Control, Figures};
+use crate::control::{Control, Demand, Figures};
 use crate::metrics::{
     Buckets, CheckFigures, DropReason, Gauges, Metrics, Rates, Traffic, TransportLabel, ZoneGauges, ZoneState,
 };
 use crate::probe::{LATENCY_BUCKETS_S, LATENESS_BUCKETS_S, ProbeStats};
 use crate::run::board::Board;
+use crate::run::demands::Demands;
 use crate::run::publisher::{Clock, Event};
 use crate::run::traffic::Answered;
 use crate::serve::{BATCH_BUCKETS_S, Caps, Tally, system};
@@ -39,6 +40,8 @@ pub(super) struct Sweep {
     pub(super) caps: Arc<Caps>,
     /// What was answered.
     pub(super) answered: Mutex<Answered>,
+    /// Who asked for what.
+    pub(super) demands: Mutex<Demands>,
     /// The time of day.
     pub(super) clock: Clock,
 }
@@ -98,8 +101,16 @@ impl Sweep {
     fn take_answered(&self, totals: [Traffic; TransportLabel::ALL.len()]) {
         let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         let tallies = self.udp.iter().map(|(_, tally)| tally).chain(&self.tcp);
-        answered.take(&tallies.flat_map(|tally| tally.counts()).collect::<Vec<_>>());
+        let lanes: Vec<_> = tallies.flat_map(|tally| tally.counts()).collect();
+        answered.take(&lanes);
         answered.note(Instant::now(), totals);
+        self.demands.lock().unwrap_or_else(PoisonError::into_inner).take(&lanes);
+    }
+
+    /// The demand since it was asked for last, for the services of a snapshot.
+    pub(super) fn demand(&self, snapshot: &Snapshot) -> Demand {
+        self.sweep();
+        self.demands.lock().unwrap_or_else(PoisonError::into_inner).since_last(snapshot.steering.cells())
     }
 
     /// Steered answers so far, by the region's key.
@@ -121,9 +132,9 @@ impl Sweep {
     /// Everything as text; `events` lead to control, which is not waited for without end.
     pub(super) async fn scrape(self: Arc<Self>, events: Sender<Event>) -> String {
         let (reply, seen) = oneshot::channel();
-        let look = Box::new(move |control: &Control, _: &Arc<Snapshot>, _| {
+        let look = Box::new(move |control: &Control, _: &Arc<Snapshot>, now| {
             // Whoever asked may have gone.
-            let _ = reply.send(control.figures(METRIC_SERIES_MAX));
+            let _ = reply.send(control.figures(now, METRIC_SERIES_MAX));
         });
         let figures = match events.send(Event::Look(look)) {
             Ok(()) => {

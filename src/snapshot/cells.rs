@@ -35,6 +35,7 @@ pub struct Cells {
     /// A row is a service's own: one for each of its parts. Otherwise one for each region there is.
     is_by_service: bool,
     regions: usize,
+    limited: u128,
 }
 
 /// What the cells of one row count.
@@ -76,6 +77,7 @@ impl Cells {
                 starts: starts.into(),
                 is_by_service: true,
                 regions: model.regions.len(),
+                limited: model.limited_regions(),
             };
         }
         let width = model.regions.len() + 1;
@@ -93,7 +95,14 @@ impl Cells {
             starts: model.services.iter().map(|service| start(service.policy.index())).collect(),
             is_by_service: false,
             regions: model.regions.len(),
+            limited: model.limited_regions(),
         }
+    }
+
+    /// The regions whose capacity is limited: demand is counted where there is any.
+    #[must_use]
+    pub const fn limited(&self) -> u128 {
+        self.limited
     }
 
     /// How many cells there are, those of scopes included.

@@ -47,6 +47,8 @@ impl Prepared {
             states.held.get(index) != self.states.held.get(index)
                 || states.change_s.get(index) != self.states.change_s.get(index)
                 || states.ramp.of(id) != self.states.ramp.of(id)
+                || states.plans.id_of(id) != self.states.plans.id_of(id)
+                || states.region_weight.of(id) != self.states.region_weight.of(id)
         }));
         changed.sort();
         changed.dedup();

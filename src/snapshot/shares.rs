@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::base::ids::{RegionId, ServiceId};
-use crate::geo::{Class, ClassId};
+use crate::geo::ClassId;
 use crate::policy::{Choice, Ranked, Reason, Split, Target};
 
 use super::steering::{Asker, Steering};
@@ -25,7 +25,7 @@ impl Steering {
         let placement = self.placement(service)?;
         let choice = &placement.verdict.choice;
         let (mut regions, reason) = match (choice, network) {
-            (Choice::Ranked(ranked), None) => of_class(ranked, ranked.class(None), 0),
+            (Choice::Ranked(ranked), None) => of_class(ranked, ClassId::UNKNOWN, 0),
             (Choice::Ranked(ranked), Some((address, bits))) => {
                 let asker = Asker { resolver: address, subnet: Some((address, bits)) };
                 let hash = self.decide(service, &asker)?.hash;
@@ -51,15 +51,11 @@ impl Steering {
     }
 }
 
-fn class(ranked: &Ranked, address: IpAddr) -> &Class {
-    let located = ranked.atlas.as_ref().and_then(|atlas| {
-        let (class, _) = atlas.locate(address);
-        (class != ClassId::UNKNOWN).then(|| atlas.class(class))
-    });
-    ranked.class(located)
+fn class(ranked: &Ranked, address: IpAddr) -> ClassId {
+    ranked.atlas.as_ref().map_or(ClassId::UNKNOWN, |atlas| atlas.locate(address).0)
 }
 
-fn of_class(ranked: &Ranked, class: &Class, hash: u64) -> (Vec<(RegionId, f64)>, Reason) {
+fn of_class(ranked: &Ranked, class: ClassId, hash: u64) -> (Vec<(RegionId, f64)>, Reason) {
     let chosen = ranked.choose(class, hash);
     let regions = match (chosen.to, ranked.split_of(class).filter(|_| chosen.hashed)) {
         (Target::Region(_), Some(split)) => of_split(split),

@@ -53,6 +53,8 @@ struct Served {
     ecs: bool,
     /// Its HTTPS and SVCB records get address hints.
     hints: bool,
+    /// Its answers count as demand: the capacity of a region that it may be answered with is limited.
+    is_demand: bool,
 }
 
 /// For how long what a service answers holds.
@@ -92,6 +94,10 @@ pub struct Decision<'s> {
     pub hash: u64,
     /// The service that decided.
     pub decided_by: ServiceId,
+    /// The class of the client, of those that the deciding service tells apart.
+    pub class: ClassId,
+    /// It counts as demand on a region whose capacity is limited.
+    pub is_demand: bool,
     /// Address hints are to be added to HTTPS and SVCB records.
     pub hints: bool,
     answers: &'s Answers,
@@ -199,6 +205,7 @@ impl Steering {
         let service_of = |index: usize| self.model.endpoints.get(index).map(|endpoint| endpoint.service);
         let mut stale: Vec<ServiceId> =
             self.table.answerable.differences(&before.table.answerable).filter_map(service_of).collect();
+        stale.extend(self.table.reweighted(&before.table).filter_map(service_of));
         stale.extend(touched.iter().copied().filter(|&id| self.differs_together(before, id)));
         stale.sort_unstable();
         stale.dedup();
@@ -259,6 +266,7 @@ impl Steering {
         let prefix = ClientPrefix::new(address, source);
         let hash = steer(placement.seed, prefix);
         let (mut reason, mut ttl, mut scope, mut hashed) = (placement.verdict.reason, lifetime.fixed_s, 0, false);
+        let mut class = ClassId::UNKNOWN;
         let outcome = match &placement.verdict.choice {
             Choice::Region(region) => Outcome::Region(*region),
             Choice::Split(split) => {
@@ -266,7 +274,8 @@ impl Steering {
                 Outcome::Region(split.at(hash))
             }
             Choice::Ranked(ranked) => {
-                let (chosen, located) = rank(ranked, address, subnet.map(|_| asker.resolver), hash);
+                let (chosen, of_client, located) = rank(ranked, address, subnet.map(|_| asker.resolver), hash);
+                class = of_client;
                 (reason, scope, hashed) = (chosen.reason, located, chosen.hashed);
                 ttl = self.ttl(served, lifetime.due_s, reason, chosen.watched);
                 chosen.to.into()
@@ -297,6 +306,8 @@ impl Steering {
             hashed_scope: if is_told { hashed_scope } else { 0 },
             hash,
             decided_by: placement.decided_by,
+            class,
+            is_demand: served.is_demand,
             hints: served.hints,
             answers: &served.answers,
         })
@@ -340,6 +351,7 @@ impl Steering {
             parts: parts(decider, self.table.part_ids(decided_by)),
             ecs: service.ecs,
             hints: service.hints,
+            is_demand: decider.region_mask() & self.cells.limited() != 0,
         }
     }
 
@@ -380,21 +392,20 @@ fn parts(service: &Service, ids: &[PartId]) -> Arc<[PartId]> {
     parts.into()
 }
 
-/// What a client gets of a ranking, and how many leading bits of its address decided that.
+/// What a client gets of a ranking, its class, and how many leading bits of its address decided that.
 ///
 /// The location chain: the client subnet, then the resolver (`fallback`), then what the map and the service say of clients
 /// that nobody can locate.
 #[inline]
-fn rank(ranked: &Ranked, address: IpAddr, fallback: Option<IpAddr>, hash: u64) -> (Chosen, u8) {
-    let Some(atlas) = &ranked.atlas else { return (ranked.choose(ranked.class(None), hash), 0) };
+fn rank(ranked: &Ranked, address: IpAddr, fallback: Option<IpAddr>, hash: u64) -> (Chosen, ClassId, u8) {
+    let Some(atlas) = &ranked.atlas else { return (ranked.choose(ClassId::UNKNOWN, hash), ClassId::UNKNOWN, 0) };
     let (mut class, scope) = atlas.locate(address);
     if class == ClassId::UNKNOWN
         && let Some(resolver) = fallback
     {
         (class, _) = atlas.locate(resolver);
     }
-    let found = (class != ClassId::UNKNOWN).then(|| atlas.class(class));
-    (ranked.choose(ranked.class(found), hash), scope)
+    (ranked.choose(class, hash), class, scope)
 }
 
 impl From<Target> for Outcome {

@@ -136,7 +136,13 @@ impl Controlled {
             ));
         }
         for id in ids {
-            let outcome = Observation { verdict, reason: reason.into(), warning: None, phases: Phases::default() };
+            let outcome = Observation {
+                verdict,
+                reason: reason.into(),
+                warning: None,
+                phases: Phases::default(),
+                fed: Vec::new(),
+            };
             let (_, effects) = self.control.observe(self.now, id, &outcome);
             self.publish(effects)?;
         }
@@ -169,10 +175,12 @@ impl Controlled {
                         self.states.guarded[endpoint] = truth.guarded[endpoint];
                         self.states.last_up[endpoint] = truth.last_up[endpoint];
                         self.states.steady_s[endpoint] = truth.steady_s[endpoint];
+                        self.states.load_weight[endpoint] = truth.load_weight[endpoint];
                     }
                     self.states.change_s[id.index()] = truth.change_s[id.index()];
                     self.states.held[id.index()] = truth.held[id.index()];
                     self.states.ramp.copy(&truth.ramp, id);
+                    self.states.region_weight.copy(&truth.region_weight, id);
                 }
             }
         }

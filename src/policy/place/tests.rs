@@ -72,10 +72,9 @@ fn show(model: &Model, placements: &Placements, index: usize) -> String {
         Choice::Region(region) => key(*region),
         Choice::Split(split) => shares(split),
         Choice::Ranked(ranked) => {
-            let class = ranked.class(None);
-            let chosen = ranked.choose(class, 0);
+            let chosen = ranked.choose(ClassId::UNKNOWN, 0);
             reason = chosen.reason;
-            match (ranked.split_of(class), chosen.to) {
+            match (ranked.split_of(ClassId::UNKNOWN), chosen.to) {
                 (Some(split), _) => shares(split),
                 (None, Target::Region(region)) => key(region),
                 (None, other) => format!("{other:?}"),

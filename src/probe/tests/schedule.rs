@@ -104,6 +104,23 @@ fn targets(ids: std::ops::RangeInclusive<u64>, text: &str) -> Vec<Target> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_the_first_round_each_target_has_its_place_in_the_interval() {
+    let world = World::new(|_| MS, |_| 10 * SECOND);
+    let prober = world.start(1_000);
+    prober.set_targets(targets(1..=1_000, PLAIN));
+    sleep(32 * SECOND).await;
+    let all: Vec<Vec<u128>> = (1..=1_000).map(|id| world.starts(id)).collect();
+    assert!(all.iter().all(|starts| starts[0] <= 1_001), "the first outcomes are waited for");
+    // Nobody waits much longer than an interval, and from the second probe on it is exactly one.
+    assert!(all.iter().all(|starts| starts[1] - starts[0] <= 10_002));
+    assert!(all.iter().all(|starts| starts[2] - starts[1] == 10_000));
+    let in_second = |second: u128| all.iter().flatten().filter(|&&at| at / 1_000 == second).count();
+    for second in 3..32 {
+        assert!((90..=110).contains(&in_second(second)), "{} in second {second}", in_second(second));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_first_set_starts_at_once_and_later_ones_over_their_interval() {
     let world = World::new(|_| MS, |_| 10 * SECOND);
     let prober = world.start(100);

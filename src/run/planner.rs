@@ -1,0 +1,103 @@
+//! Capacity is planned each second, and at once when something has happened: on a thread of low priority, from what control
+//! and the lanes say, and what comes of it goes to the publisher.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use crate::base::limits::{PLAN_GAP_MS, PLAN_INTERVAL_MS};
+use crate::base::moment::Moment;
+use crate::control::{Burden, Control, Demand, Planning, Schemer};
+use crate::run::publisher::{BACKGROUND_NICENESS, Event};
+use crate::run::sweep::Sweep;
+use crate::serve::Stop;
+use crate::serve::system::be_nice;
+use crate::snapshot::Snapshot;
+
+/// One plan to be made.
+struct Job {
+    now: Moment,
+    snapshot: Arc<Snapshot>,
+    burden: Burden,
+    demand: Demand,
+    reply: oneshot::Sender<Planning>,
+}
+
+/// Plans until the end of service.
+///
+/// # Errors
+/// If the thread can't be started.
+pub(super) fn start(
+    events: Sender<Event>,
+    generations: watch::Receiver<u64>,
+    sweep: Arc<Sweep>,
+    stop: Stop,
+) -> io::Result<()> {
+    let (jobs, wanted) = channel();
+    thread::Builder::new().name("planner".into()).spawn(move || work(&wanted))?;
+    tokio::spawn(plan(events, generations, sweep, jobs, stop));
+    Ok(())
+}
+
+fn work(jobs: &Receiver<Job>) {
+    if let Err(error) = be_nice(BACKGROUND_NICENESS) {
+        tracing::debug!(%error, "cannot lower the priority of the planner");
+    }
+    let mut schemer = Schemer::default();
+    for Job { now, snapshot, burden, demand, reply } in jobs {
+        // Whoever asked may have gone.
+        let _ = reply.send(schemer.step(now, &snapshot.steering, burden, &demand));
+    }
+}
+
+async fn plan(
+    events: Sender<Event>,
+    mut generations: watch::Receiver<u64>,
+    sweep: Arc<Sweep>,
+    jobs: Sender<Job>,
+    stop: Stop,
+) {
+    let mut every = interval(Duration::from_millis(PLAN_INTERVAL_MS));
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = every.tick() => {}
+            changed = generations.changed() => if changed.is_err() { return },
+            () = stop.wait() => return,
+        }
+        let next = Instant::now() + Duration::from_millis(PLAN_GAP_MS);
+        let Some((now, snapshot, burden)) = look(&events).await else { return };
+        if snapshot.steering.cells().limited() != 0 {
+            let demand = sweep.demand(&snapshot);
+            let (reply, planned) = oneshot::channel();
+            if jobs.send(Job { now, snapshot, burden, demand, reply }).is_err() {
+                return;
+            }
+            // The thread ends by a defect alone, which has been logged.
+            let Ok(planning) = planned.await else { return };
+            if events.send(Event::Planned(Box::new(planning))).is_err() {
+                return;
+            }
+        }
+        tokio::select! {
+            () = sleep_until(next) => {}
+            () = stop.wait() => return,
+        }
+    }
+}
+
+/// What is known at this moment; `None`: the publisher has ended.
+async fn look(events: &Sender<Event>) -> Option<(Moment, Arc<Snapshot>, Burden)> {
+    let (reply, seen) = oneshot::channel();
+    let look = move |control: &Control, snapshot: &Arc<Snapshot>, now: Moment| {
+        // Whoever asked may have gone.
+        let _ = reply.send((now, Arc::clone(snapshot), control.burden(now)));
+    };
+    events.send(Event::Look(Box::new(look))).ok()?;
+    seen.await.ok()
+}
