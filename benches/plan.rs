@@ -106,7 +106,8 @@ fn situation(classes: u32, regions: u32, groups: u32) -> Situation {
             };
             // Nine in ten regions, others for each group.
             let has = |region: &u32| mix(u64::from(group) << 32 | u64::from(*region)) % 10 > 0;
-            let numbered = (0..regions).filter(has).filter_map(|region| Some((u8::try_from(region).ok()?, far(region))));
+            let numbered =
+                (0..regions).filter(has).filter_map(|region| Some((u8::try_from(region).ok()?, far(region))));
             let mut choices: Vec<(u8, u32)> = numbered.collect();
             choices.sort_unstable_by_key(|&(region, cost)| (cost, region));
             let home = choices.first().map(|&(region, _)| (region, 1)).into_iter().collect();

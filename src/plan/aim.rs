@@ -1,6 +1,9 @@
 //! What to aim at: the shares that would be right if nothing took time.
 
 use std::collections::HashMap;
+use std::ops::Range;
+
+use crate::base::hash::mix;
 
 use super::levels::{self, Bound, Levels};
 use super::problem::{Budget, Flow, Problem};
@@ -28,8 +31,18 @@ struct Group {
     pinned: Shares,
     /// Where the rest is at home.
     home: Shares,
-    choices: Vec<(u8, u32)>,
+    /// Where it may go, among the choices of all groups.
+    choices: Range<usize>,
     before: u128,
+}
+
+/// All groups, and where they may go.
+#[derive(Debug, Default)]
+struct Groups {
+    all: Vec<Group>,
+    choices: Vec<(u8, u32)>,
+    /// The first group with a fingerprint; the next one has the next fingerprint.
+    known: HashMap<u64, usize>,
 }
 
 /// What is aimed at.
@@ -61,7 +74,7 @@ pub(super) fn aim(
     bounds: &mut [Bound],
     steps_max: u64,
 ) -> Aim {
-    let (mut groups, mut of_unit) = groups(roll, units, stances, held);
+    let (Groups { all: mut groups, choices, .. }, mut of_unit) = Groups::of(roll, units, stances, held);
     // By key, so that the order of units decides nothing.
     let mut order: Vec<usize> = (0..groups.len()).collect();
     order.sort_by_key(|&group| (groups[group].key, group));
@@ -78,9 +91,10 @@ pub(super) fn aim(
             *fixed = fixed.saturating_add(part(group.demand, share.into()));
         }
         first_items.push(problem.items.len());
+        let choices = choices.get(group.choices.clone()).unwrap_or(&[]);
         for &(site, share) in &group.home {
-            let cost = group.choices.iter().find(|&&(other, _)| other == site).map_or(0, |&(_, cost)| cost);
-            problem.add(part(group.demand, share.into()), (site, cost), &group.choices, group.before);
+            let cost = choices.iter().find(|&&(other, _)| other == site).map_or(0, |&(_, cost)| cost);
+            problem.add(part(group.demand, share.into()), (site, cost), choices, group.before);
         }
     }
     let (flow, levels, method) = solve(&problem, bounds, steps_max);
@@ -114,36 +128,58 @@ fn solve(problem: &Problem, bounds: &[Bound], steps_max: u64) -> (Flow, Levels, 
     (flow.unwrap_or_else(|| Flow::at_home(problem)), levels, Method::Waterfall)
 }
 
-/// Units that have the same home and the same choices, and of which the same is held.
-fn groups(roll: &Roll, units: &[Unit], stances: &[Stance], held: u128) -> (Vec<Group>, Vec<usize>) {
-    let mut known: HashMap<Vec<u64>, usize> = HashMap::new();
-    let mut groups: Vec<Group> = Vec::new();
-    let mut of_unit = Vec::with_capacity(units.len());
-    let (mut choices, mut words) = (Vec::new(), Vec::new());
-    for (unit, stance) in units.iter().zip(stances) {
-        roll.choices(unit, &mut choices);
-        let (pinned, home) = if unit.spills { hold(stance, held, &choices) } else { (stance.home.clone(), Vec::new()) };
-        choices.retain(|&(site, _)| held >> site & 1 == 0);
-        words.clear();
-        words.push((pinned.len() << 32 | home.len()) as u64);
-        words.extend(pinned.iter().chain(&home).map(|&(site, share)| u64::from(share) << 8 | u64::from(site)));
-        if unit.spills {
-            words.extend(choices.iter().map(|&(site, cost)| u64::from(cost) << 8 | u64::from(site)));
-        }
-        let before = stance.current.iter().flatten().fold(0_u128, |mask, &(site, _)| mask | 1 << site);
-        let group = known.get(words.as_slice()).copied().unwrap_or(groups.len());
-        if let Some(group) = groups.get_mut(group) {
+impl Groups {
+    /// Units that have the same home and the same choices, and of which the same is held; and the group of each.
+    fn of(roll: &Roll, units: &[Unit], stances: &[Stance], held: u128) -> (Self, Vec<usize>) {
+        let mut groups = Self::default();
+        let mut of_unit = Vec::with_capacity(units.len());
+        let mut choices = Vec::new();
+        for (unit, stance) in units.iter().zip(stances) {
+            choices.clear();
+            let (pinned, home) = if unit.spills {
+                roll.choices(unit, &mut choices);
+                let held_and_home = hold(stance, held, &choices);
+                choices.retain(|&(site, _)| held >> site & 1 == 0);
+                held_and_home
+            } else {
+                (stance.home.clone(), Vec::new())
+            };
+            let number = groups.find(pinned, home, &choices);
+            let group = &mut groups.all[number];
             group.key = group.key.min(unit.key);
             group.demand = group.demand.saturating_add(stance.demand);
-            group.before |= before;
-        } else {
-            known.insert(words.clone(), group);
-            let choices = if unit.spills { choices.clone() } else { Vec::new() };
-            groups.push(Group { key: unit.key, demand: stance.demand, pinned, home, choices, before });
+            group.before |= stance.current.iter().flatten().fold(0_u128, |mask, &(site, _)| mask | 1 << site);
+            of_unit.push(number);
         }
-        of_unit.push(group);
+        (groups, of_unit)
     }
-    (groups, of_unit)
+
+    /// The group with these homes and choices, a new one if there is none.
+    fn find(&mut self, pinned: Shares, home: Shares, choices: &[(u8, u32)]) -> usize {
+        let mut fingerprint = fingerprint(&pinned, &home, choices);
+        while let Some(&number) = self.known.get(&fingerprint) {
+            let group = &self.all[number];
+            if group.pinned == pinned && group.home == home && self.choices[group.choices.clone()] == *choices {
+                return number;
+            }
+            fingerprint = fingerprint.wrapping_add(1);
+        }
+        let number = self.all.len();
+        self.known.insert(fingerprint, number);
+        let start = self.choices.len();
+        self.choices.extend_from_slice(choices);
+        let choices = start..self.choices.len();
+        self.all.push(Group { key: u64::MAX, demand: 0, pinned, home, choices, before: 0 });
+        number
+    }
+}
+
+/// A number that differs where homes or choices do, almost always.
+fn fingerprint(pinned: &[(u8, u16)], home: &[(u8, u16)], choices: &[(u8, u32)]) -> u64 {
+    let shares = pinned.iter().chain(home).map(|&(site, share)| u64::from(share) << 8 | u64::from(site));
+    let choices = choices.iter().map(|&(site, cost)| u64::from(cost) << 8 | u64::from(site));
+    let lens = (pinned.len() << 8 | home.len()) as u64;
+    shares.chain(choices).fold(mix(lens), |state, word| mix(state ^ word))
 }
 
 /// The shares of a unit that are held, and where the rest of it is at home: where it is, if its home is held, because

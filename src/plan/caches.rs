@@ -9,6 +9,8 @@
 //!                        |←──── ttl ────→|
 //! ```
 
+use std::borrow::Cow;
+
 use crate::base::moment::Moment;
 
 use super::shares::{Shares, divide};
@@ -52,7 +54,10 @@ impl Trail {
     }
 
     /// What its clients follow.
-    pub(super) fn followed(&self, now: Moment, ttl_ms: u64) -> Shares {
+    pub(super) fn followed(&self, now: Moment, ttl_ms: u64) -> Cow<'_, [(u8, u16)]> {
+        if let [(_, only)] = self.answered.as_slice() {
+            return Cow::Borrowed(only);
+        }
         let start = now.0.saturating_sub(ttl_ms);
         let mut weights: Vec<(u8, u64)> = Vec::new();
         let mut end = now.0;
@@ -69,13 +74,13 @@ impl Trail {
             add(&mut weights, first, end.saturating_sub(start));
         }
         if weights.is_empty() {
-            return self.current().to_vec();
+            return Cow::Borrowed(self.current());
         }
         weights.sort_unstable_by_key(|&(site, _)| site);
         // Regions that are gone take their part with them.
         let known: u64 = weights.iter().map(|&(_, weight)| weight).sum();
         let whole = known.checked_div(ttl_ms.min(now.0)).map_or(WHOLE, |share| u16::try_from(share).unwrap_or(WHOLE));
-        divide(&weights, whole)
+        Cow::Owned(divide(&weights, whole))
     }
 
     /// Numbers sites anew; `to` has `None` for those that are gone.
@@ -119,8 +124,8 @@ fn add(weights: &mut Vec<(u8, u64)>, shares: &[(u8, u16)], span: u64) {
     }
 }
 
-/// The demand that follows each site: `demand` in the parts that `followed` says.
-pub(super) fn spread(demand: u64, followed: &[(u8, u16)], loads: &mut [u64]) {
+/// Adds demand to sites, in the parts that `followed` says.
+pub(super) fn spread<'a>(demand: u64, followed: impl IntoIterator<Item = &'a (u8, u16)>, loads: &mut [u64]) {
     for &(site, share) in followed {
         if let Some(load) = loads.get_mut(usize::from(site)) {
             *load = load.saturating_add(shares::part(demand, share.into()));
@@ -174,6 +179,6 @@ mod tests {
         let mut trail = Trail::new(shares(WHOLE / 5), 1 << 16);
         trail.renumber(&[None, Some(7)]);
         let followed = trail.followed(Moment(1_000_000), TTL_MS);
-        assert_eq!(followed, [(7, WHOLE / 5)]);
+        assert_eq!(*followed, [(7, WHOLE / 5)]);
     }
 }

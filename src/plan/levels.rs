@@ -65,7 +65,7 @@ impl Bound {
 
     /// The load that some demand is on it.
     pub(super) fn load_of(&self, demand: u64) -> u64 {
-        let load = u128::from(demand) * u128::from(self.scale) >> 32;
+        let load = (u128::from(demand) * u128::from(self.scale)) >> 32;
         u64::try_from(load).unwrap_or(u64::MAX).saturating_add(self.foreign)
     }
 }

@@ -7,7 +7,7 @@
 //! | what | file |
 //! |---|---|
 //! | regions, units of demand, what is known of them | `situation.rs` |
-//! | shares for units, what they come to for regions | `plan.rs` |
+//! | shares for units, what they come to for regions | `planned.rs` |
 //! | from step to step | `planner.rs` |
 //! | sites and units in the order of their keys | `roll.rs` |
 //! | what clients follow while caches hold old answers | `caches.rs` |
@@ -23,7 +23,7 @@
 
 mod situation;
 
-mod plan;
+mod planned;
 
 mod shares;
 
@@ -49,6 +49,9 @@ mod report;
 
 mod planner;
 
-pub use plan::{Method, Plan, SitePlan, Spill, WHOLE};
+pub use planned::{Method, Plan, SitePlan, Spill, WHOLE};
 pub use planner::Planner;
 pub use situation::{Capacity, Reported, STEP_MAX, Site, Situation, Unit};
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ use super::levels::{Bound, FULL};
 use super::pace::{Ground, Pace, Wish};
 use super::roll::Roll;
 use super::scales::{Scale, TEMPERATE, heated, median};
-use super::shares::{Shares, divide, moves, part};
+use super::shares::{Shares, moves, part, share_of};
 use super::{Method, Plan, Reported, Situation, Unit, WHOLE, report};
 
 /// Plans step by step.
@@ -119,7 +119,7 @@ impl Planner {
     /// Numbers everything anew when there are other sites than before.
     fn enroll(&mut self, roll: Roll) {
         if roll.keys != self.roll.keys {
-            let to = roll.from_earlier(&self.roll.keys);
+            let to = roll.renumbering(&self.roll.keys);
             for known in self.trails.values_mut() {
                 known.trail.renumber(&to);
             }
@@ -144,7 +144,8 @@ impl Planner {
             let (home, usable) = self.roll.home(unit);
             let known = self.trails.remove(&unit.key);
             let heat = known.as_ref().map_or_else(|| self.heat_of(&home), |known| known.trail.heat);
-            let current = known.as_ref().map(|known| whole(known.trail.current())).filter(|shares| !shares.is_empty());
+            let current =
+                known.as_ref().map(|known| known.trail.current().to_vec()).filter(|shares| !shares.is_empty());
             stances.push(Stance { demand: demand(unit, heat), home, usable, current });
             all.push(known);
         }
@@ -168,22 +169,19 @@ impl Planner {
         stances: &mut [Stance],
         known: &mut [Option<Known>],
     ) -> Vec<u64> {
-        let followed: Vec<Shares> = situation
-            .units
-            .iter()
-            .zip(&*stances)
-            .zip(&*known)
-            .map(|((unit, stance), known)| {
-                known.as_ref().map_or_else(|| stance.home.clone(), |known| known.trail.followed(now, ttl_ms(unit)))
-            })
-            .collect();
+        let follows = |unit: &Unit, stance: &Stance, known: &Option<Known>| -> Shares {
+            let known = known.as_ref();
+            known.map_or_else(|| stance.home.clone(), |known| known.trail.followed(now, ttl_ms(unit)).into_owned())
+        };
+        let units = situation.units.iter().zip(&*stances).zip(&*known);
+        let followed: Vec<Shares> = units.map(|((unit, stance), known)| follows(unit, stance, known)).collect();
         let sites = self.roll.len();
         let (mut all, mut usable, mut plain) = (vec![0; sites], vec![0; sites], vec![0; sites]);
         for ((stance, followed), unit) in stances.iter().zip(&followed).zip(&situation.units) {
             spread(stance.demand, followed, &mut all);
             spread(demand(unit, TEMPERATE), followed, &mut plain);
             let is_usable = |&&(site, _): &&(u8, u16)| stance.usable >> site & 1 == 1;
-            spread(stance.demand, &followed.iter().filter(is_usable).copied().collect::<Shares>(), &mut usable);
+            spread(stance.demand, followed.iter().filter(is_usable), &mut usable);
         }
         self.read(now, situation, &all, &usable);
         let factors: Vec<u32> = self.scales.iter().map(Scale::factor).collect();
@@ -275,7 +273,8 @@ impl Planner {
     ) -> Vec<Ground> {
         let mut placed = vec![0; self.roll.len()];
         for (unit, stance) in stances.iter().enumerate() {
-            spread(stance.demand, stance.current.as_deref().unwrap_or_else(|| aim.of(unit)), &mut placed);
+            let shares = stance.current.as_deref().unwrap_or_else(|| aim.of(unit));
+            spread(stance.demand, shares, &mut placed);
         }
         let quickest_ms = quickest_ms(&situation.units);
         let ground = |(number, bound): (usize, &Bound)| {
@@ -351,29 +350,42 @@ fn is_pressed(site: &super::Site, load: u64, ahead: u64) -> bool {
     })
 }
 
-/// Shares of all of it, in the proportions of shares some of which may be gone.
-fn whole(shares: &[(u8, u16)]) -> Shares {
-    divide(&shares.iter().map(|&(site, share)| (site, share.into())).collect::<Vec<_>>(), WHOLE)
+/// Shares some of which may be gone with their region, and for these what is aimed at.
+fn completed(shares: &[(u8, u16)], aim: &[(u8, u16)]) -> Shares {
+    let mut completed = shares.to_vec();
+    let mut gone = shares.iter().fold(WHOLE, |rest, &(_, share)| rest.saturating_sub(share));
+    for &(site, share) in aim {
+        let more = share.saturating_sub(share_of(shares, site)).min(gone);
+        gone -= more;
+        match completed.iter_mut().find(|(known, _)| *known == site) {
+            Some((_, sum)) => *sum += more,
+            None => completed.push((site, more)),
+        }
+    }
+    completed.retain(|&(_, share)| share > 0);
+    completed.sort_unstable_by_key(|&(site, _)| site);
+    completed
 }
 
 /// The units that are not answered as is aimed at, and have to get there in time. Those that nothing is known of are
 /// answered so at once; and so are those that come from one home to another, because that is not for the plan to slow down.
 fn wishes(roll: &Roll, units: &[Unit], stances: &[Stance], known: &[Option<Known>], aim: &Aim) -> Vec<Wish> {
-    let mut wishes = Vec::new();
+    let (mut wishes, mut choices) = (Vec::new(), Vec::new());
     for (unit, (stance, known)) in stances.iter().zip(known).enumerate() {
         let (Some(current), Some(known)) = (&stance.current, known) else { continue };
         let aimed = aim.of(unit);
         if current == aimed || !units[unit].spills || (known.at_home && aimed == stance.home) {
             continue;
         }
-        let mut costs = Vec::new();
-        roll.choices(&units[unit], &mut costs);
+        let is_concerned = |&&(site, _): &&(u8, u32)| current.iter().chain(aimed).any(|&(other, _)| other == site);
+        roll.choices(&units[unit], &mut choices);
+        let costs = choices.iter().filter(is_concerned).copied().collect();
         wishes.push(Wish {
             unit,
             demand: stance.demand,
             ttl_ms: ttl_ms(&units[unit]),
             usable: stance.usable,
-            shares: current.clone(),
+            shares: completed(current, aimed),
             aim: aimed.to_vec(),
             costs,
         });

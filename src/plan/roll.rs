@@ -43,7 +43,7 @@ impl Roll {
     }
 
     /// For each number of an earlier roll the number here.
-    pub(super) fn from_earlier(&self, keys: &[u64]) -> Vec<Option<u8>> {
+    pub(super) fn renumbering(&self, keys: &[u64]) -> Vec<Option<u8>> {
         let number = |key: &u64| self.keys.binary_search(key).ok().and_then(|number| u8::try_from(number).ok());
         keys.iter().map(number).collect()
     }
@@ -98,7 +98,7 @@ mod tests {
         assert_eq!([0, 1, 2].map(|place| roll.number(place)), [Some(2), Some(0), Some(1)]);
         assert_eq!([0, 1, 2].map(|number| roll.place(number)), [1, 2, 0]);
         assert_eq!(roll.number(3), None);
-        assert_eq!(roll.from_earlier(&[5, 20]), [None, Some(1)]);
+        assert_eq!(roll.renumbering(&[5, 20]), [None, Some(1)]);
     }
 
     #[test]

@@ -260,7 +260,7 @@ fn approach(from: u64, to: u64, elapsed_ms: u64, most_ms: u64) -> u64 {
 }
 
 fn load_of(demand: u64, scale: u64) -> u64 {
-    u64::try_from(u128::from(demand) * u128::from(scale) >> 32).unwrap_or(u64::MAX)
+    u64::try_from((u128::from(demand) * u128::from(scale)) >> 32).unwrap_or(u64::MAX)
 }
 
 fn scale_of(load: u64, demand: u64) -> u64 {

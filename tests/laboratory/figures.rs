@@ -5,36 +5,36 @@ use crate::steerers::{Steerer, Way, Weights};
 use crate::world::World;
 
 /// One run, second by second from the moment 0 on.
-pub struct Run {
-    pub loads: Vec<Vec<f64>>,
-    pub capacities: Vec<Vec<(f64, f64)>>,
-    pub travelled: Vec<f64>,
-    pub moved: f64,
-    pub requests: f64,
+pub(crate) struct Run {
+    pub(crate) loads: Vec<Vec<f64>>,
+    pub(crate) capacities: Vec<Vec<(f64, f64)>>,
+    pub(crate) travelled: Vec<f64>,
+    pub(crate) moved: f64,
+    pub(crate) requests: f64,
 }
 
 /// What a run comes to.
 #[derive(Clone, Copy, Debug)]
-pub struct Figures {
+pub(crate) struct Figures {
     /// The most that a region was above its max, in percent of it.
-    pub over: f64,
+    pub(crate) over: f64,
     /// The same beyond what it would have been with the best plan from the first second on: what caches excuse.
-    pub over_best: f64,
+    pub(crate) over_best: f64,
     /// The most that a region was above its max later than two TTLs after the last event ended.
-    pub late: f64,
+    pub(crate) late: f64,
     /// Seconds until all regions stay within 5 % of their max of the mean of the last quarter.
-    pub settled_s: Option<i64>,
+    pub(crate) settled_s: Option<i64>,
     /// How often a region's load crossed the mean of its last half, from 5 % of its max on one side to 5 % on the other,
     /// not counting the first time that it came there.
-    pub crossings: usize,
+    pub(crate) crossings: usize,
     /// Requests per second that moved beyond those that the best plan moves, in percent of all.
-    pub moved: f64,
+    pub(crate) moved: f64,
     /// Kilometres that clients went beyond those of the best plan, in percent of these.
-    pub farther: f64,
+    pub(crate) farther: f64,
 }
 
 /// Plays a scenario.
-pub fn play(scenario: &Scenario, way: Way, seed: u64) -> Run {
+pub(crate) fn play(scenario: &Scenario, way: Way, seed: u64) -> Run {
     let mut world = World::new(scenario.clone(), seed);
     let mut steerer = Steerer::new(way, &world);
     let mut weights: Weights = steerer.look(&world).unwrap_or_default();
@@ -57,7 +57,7 @@ pub fn play(scenario: &Scenario, way: Way, seed: u64) -> Run {
 
 impl Figures {
     /// The figures of a run beside the run that is best.
-    pub fn of(scenario: &Scenario, run: &Run, best: &Run) -> Self {
+    pub(crate) fn of(scenario: &Scenario, run: &Run, best: &Run) -> Self {
         let seconds = run.loads.len();
         let over = |run: &Run, second: usize, region: usize| {
             let max = run.capacities[second][region].1;

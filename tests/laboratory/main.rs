@@ -13,21 +13,25 @@ use steerers::Way;
 
 const WORLD: &str = include_str!("world.lab");
 
-/// Scenarios by name, in the order of the table.
-const SCENARIOS: [(&str, &str); 10] = [
-    ("flash crowd", include_str!("flash_crowd.lab")),
-    ("region lost at peak", include_str!("region_lost_at_peak.lab")),
-    ("slow brown-out", include_str!("brown_out.lab")),
-    ("feed lost", include_str!("feed_lost.lab")),
-    ("feed lying low", include_str!("feed_lying_low.lab")),
-    ("feed lying high", include_str!("feed_lying_high.lab")),
-    ("two regions full", include_str!("two_regions_full.lab")),
-    ("capacity returned", include_str!("capacity_returned.lab")),
-    ("region added", include_str!("region_added.lab")),
-    ("noise alone", include_str!("noise_alone.lab")),
+/// Scenarios by name, in the order of the table; and the most that a region may be above its max beyond what caches
+/// excuse, and later than two TTLs after the last event, in percent.
+const SCENARIOS: [(&str, &str, f64, f64); 10] = [
+    ("flash crowd", include_str!("flash_crowd.lab"), 10.0, 0.0),
+    ("region lost at peak", include_str!("region_lost_at_peak.lab"), 10.0, 0.0),
+    ("slow brown-out", include_str!("brown_out.lab"), 10.0, 0.0),
+    ("feed lost", include_str!("feed_lost.lab"), 10.0, 0.0),
+    // Nothing else tells that this region is full, so this is a bound on what a lie can do and no promise.
+    ("feed lying low", include_str!("feed_lying_low.lab"), 10.0, 10.0),
+    ("feed lying high", include_str!("feed_lying_high.lab"), 10.0, 0.0),
+    ("two regions full", include_str!("two_regions_full.lab"), 10.0, 0.0),
+    ("capacity returned", include_str!("capacity_returned.lab"), 10.0, 0.0),
+    ("region added", include_str!("region_added.lab"), 10.0, 0.0),
+    ("noise alone", include_str!("noise_alone.lab"), 10.0, 0.0),
 ];
-
-const SEED: u64 = 7;
+/// Worlds that the bars are held against.
+const SEEDS: [u64; 3] = [5, 6, 7];
+/// How often a load may cross what it settles at, by 5 % of max: to overshoot once and come back is none of a series.
+const CROSSINGS_MAX: usize = 2;
 
 fn figures(text: &str, ways: &[Way], seed: u64) -> Vec<Figures> {
     let scenario = Scenario::read(&[WORLD, text]);
@@ -36,24 +40,49 @@ fn figures(text: &str, ways: &[Way], seed: u64) -> Vec<Figures> {
 }
 
 #[test]
+fn the_planner_clears_the_bars() {
+    let mut found = Vec::new();
+    for (name, text, over_max, late_max) in SCENARIOS {
+        for seed in SEEDS {
+            for figures in figures(text, &[Way::Planner], seed) {
+                let is_within =
+                    figures.over_best <= over_max && figures.late <= late_max && figures.crossings <= CROSSINGS_MAX;
+                if !is_within {
+                    found.push(format!("{name}, seed {seed}: {figures:?}"));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn others_do_not() {
+    let fails = |way: Way| {
+        let fails = |&&(_, text, over_max, late_max): &&(&str, &str, f64, f64)| {
+            let figures = figures(text, &[way], SEEDS[0])[0];
+            figures.over_best > over_max || figures.late > late_max || figures.crossings > CROSSINGS_MAX
+        };
+        SCENARIOS.iter().filter(fails).count()
+    };
+    let (linear, limit) = (fails(Way::Linear), fails(Way::Limit));
+    assert!(linear >= 8 && limit >= 6, "of 10 scenarios, {linear} and {limit} fail");
+}
+
+/// Prints the table of `README.md`.
+#[test]
+#[ignore = "prints a table"]
 fn table() {
-    println!(
-        "| {:<19} | {:<8} | {:>6} | {:>10} | {:>6} | {:>7} | {:>9} | {:>6} | {:>7} |",
-        "scenario", "way", "over", "over best", "late", "settled", "crossings", "moved", "farther"
-    );
-    for (name, text) in SCENARIOS {
+    println!("| scenario | way | over max % | beyond best % | late % | settled | crossings | moved % | farther % |");
+    println!("|---|---|---|---|---|---|---|---|---|");
+    for (name, text, ..) in SCENARIOS {
         let ways = [Way::Best, Way::Planner, Way::Linear, Way::Limit];
-        for (way, figures) in ways.iter().zip(figures(text, &ways, SEED)) {
-            let settled = figures.settled_s.map_or_else(|| "never".into(), |seconds| format!("{seconds} s"));
+        for (way, figures) in ways.iter().zip(figures(text, &ways, SEEDS[0])) {
+            let Figures { over, over_best, late, settled_s, crossings, moved, farther } = figures;
+            let settled = settled_s.map_or_else(|| "never".into(), |seconds| format!("{seconds} s"));
             println!(
-                "| {name:<19} | {:<8} | {:>6.1} | {:>10.1} | {:>6.1} | {settled:>7} | {:>9} | {:>6.1} | {:>7.1} |",
-                format!("{way:?}"),
-                figures.over,
-                figures.over_best,
-                figures.late,
-                figures.crossings,
-                figures.moved,
-                figures.farther
+                "| {name} | {} | {over:.1} | {over_best:.1} | {late:.1} | {settled} | {crossings} | {moved:.1} | {farther:.1} |",
+                way.name()
             );
         }
     }

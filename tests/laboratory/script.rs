@@ -15,27 +15,27 @@
 
 /// A data centre.
 #[derive(Clone, Debug)]
-pub struct Region {
-    pub key: String,
-    pub place: (f64, f64),
-    pub target: f64,
-    pub max: f64,
-    pub is_closed: bool,
+pub(crate) struct Region {
+    pub(crate) key: String,
+    pub(crate) place: (f64, f64),
+    pub(crate) target: f64,
+    pub(crate) max: f64,
+    pub(crate) is_closed: bool,
 }
 
 /// Clients that no rule can tell apart.
 #[derive(Clone, Debug)]
-pub struct City {
-    pub key: String,
-    pub continent: String,
-    pub place: (f64, f64),
+pub(crate) struct City {
+    pub(crate) key: String,
+    pub(crate) continent: String,
+    pub(crate) place: (f64, f64),
     /// Requests per second.
-    pub requests: f64,
+    pub(crate) requests: f64,
 }
 
 /// What happens.
 #[derive(Clone, Debug)]
-pub enum Event {
+pub(crate) enum Event {
     Busy { continent: String, factor: f64, over_s: f64 },
     Lose(usize),
     Open(usize),
@@ -47,25 +47,25 @@ pub enum Event {
 
 /// A world and what happens to it.
 #[derive(Clone, Debug, Default)]
-pub struct Scenario {
-    pub regions: Vec<Region>,
-    pub cities: Vec<City>,
-    pub resolvers: usize,
+pub(crate) struct Scenario {
+    pub(crate) regions: Vec<Region>,
+    pub(crate) cities: Vec<City>,
+    pub(crate) resolvers: usize,
     /// The part of resolvers that keep answers for twice their TTL.
-    pub stubborn: f64,
-    pub ttl_s: u32,
-    pub feed_every_s: i64,
-    pub feed_late_s: i64,
-    pub feed_noise: f64,
+    pub(crate) stubborn: f64,
+    pub(crate) ttl_s: u32,
+    pub(crate) feed_every_s: i64,
+    pub(crate) feed_late_s: i64,
+    pub(crate) feed_noise: f64,
     /// Seconds before and after the moment 0.
-    pub warm_s: i64,
-    pub run_s: i64,
-    pub events: Vec<(i64, Event)>,
+    pub(crate) warm_s: i64,
+    pub(crate) run_s: i64,
+    pub(crate) events: Vec<(i64, Event)>,
 }
 
 impl Scenario {
     /// Reads texts one after the other.
-    pub fn read(texts: &[&str]) -> Self {
+    pub(crate) fn read(texts: &[&str]) -> Self {
         let mut scenario = Self::default();
         for line in texts.iter().flat_map(|text| text.lines()) {
             let words: Vec<&str> = line.split('#').next().unwrap_or_default().split_whitespace().collect();

@@ -7,11 +7,11 @@ use meridian::plan::{Capacity, Plan, Planner, Reported, Site, Situation, Unit, W
 use crate::world::World;
 
 /// Of each city, the regions it is answered with, and how often.
-pub type Weights = Vec<Vec<(usize, f64)>>;
+pub(crate) type Weights = Vec<Vec<(usize, f64)>>;
 
 /// The ways of steering that are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub(crate) enum Way {
     Planner,
     /// A clairvoyant: true loads at once, no noise, no pace. Nobody can do better but for what caches hold.
     Best,
@@ -21,12 +21,23 @@ pub enum Way {
     Limit,
 }
 
-pub struct Steerer {
+impl Way {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Planner => "**planner**",
+            Self::Best => "best",
+            Self::Linear => "linear shed",
+            Self::Limit => "hard limit",
+        }
+    }
+}
+
+pub(crate) struct Steerer {
     way: Way,
     planner: Planner,
     /// Answers per second of each city, smoothed.
     demand: Vec<f64>,
-    pub plan: Plan,
+    pub(crate) plan: Plan,
     usable: Vec<bool>,
 }
 
@@ -40,13 +51,13 @@ const STALE_S: (i64, i64) = (15, 60);
 const EPOCH_MS: i64 = 1_700_000_000_000;
 
 impl Steerer {
-    pub fn new(way: Way, world: &World) -> Self {
+    pub(crate) fn new(way: Way, world: &World) -> Self {
         let cities = world.scenario.cities.len();
         Self { way, planner: Planner::new(), demand: vec![0.0; cities], plan: Plan::default(), usable: Vec::new() }
     }
 
     /// Looks at the world; new weights if there are any.
-    pub fn look(&mut self, world: &World) -> Option<Weights> {
+    pub(crate) fn look(&mut self, world: &World) -> Option<Weights> {
         // An average at first, so that it is right from the beginning.
         let age = (world.now + world.scenario.warm_s + 1) as f64;
         for (demand, &answers) in self.demand.iter_mut().zip(&world.answers) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use meridian::base::hash::{mix, steering_hash};
+use meridian::base::hash::mix;
 
 use crate::random::{Random, unit};
 use crate::script::{Event, Scenario};
@@ -14,9 +14,9 @@ const CLIENTS_MAX: f64 = 100.0;
 
 /// What a feed said: the load, and when it was measured.
 #[derive(Clone, Copy, Debug)]
-pub struct Reading {
-    pub load: f64,
-    pub at: i64,
+pub(crate) struct Reading {
+    pub(crate) load: f64,
+    pub(crate) at: i64,
 }
 
 struct Resolver {
@@ -30,9 +30,9 @@ struct Resolver {
     is_cached: bool,
 }
 
-pub struct World {
-    pub scenario: Scenario,
-    pub now: i64,
+pub(crate) struct World {
+    pub(crate) scenario: Scenario,
+    pub(crate) now: i64,
     random: Random,
     resolvers: Vec<Resolver>,
     /// What resolvers do next, and when.
@@ -40,7 +40,7 @@ pub struct World {
     /// The part of each city's clients that follow each region.
     following: Vec<Vec<f64>>,
     /// Answers to each city in the last second.
-    pub answers: Vec<u64>,
+    pub(crate) answers: Vec<u64>,
     busy: Vec<Change>,
     slow: Vec<Change>,
     lost: Vec<Option<i64>>,
@@ -50,7 +50,7 @@ pub struct World {
     recent: Vec<Vec<f64>>,
     said: Vec<Vec<Reading>>,
     /// Requests that changed their region, per second that they did.
-    pub moved: f64,
+    pub(crate) moved: f64,
 }
 
 /// A factor that goes to another in time.
@@ -72,7 +72,7 @@ impl Change {
 }
 
 impl World {
-    pub fn new(scenario: Scenario, seed: u64) -> Self {
+    pub(crate) fn new(scenario: Scenario, seed: u64) -> Self {
         let mut random = Random(seed);
         let all: f64 = scenario.cities.iter().map(|city| city.requests).sum();
         let mut resolvers = Vec::new();
@@ -117,7 +117,7 @@ impl World {
     }
 
     /// A second goes by. `weights`: of each city, the regions it is answered with, and how often.
-    pub fn second(&mut self, weights: &[Vec<(usize, f64)>]) {
+    pub(crate) fn second(&mut self, weights: &[Vec<(usize, f64)>]) {
         self.now += 1;
         self.happen();
         self.answers.fill(0);
@@ -164,17 +164,17 @@ impl World {
     }
 
     /// Requests per second of a city.
-    pub fn requests(&self, city: usize) -> f64 {
+    pub(crate) fn requests(&self, city: usize) -> f64 {
         self.scenario.cities[city].requests * self.busy[city].at(self.now)
     }
 
     /// What a request is worth in load at a region.
-    pub fn worth(&self, region: usize) -> f64 {
+    pub(crate) fn worth(&self, region: usize) -> f64 {
         self.slow[region].at(self.now)
     }
 
     /// The load of each region; of a lost one none.
-    pub fn loads(&self) -> Vec<f64> {
+    pub(crate) fn loads(&self) -> Vec<f64> {
         let mut loads = vec![0.0; self.scenario.regions.len()];
         for (city, following) in self.following.iter().enumerate() {
             let requests = self.requests(city);
@@ -189,19 +189,19 @@ impl World {
     }
 
     /// True if a region may be answered.
-    pub fn is_usable(&self, region: usize) -> bool {
+    pub(crate) fn is_usable(&self, region: usize) -> bool {
         let is_out = self.lost[region].is_some_and(|lost| self.now >= lost + DETECTED_S);
         !self.scenario.regions[region].is_closed && !is_out
     }
 
     /// The last reading that has arrived.
-    pub fn reading(&self, region: usize) -> Option<Reading> {
+    pub(crate) fn reading(&self, region: usize) -> Option<Reading> {
         let arrived = |reading: &&Reading| reading.at + self.scenario.feed_late_s <= self.now;
         self.said[region].iter().rev().find(arrived).copied()
     }
 
     /// Kilometres from a city to a region.
-    pub fn far(&self, city: usize, region: usize) -> f64 {
+    pub(crate) fn far(&self, city: usize, region: usize) -> f64 {
         let (a, b) = (self.scenario.cities[city].place, self.scenario.regions[region].place);
         let (a, b) = ((a.0.to_radians(), a.1.to_radians()), (b.0.to_radians(), b.1.to_radians()));
         let chord = ((b.0 - a.0) / 2.0).sin().powi(2) + a.0.cos() * b.0.cos() * ((b.1 - a.1) / 2.0).sin().powi(2);
@@ -209,7 +209,7 @@ impl World {
     }
 
     /// Kilometres that the clients go, each second.
-    pub fn travelled(&self) -> f64 {
+    pub(crate) fn travelled(&self) -> f64 {
         let mut sum = 0.0;
         for (city, following) in self.following.iter().enumerate() {
             for (region, part) in following.iter().enumerate() {
@@ -265,7 +265,7 @@ impl World {
 /// Weighted rendezvous: what the buckets of `policy` come to for one client.
 fn drawn(hash: u64, weights: &[(usize, f64)]) -> Option<usize> {
     let score = |&&(region, weight): &&(usize, f64)| {
-        let draw = unit(mix(hash ^ steering_hash(&[&[u8::try_from(region).unwrap()]]))).max(1e-300);
+        let draw = unit(mix(hash ^ mix(region as u64 + 1))).max(1e-300);
         -draw.ln() / weight.max(1e-12)
     };
     weights.iter().filter(|weight| weight.1 > 0.0).min_by(|a, b| score(a).total_cmp(&score(b))).map(|found| found.0)

@@ -4,7 +4,7 @@ use meridian::plan::{Capacity, Plan, Reported, Site, Situation, Unit, WHOLE};
 use proptest::prelude::*;
 
 /// Thousandths of an answer in an answer.
-pub const ANSWER: u64 = 1_000;
+pub(crate) const ANSWER: u64 = 1_000;
 
 /// One unit as it is drawn.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ struct Drawn {
 }
 
 /// Situations without feeds: loads are answers. `room`: how much capacity there is for each part of the demand, in percent.
-pub fn situation(room: std::ops::Range<u64>) -> impl Strategy<Value = Situation> {
+pub(crate) fn situation(room: std::ops::Range<u64>) -> impl Strategy<Value = Situation> {
     let site = (0..10_000_u32, 1..100_u64, 101..160_u64);
     let unit =
         (0..10_000_u32, 0..200_u64, prop_oneof![3 => Just(u16::MAX), 1 => any::<u16>()], prop::bool::weighted(0.2));
@@ -61,7 +61,7 @@ fn unit_of(key: u64, drawn: &Drawn, places: &[u32]) -> Unit {
 }
 
 /// The shares of a unit, its home if the plan says nothing else; in parts of 1.
-pub fn shares(unit: &Unit, planned: &[(u8, u16)]) -> Vec<(u8, f64)> {
+pub(crate) fn shares(unit: &Unit, planned: &[(u8, u16)]) -> Vec<(u8, f64)> {
     if planned.is_empty() {
         let all: u32 = unit.home.iter().map(|&(_, weight)| weight).sum();
         return unit.home.iter().map(|&(site, weight)| (site, f64::from(weight) / f64::from(all))).collect();
@@ -70,7 +70,7 @@ pub fn shares(unit: &Unit, planned: &[(u8, u16)]) -> Vec<(u8, f64)> {
 }
 
 /// The answers per second that each site is sent.
-pub fn loads(situation: &Situation, plan: &Plan) -> Vec<f64> {
+pub(crate) fn loads(situation: &Situation, plan: &Plan) -> Vec<f64> {
     let mut loads = vec![0.0; situation.sites.len()];
     for (unit, planned) in situation.units.iter().zip(&plan.units) {
         for (site, share) in shares(unit, planned) {
@@ -81,7 +81,7 @@ pub fn loads(situation: &Situation, plan: &Plan) -> Vec<f64> {
 }
 
 /// What a plan costs more than everybody at home, in answers × distance.
-pub fn cost(situation: &Situation, plan: &Plan) -> f64 {
+pub(crate) fn cost(situation: &Situation, plan: &Plan) -> f64 {
     let mut cost = 0.0;
     for (unit, planned) in situation.units.iter().zip(&plan.units) {
         let far = |site: u8| f64::from(unit.choices.iter().find(|choice| choice.0 == site).unwrap().1);
@@ -92,7 +92,7 @@ pub fn cost(situation: &Situation, plan: &Plan) -> f64 {
 }
 
 /// The answers per second that are not where their home is.
-pub fn moved(situation: &Situation, plan: &Plan) -> f64 {
+pub(crate) fn moved(situation: &Situation, plan: &Plan) -> f64 {
     let units = situation.units.iter().zip(&plan.units);
     units
         .map(|(unit, planned)| {
@@ -102,13 +102,13 @@ pub fn moved(situation: &Situation, plan: &Plan) -> f64 {
 }
 
 /// The part that is at other sites in one than in the other.
-pub fn distance(a: &[(u8, f64)], b: &[(u8, f64)]) -> f64 {
+pub(crate) fn distance(a: &[(u8, f64)], b: &[(u8, f64)]) -> f64 {
     let of = |shares: &[(u8, f64)], site: u8| shares.iter().find(|share| share.0 == site).map_or(0.0, |share| share.1);
     (0..=u8::MAX).map(|site| (of(a, site) - of(b, site)).max(0.0)).sum()
 }
 
 /// How full a site is: 0 at its target, 1 at its max, beyond in proportion to its max.
-pub fn level(capacity: Capacity, load: f64) -> f64 {
+pub(crate) fn level(capacity: Capacity, load: f64) -> f64 {
     let (target, max) = (capacity.target as f64 / ANSWER as f64, capacity.max as f64 / ANSWER as f64);
     if load <= max { (load - target) / (max - target).max(1e-9) } else { load / max }
 }

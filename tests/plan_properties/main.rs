@@ -8,6 +8,8 @@ use std::time::Duration;
 use meridian::base::moment::Moment;
 use meridian::plan::{Capacity, Method, Plan, Planner, Reported, Site, Situation, Unit, WHOLE};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 use drawn::{ANSWER, cost, distance, level, loads, moved, shares, situation};
 
@@ -272,6 +274,39 @@ proptest! {
             }
         }
     }
+}
+
+/// What all regions solved together are better at than the waterfall; `-- --nocapture` prints the figures, which
+/// `src/plan/mod.rs` states.
+#[test]
+fn solving_together_earns_its_place() {
+    let mut runner = TestRunner::deterministic();
+    let (mut spilling, mut over, mut dearer, mut together, mut alone) = (0, 0, 0, 0.0, 0.0);
+    while spilling < 500 {
+        let situation = situation(101..160).new_tree(&mut runner).unwrap().current();
+        let (optimal, waterfall) = (plan(&situation), Planner::with_steps(0).step(NOW, &situation));
+        let off = rounding(&situation);
+        let is_within = |plan: &Plan| {
+            let loads = loads(&situation, plan).into_iter().zip(&situation.sites);
+            let mut over = loads.map(|(load, site)| load - site.capacity.unwrap().target as f64 / ANSWER as f64);
+            over.all(|over| over <= off)
+        };
+        if waterfall.method != Method::Waterfall || !is_within(&optimal) {
+            continue;
+        }
+        spilling += 1;
+        if !is_within(&waterfall) {
+            over += 1;
+            continue;
+        }
+        let (best, other) = (cost(&situation, &optimal), cost(&situation, &waterfall));
+        let off = off * 10_000.0 + moved(&situation, &optimal) * 2.0;
+        assert!(best <= other + off, "{best} {other}");
+        dearer += usize::from(other > best * 1.01 + off);
+        (together, alone) = (together + best, alone + other);
+    }
+    println!("of {spilling} situations that can be solved, the waterfall leaves {over} above target");
+    println!("of the others {dearer} cost more than 1 % more; all together {:.1} %", (alone / together - 1.0) * 100.0);
 }
 
 /// Numbers with an inclination to extremes.

@@ -14,7 +14,7 @@ struct Edge {
 
 /// The least cost of placing all demand with no site above its target; `None` if that is not possible. Homes that are split
 /// count as one unit each.
-pub fn least_cost(situation: &Situation) -> Option<i64> {
+pub(crate) fn least_cost(situation: &Situation) -> Option<i64> {
     let mut edges = Vec::new();
     let mut add = |from, to, room, cost| {
         edges.push(Edge { from, to, room, cost });
