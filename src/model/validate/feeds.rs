@@ -7,7 +7,7 @@ use crate::base::diagnostic::{Diagnostic, Location, Report};
 use crate::base::ids::{CheckId, RegionId};
 
 use super::super::checks::CheckKind;
-use super::super::feeds::{Feed, FeedWay, LoadFeed, METRIC_LOAD};
+use super::super::feeds::{Feed, FeedWay, LoadFeed, METRIC_LOAD, Place};
 use super::super::read::{ADDRESS, Given, RawEndpoint, RawFeed, RawService, RawWay};
 use super::super::types::{Check, Endpoint, Model};
 
@@ -76,6 +76,23 @@ fn answering<'c>(
     let mut known = ids.iter().filter_map(|&id| Some((id, checks.get(id.index())?)));
     let is_http = |check: &Check| matches!(check.kind, CheckKind::Http(_) | CheckKind::Https { .. });
     let found = known.clone().find(|(_, check)| is_http(check));
+    let request = |check: &'c Check| {
+        if let CheckKind::Http(request) | CheckKind::Https { request, .. } = &check.kind {
+            Some((check, request))
+        } else {
+            None
+        }
+    };
+    let request = found.and_then(|(_, check)| request(check));
+    let in_body = raw.picks.iter().any(|pick| matches!(pick.place, Place::Json(_)));
+    if let Some((check, _)) = request.filter(|(_, request)| in_body && request.method == "HEAD") {
+        let message = format!("the load of {what} stands in the body of an answer to HEAD");
+        let finding = Diagnostic::error("bad-value", message)
+            .at(raw.at.clone(), "it has none")
+            .related(check.at.clone(), "the check");
+        report.push(finding);
+        return None;
+    }
     if found.is_none() {
         let reason = match known.next() {
             Some((_, check)) => format!("check `{}` is {}, not HTTP", check.key, check.kind.as_str()),
