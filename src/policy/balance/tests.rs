@@ -66,7 +66,7 @@ fn the_table_of_costs_holds() {
     let without_queue = |name: &str| metric(name).filter(|_| name != "queue");
     assert_eq!(cost(Balance::Custom, 1, &terms, without_queue), None, "a sum that lacks a term is none");
     assert_eq!(cost(Balance::LeastConnections, 1, &terms, |_| None), None);
-    assert_eq!(cost(Balance::Custom, 1, &terms, |_| Some(u64::MAX)), Some(u64::MAX / 500));
+    assert_eq!(cost(Balance::Custom, 1, &terms, |_| Some(u64::MAX)), Some(u64::MAX / 1_000 * 2));
     assert_eq!((fair(Balance::LeastConnections, 9), fair(Balance::WeightedLeastConnections, 9)), (1, 9));
     assert_eq!(fair(Balance::WeightedLeastConnections, 0), 1);
 }
@@ -110,8 +110,8 @@ fn what_is_published_is_coarse() {
     for (number, expected) in [(0, 0), (31, 31), (32, 32), (33, 34), (65_536, 65_536), (66_000, 65_536), (70_000, 69_632)] {
         assert_eq!(coarse(number), expected);
     }
-    let shares: Vec<u16> = [FAIR / 4, FAIR, FAIR * 2, FAIR + FAIR / 33].into_iter().map(rounded).collect();
-    assert_eq!(shares, [LEAST, EVEN, MOST, 132]);
+    let shares: Vec<u16> = [FAIR / 4, FAIR, FAIR * 2, FAIR + FAIR / 33, FAIR + FAIR / 31].into_iter().map(rounded).collect();
+    assert_eq!(shares, [LEAST, EVEN, MOST, EVEN, 136]);
     assert!(coarse(u32::MAX) > 0);
 }
 
@@ -235,13 +235,14 @@ proptest! {
         let over = Duration::from_secs(60);
         let mut course = Course::new(vec![Eased::default(); costs.len()]);
         (0..1_000).for_each(|_| { course.step(&wanted(&costs), SECOND, over); });
-        // Up to 3 % up or down, each for itself.
-        for wobble in wobbles.chunks(costs.len()) {
-            let now: Vec<u64> = costs.iter().zip(wobble).map(|(&cost, &by)| cost.saturating_add_signed(cost as i64 * by / 100)).collect();
-            if now.len() == costs.len() {
-                prop_assert!(!course.step(&wanted(&now), SECOND * 30, over), "{now:?} changed something");
-            }
+        // Up to 3 % up or down, each for itself. What came to rest at the edge may be brought into the middle, once.
+        let mut changes = 0;
+        for wobble in wobbles.chunks_exact(costs.len()) {
+            let by = |(&cost, &percent): (&u64, &i64)| cost.saturating_add_signed(cost as i64 * percent / 100);
+            let now: Vec<u64> = costs.iter().zip(wobble).map(by).collect();
+            changes += usize::from(course.step(&wanted(&now), SECOND * 5, over));
         }
+        prop_assert!(changes <= 1, "{changes} changes");
     }
 
     #[test]
