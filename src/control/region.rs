@@ -204,8 +204,8 @@ fn location(region: &Region) -> Option<LocationView> {
 
 fn capacity(region: &Region) -> Option<CapacityView> {
     let unit = match region.load {
-        LoadFeed::Nothing => "answers",
-        LoadFeed::Feed(_) => "load",
+        LoadFeed::OwnAnswers => "answers",
+        LoadFeed::Pull { .. } => "load",
     };
     match region.capacity {
         Capacity::Unlimited => None,

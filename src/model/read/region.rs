@@ -7,8 +7,7 @@ use crate::base::countries::parse_country;
 use crate::base::diagnostic::Location;
 use crate::base::toml_text::{self, Boolean, Integer, Shape, Table, Value};
 
-use super::super::feeds::{Feed, FeedWay, LoadFeed, METRIC_LOAD, Pick, Place};
-use super::super::types::{Capacity, Position};
+use super::super::types::{Capacity, LoadFeed, Position};
 use super::{At, Given, name};
 
 /// A region, its check not looked up.
@@ -38,7 +37,7 @@ pub(super) fn read(mut table: Table<'_>) -> RawRegion {
     let unit = limits.as_ref().and_then(Value::as_table).and_then(|table| table.peek("unit")).map(|unit| unit.at());
     let capacity = located(limits, &here, capacity, Capacity::Unlimited);
     let bias = table.key("bias", Integer::new(-99..=99_i8), 0, "Grows or shrinks the area it attracts.");
-    let load = located(table.take("load"), &here, load, LoadFeed::Nothing);
+    let load = located(table.take("load"), &here, load, LoadFeed::OwnAnswers);
     let check = Given::read(table.take("check").as_ref(), name);
     let check_address = Given::read(table.take("check_address").as_ref(), address);
     let enabled = table.key("enabled", Boolean, true, "If not: loaded and probed, never answered.");
@@ -133,9 +132,7 @@ fn load(value: &Value<'_>) -> Option<LoadFeed> {
         Some(json) => json.parse("a JSON pointer", json_pointer)?,
         None => String::new(),
     };
-    let picks = vec![Pick { metric: METRIC_LOAD.into(), place: Place::Json(json) }];
-    let way = FeedWay::Pull { url: url?.parse("a URL", web_url)? };
-    Some(LoadFeed::Feed(std::sync::Arc::new(Feed { way, picks, every, max_age })))
+    Some(LoadFeed::Pull { url: url?.parse("a URL", web_url)?, json, every, max_age })
 }
 
 fn web_url(text: &str) -> Result<String, String> {

@@ -17,8 +17,7 @@ use crate::base::limits;
 use crate::base::suggest::nearest;
 
 use super::read::{At, Keyed, Raw, RawGeomap, RawRegion};
-use super::feeds::LoadFeed;
-use super::types::{Check, GeoMatch, Geomap, Model, Position, Ranking, Region, RegionCheck};
+use super::types::{Check, GeoMatch, Geomap, LoadFeed, Model, Position, Ranking, Region, RegionCheck};
 
 /// Reads region files, each a path and its text, into one model; `None` if anything is an error. All findings go to
 /// `report`. The order of the files decides nothing but the order of findings.
@@ -205,7 +204,7 @@ fn region(keyed: Keyed<RawRegion>, ids: &Ids, report: &mut Report) -> Region {
         _ => RegionCheck::Nothing,
     };
     let label = if raw.label.is_empty() { key.to_string() } else { raw.label };
-    if let (Some(unit), LoadFeed::Feed(_)) = (&raw.unit, &raw.load.value) {
+    if let (Some(unit), LoadFeed::Pull { .. }) = (&raw.unit, &raw.load.value) {
         let message = format!("the capacity of region `{key}` has a unit beside a load feed");
         let finding = Diagnostic::error("bad-value", message)
             .at(unit.clone(), "its capacity is in the unit of its load feed")

@@ -11,8 +11,7 @@
 
 use crate::base::diagnostic::{Diagnostic, Location, Report};
 
-use super::super::types::{Balance, Capacity, GeoRanking, Mode, Model, Policy, PolicySource, Prefer, Region};
-use super::super::feeds::LoadFeed;
+use super::super::types::{Balance, Capacity, GeoRanking, LoadFeed, Mode, Model, Policy, PolicySource, Prefer, Region};
 use super::is_placed;
 
 /// Notes what the model asks for in vain.
@@ -35,7 +34,7 @@ pub(super) fn note(model: &Model, report: &mut Report) {
     }
     let limited = |region: &&Region| region.capacity != Capacity::Unlimited;
     first(model, limited, "capacities are not kept to yet", "every region takes as much as comes", report);
-    let fed = |region: &&Region| region.load != LoadFeed::Nothing;
+    let fed = |region: &&Region| region.load != LoadFeed::OwnAnswers;
     first(model, fed, "load feeds are not read yet", "nothing is fetched", report);
 }
 

@@ -40,7 +40,7 @@ pub(super) fn add(
             seen.insert(Arc::clone(&key), endpoint);
             let checked = checked(raw, &key, endpoint, report);
             let RawEndpoint { at, records, weight, enabled, .. } = endpoint.clone();
-            model.endpoints.push(Endpoint { key, at, service: id, region, weight, records, checked, load: Default::default(), enabled });
+            model.endpoints.push(Endpoint { key, at, service: id, region, weight, records, checked, enabled });
         }
         // Types are in the order of their numbers: A is 1.
         let judged = types(&model.endpoints[start as usize..]).first().copied().unwrap_or(RecordType::A);
