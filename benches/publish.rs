@@ -161,7 +161,7 @@ impl Server {
 }
 
 fn outcome(verdict: Verdict) -> Observation {
-    Observation { verdict, reason: "it says so".into(), warning: None, phases: Phases::default() }
+    Observation { verdict, reason: "it says so".into(), warning: None, phases: Phases::default(), fed: Vec::new() }
 }
 
 fn report(what: &str, found: &[Times]) {

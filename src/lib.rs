@@ -17,6 +17,7 @@ pub mod answer;
 pub mod control;
 pub mod metrics;
 pub mod probe;
+pub mod feed;
 pub mod journal;
 pub mod serve;
 pub mod admin;

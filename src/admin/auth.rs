@@ -6,6 +6,7 @@
 //! # who     may      by
 //! grafana   read     5c1d…
 //! alice     operate  88f0…
+//! fra-proxy feed     07be…
 //! ```
 
 use std::fs::{self, OpenOptions};
@@ -54,6 +55,8 @@ const TOKEN_LEN_MIN: usize = 16;
 /// What the bearer of a token may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
+    /// Push readings of load feeds, and nothing else.
+    Feed,
     /// Look at everything.
     Read,
     /// That, and change everything.
@@ -155,11 +158,12 @@ impl Tokens {
         found.filter(|_| scheme.eq_ignore_ascii_case("bearer"))
     }
 
-    /// The secret that commands on this machine speak with: the first that may change things, else the first.
+    /// The secret that commands on this machine speak with: the first that may change things, else the first that may look.
     #[must_use]
     pub fn for_commands(&self) -> Option<&str> {
         let operating = self.0.iter().find(|token| token.scope == Scope::Operate);
-        operating.or(self.0.first()).map(|token| token.secret.as_str())
+        let reading = self.0.iter().find(|token| token.scope == Scope::Read);
+        operating.or(reading).map(|token| token.secret.as_str())
     }
 
     /// How many there are.
@@ -174,8 +178,9 @@ fn token(text: &str) -> Result<Token, &'static str> {
     let (name, scope, secret) = match words[..] {
         [secret] => (None, Scope::Operate, secret),
         [name, "read", secret] => (Some(name), Scope::Read, secret),
+        [name, "feed", secret] => (Some(name), Scope::Feed, secret),
         [name, "operate", secret] => (Some(name), Scope::Operate, secret),
-        [_, _, _] => return Err("the second word is the scope: `read` or `operate`"),
+        [_, _, _] => return Err("the second word is the scope: `read`, `operate` or `feed`"),
         _ => return Err("a line is TOKEN, or NAME SCOPE TOKEN"),
     };
     if secret.len() < TOKEN_LEN_MIN {
@@ -236,20 +241,21 @@ mod tests {
 
     #[test]
     fn tokens_have_names_and_scopes() {
-        let text =
-            "# who may what\n\ngrafana read 0123456789abcdef\nalice operate fedcba9876543210\nfeedfeedfeedfeed\n";
+        let text = "# who may what\n\ngrafana read 0123456789abcdef\nalice operate fedcba9876543210\nfeedfeedfeedfeed\n\
+             fra feed 00112233445566778\n";
         let tokens = Tokens::parse(text).unwrap();
         for (token, expected) in [
             ("0123456789abcdef", Some((Some("grafana"), Scope::Read))),
             ("fedcba9876543210", Some((Some("alice"), Scope::Operate))),
             ("feedfeedfeedfeed", Some((None, Scope::Operate))),
+            ("00112233445566778", Some((Some("fra"), Scope::Feed))),
             ("grafana", None),
             ("", None),
         ] {
             let found = tokens.bearer(&format!("Bearer {token}"));
             assert_eq!(found.map(|bearer| (bearer.name, bearer.scope)), expected, "{token}");
         }
-        assert_eq!((tokens.count(), tokens.for_commands()), (3, Some("fedcba9876543210")));
+        assert_eq!((tokens.count(), tokens.for_commands()), (4, Some("fedcba9876543210")));
         assert!(!format!("{tokens:?}").contains("feed"), "secrets are not shown");
     }
 

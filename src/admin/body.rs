@@ -16,13 +16,13 @@ use crate::base::limits::ADMIN_BODY_LEN_MAX;
 /// ```text
 /// what is wrong                        status
 /// Content-Type is not JSON             415: so no form of another site can send it
-/// longer than ADMIN_BODY_LEN_MAX       413
+/// longer than LEN_MAX                  413
 /// not JSON                             400
 /// JSON of another shape                422
 /// ```
-pub(super) struct Body<T>(pub(super) T);
+pub(super) struct Body<T, const LEN_MAX: usize = ADMIN_BODY_LEN_MAX>(pub(super) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+impl<T: DeserializeOwned, S: Send + Sync, const LEN_MAX: usize> FromRequest<S> for Body<T, LEN_MAX> {
     type Rejection = Response;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
@@ -33,13 +33,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             return Err(problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
         }
         let body = request.into_body();
-        if body.size_hint().lower() > ADMIN_BODY_LEN_MAX as u64 {
-            return Err(too_large());
+        if body.size_hint().lower() > LEN_MAX as u64 {
+            return Err(too_large(LEN_MAX));
         }
-        let bytes = to_bytes(body, ADMIN_BODY_LEN_MAX).await.map_err(|error| {
+        let bytes = to_bytes(body, LEN_MAX).await.map_err(|error| {
             let source = std::error::Error::source(&error);
             if source.is_some_and(|source| source.is::<LengthLimitError>()) {
-                too_large()
+                too_large(LEN_MAX)
             } else {
                 problem(StatusCode::BAD_REQUEST, "the body did not arrive whole")
             }
@@ -54,6 +54,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-fn too_large() -> Response {
-    problem(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has at most {ADMIN_BODY_LEN_MAX} octets"))
+fn too_large(len_max: usize) -> Response {
+    problem(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has at most {len_max} octets"))
 }

@@ -59,7 +59,8 @@ pub(super) async fn may_read(State(admin): State<Arc<Admin>>, mut request: Reque
     let headers = request.headers();
     let who = if headers.contains_key(header::AUTHORIZATION) {
         match bearer(&admin, headers) {
-            Some((who, _)) => who,
+            Some((who, Scope::Read | Scope::Operate)) => who,
+            Some((_, Scope::Feed)) => return problem(StatusCode::FORBIDDEN, "this token may feed, not read"),
             None => return unauthorized(),
         }
     } else if !admin.local {
@@ -82,10 +83,10 @@ pub(super) async fn may_change(State(admin): State<Arc<Admin>>, mut request: Req
     }
     let who = match bearer(&admin, request.headers()) {
         Some((who, Scope::Operate)) => who,
-        Some((who, Scope::Read)) => {
-            let name = who.0.unwrap_or_default();
-            refused_access(&admin, &request, &format!("the token of {name} may only read"));
-            return problem(StatusCode::FORBIDDEN, "this token may read, not operate");
+        Some((who, scope @ (Scope::Read | Scope::Feed))) => {
+            let (name, may) = (who.0.unwrap_or_default(), if scope == Scope::Read { "read" } else { "feed" });
+            refused_access(&admin, &request, &format!("the token of {name} may only {may}"));
+            return problem(StatusCode::FORBIDDEN, format!("this token may {may}, not operate"));
         }
         None => {
             let given = request.headers().contains_key(header::AUTHORIZATION);
@@ -100,6 +101,29 @@ pub(super) async fn may_change(State(admin): State<Arc<Admin>>, mut request: Req
     request.extensions_mut().insert(who.clone());
     // A client that hangs up ends its request, but not what it has begun: the journal is told of every change.
     tokio::spawn(async move { audited(&admin, who, next, request).await }).await.unwrap_or_else(|_| unavailable())
+}
+
+/// Readings need a token that may feed or operate, and have a pace of their own. They are no changes: the journal is told
+/// of those alone that cannot be meant.
+pub(super) async fn may_feed(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
+    let now = Instant::now();
+    if !admin.feeding.allows_client(peer(&request), now) {
+        return too_fast();
+    }
+    match bearer(&admin, request.headers()) {
+        Some((_, Scope::Feed | Scope::Operate)) => {}
+        Some((who, Scope::Read)) => {
+            let name = who.0.unwrap_or_default();
+            refused_access(&admin, &request, &format!("the token of {name} may only read"));
+            return problem(StatusCode::FORBIDDEN, "this token may read, not feed");
+        }
+        None => {
+            let given = request.headers().contains_key(header::AUTHORIZATION);
+            refused_access(&admin, &request, if given { "a wrong token" } else { "no token" });
+            return unauthorized();
+        }
+    }
+    if admin.feeding.allows_one_more(now) { next.run(request).await } else { too_fast() }
 }
 
 /// Does what is asked, and tells the journal.

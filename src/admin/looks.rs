@@ -72,7 +72,7 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>, RawQuery(query): Raw
 }
 
 pub(super) async fn regions(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
-    let look = |control: &Control, _: &Arc<Snapshot>, _: Moment| control.region_views();
+    let look = |control: &Control, _: &Arc<Snapshot>, now: Moment| control.region_views(now);
     shown(&admin, &admin.views.regions, query.as_deref(), look).await
 }
 

@@ -15,6 +15,7 @@
 //! | the table of routes | `routes.rs` |
 //! | what is shown, once for all who ask at a time | `looks.rs`, `explained.rs`, `world.rs`, `shared.rs` |
 //! | what is changed, and what would be | `orders.rs`, `preview.rs` |
+//! | readings that are pushed | `loads.rs` |
 //! | what happens, as it happens | `stream.rs` |
 //! | the dashboard's files, the OpenAPI document | `site.rs`, `openapi.rs` |
 //!
@@ -36,6 +37,7 @@ mod looks;
 mod explained;
 mod world;
 mod orders;
+mod loads;
 mod preview;
 mod stream;
 mod site;

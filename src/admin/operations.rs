@@ -8,9 +8,10 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::base::moment::Moment;
-use crate::control::{Command, Control, Done, Event, Refusal};
+use crate::control::{Command, Control, Done, Event, Pushed, Refusal};
 use crate::journal::{Entry, Sample, Wanted};
 use crate::metrics::Rates;
+use crate::model::FeedMiss;
 use crate::snapshot::Snapshot;
 
 /// What the running server does for operators.
@@ -36,6 +37,9 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Has an operator's word done, and returns when queries are answered by it.
     fn command(&self, command: Command, condition: Condition) -> Pin<Box<dyn Future<Output = Commanded> + Send>>;
+
+    /// Takes readings that are pushed; what became of each, in their order. `None`: the server ends.
+    fn push(&self, readings: Vec<Pushed>) -> Pin<Box<dyn Future<Output = Option<Vec<Result<(), FeedMiss>>>> + Send>>;
 
     /// The events wanted, the oldest first, at most `limit`: the first ones if a start is given, else the last ones. May
     /// wait for a disk.

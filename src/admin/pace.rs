@@ -11,8 +11,13 @@ use crate::base::limits::{CHANGES_CLIENT, CHANGES_TOTAL, CLIENT_PREFIX_V4, CLIEN
 #[derive(Debug)]
 pub(super) struct Pace(Mutex<Buckets>);
 
+/// How much at once, and how much more each second.
+type Rate = (u32, u32);
+
 #[derive(Debug)]
 struct Buckets {
+    /// Of a client, and of all together.
+    rates: [Rate; 2],
     total: Bucket,
     clients: HashMap<IpAddr, Bucket>,
     /// Those for whom there is no room.
@@ -27,53 +32,60 @@ struct Bucket {
 }
 
 impl Pace {
-    /// Nobody has asked for anything.
+    /// The pace of changes; nobody has asked for anything.
     pub(super) fn new(now: Instant) -> Self {
-        let full = |(size, _): (u32, u32)| Bucket { left: f64::from(size), at: now };
-        let (total, others) = (full(CHANGES_TOTAL), full(CHANGES_CLIENT));
-        Self(Mutex::new(Buckets { total, clients: HashMap::new(), others }))
+        Self::of(CHANGES_CLIENT, CHANGES_TOTAL, now)
+    }
+
+    /// Another pace for a client and for all together.
+    pub(super) fn of(client: Rate, total: Rate, now: Instant) -> Self {
+        let full = |(size, _): Rate| Bucket { left: f64::from(size), at: now };
+        let (others, rates) = (full(client), [client, total]);
+        Self(Mutex::new(Buckets { rates, total: full(total), clients: HashMap::new(), others }))
     }
 
     /// Whether a client may ask for one more, as far as it is the client's own doing.
     pub(super) fn allows_client(&self, client: IpAddr, now: Instant) -> bool {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let buckets = &mut *buckets;
-        let client = prefix(client);
+        let (client, rate) = (prefix(client), buckets.rates[0]);
         if buckets.clients.len() >= PACED_CLIENTS_MAX && !buckets.clients.contains_key(&client) {
             // Whoever has a full bucket is as one who never came.
-            buckets.clients.retain(|_, bucket| !bucket.is_full(CHANGES_CLIENT, now));
+            buckets.clients.retain(|_, bucket| !bucket.is_full(rate, now));
         }
         let has_room = buckets.clients.len() < PACED_CLIENTS_MAX || buckets.clients.contains_key(&client);
         let own = if has_room {
-            let full = Bucket { left: f64::from(CHANGES_CLIENT.0), at: now };
+            let full = Bucket { left: f64::from(rate.0), at: now };
             buckets.clients.entry(client).or_insert(full)
         } else {
             &mut buckets.others
         };
-        own.take(CHANGES_CLIENT, now)
+        own.take(rate, now)
     }
 
     /// Whether all clients together may ask for one more. To be asked last: who is refused takes nothing from the others.
     pub(super) fn allows_one_more(&self, now: Instant) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).total.take(CHANGES_TOTAL, now)
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let rate = buckets.rates[1];
+        buckets.total.take(rate, now)
     }
 }
 
 impl Bucket {
-    fn take(&mut self, (size, per_second): (u32, u32), now: Instant) -> bool {
+    fn take(&mut self, (size, per_second): Rate, now: Instant) -> bool {
         self.fill((size, per_second), now);
         let takes = self.left >= 1.0;
         self.left -= if takes { 1.0 } else { 0.0 };
         takes
     }
 
-    fn fill(&mut self, (size, per_second): (u32, u32), now: Instant) {
+    fn fill(&mut self, (size, per_second): Rate, now: Instant) {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.left = (self.left + passed * f64::from(per_second)).min(f64::from(size));
         self.at = now;
     }
 
-    fn is_full(mut self, rate: (u32, u32), now: Instant) -> bool {
+    fn is_full(mut self, rate: Rate, now: Instant) -> bool {
         self.fill(rate, now);
         self.left >= f64::from(rate.0)
     }

@@ -22,8 +22,8 @@ use crate::admin::problem::{not_found, wrong_method};
 use crate::admin::shared::Shared;
 use crate::admin::stream::Stream;
 use crate::admin::world::Sampled;
-use crate::admin::{explained, looks, openapi, orders, preview, site, stream, world};
-use crate::base::limits::ADMIN_BODY_LEN_MAX;
+use crate::admin::{explained, loads, looks, openapi, orders, preview, site, stream, world};
+use crate::base::limits::{LOADS_BODY_LEN_MAX, PUSHES_CLIENT, PUSHES_TOTAL};
 use crate::serve::Stop;
 
 /// What all handlers share.
@@ -36,6 +36,8 @@ pub(super) struct Admin {
     pub(super) pace: Pace,
     /// Of what changes nothing and is work.
     pub(super) thinking: Pace,
+    /// Of readings that are pushed.
+    pub(super) feeding: Pace,
     pub(super) refusals: Refusals,
     pub(super) sampled: Sampled,
     pub(super) views: Views,
@@ -72,6 +74,7 @@ pub async fn serve(
         local,
         pace: Pace::new(Instant::now()),
         thinking: Pace::new(Instant::now()),
+        feeding: Pace::of(PUSHES_CLIENT, PUSHES_TOTAL, Instant::now()),
         refusals: Refusals::default(),
         sampled: Sampled::default(),
         views: Views::default(),
@@ -93,6 +96,8 @@ enum Access {
     Read,
     /// The same, and it has a pace, for it is work.
     Think,
+    /// A token that may feed or operate.
+    Feed,
     /// A token that may operate.
     Change,
 }
@@ -107,7 +112,7 @@ struct Route {
 }
 
 fn routes() -> Vec<Route> {
-    use Access::{Change, Open, Read, Think};
+    use Access::{Change, Feed, Open, Read, Think};
     let looking = |path, access, handler| Route { method: "get", path, access, handler };
     let saying = |path, access, handler| Route { method: "post", path, access, handler };
     vec![
@@ -130,6 +135,7 @@ fn routes() -> Vec<Route> {
         looking("/api/v1/world", Think, get(world::world)),
         looking("/api/v1/stream", Read, get(stream::stream)),
         saying("/api/v1/preview", Think, post(preview::preview)),
+        saying("/api/v1/loads", Feed, post(loads::push)),
         saying("/api/v1/reload", Change, post(orders::reload)),
         saying("/api/v1/overrides", Change, post(orders::say)),
         saying("/api/v1/enable", Change, post(orders::enable)),
@@ -149,6 +155,7 @@ fn router(admin: Arc<Admin>) -> Router {
                 let paced = from_fn_with_state(Arc::clone(&admin), guards::paced);
                 handler.route_layer(paced).route_layer(reads())
             }
+            Access::Feed => handler.route_layer(from_fn_with_state(Arc::clone(&admin), guards::may_feed)),
             Access::Change => handler.route_layer(from_fn_with_state(Arc::clone(&admin), guards::may_change)),
         };
         router.route(path, handler)
@@ -156,7 +163,7 @@ fn router(admin: Arc<Admin>) -> Router {
     let router = routes().into_iter().fold(Router::new(), guarded);
     let router = router.fallback(not_found).method_not_allowed_fallback(wrong_method);
     // Bodies are bounded where they are read, and here for whatever else would read one.
-    let bounded = axum::extract::DefaultBodyLimit::max(ADMIN_BODY_LEN_MAX);
+    let bounded = axum::extract::DefaultBodyLimit::max(LOADS_BODY_LEN_MAX);
     router.layer(bounded).layer(from_fn(guards::secured)).with_state(admin)
 }
 
@@ -208,7 +215,7 @@ mod tests {
             let expected = match route.access {
                 Access::Open => serde_json::json!([]),
                 Access::Read | Access::Think => serde_json::json!([{}, {"token": []}]),
-                Access::Change => serde_json::json!([{"token": []}]),
+                Access::Feed | Access::Change => serde_json::json!([{"token": []}]),
             };
             assert_eq!(*security, expected, "{} {path}", route.method);
         }

@@ -104,6 +104,10 @@ pub const ADMIN_BODY_LEN_MAX: usize = 64 << 10;
 pub const CHANGES_CLIENT: (u32, u32) = (60, 20);
 /// Requests for a change that all clients together may make at once, and how many more each second.
 pub const CHANGES_TOTAL: (u32, u32) = (200, 100);
+/// Pushes of readings that one client may make at once, and how many more each second: a proxy for each service.
+pub const PUSHES_CLIENT: (u32, u32) = (100, 50);
+/// Pushes that all clients together may make at once, and how many more each second: 2,500 servers that push each 5 s.
+pub const PUSHES_TOTAL: (u32, u32) = (1_000, 500);
 /// Clients whose requests are counted apart; more than these together have the pace of one.
 pub const PACED_CLIENTS_MAX: usize = 1_024;
 /// Milliseconds between two events about refused access: a scan must not push everything else out of the journal.
@@ -255,8 +259,12 @@ pub const FEED_BODY_LEN_MAX: usize = 256 << 10;
 pub const FEED_AGENT_LEN_MAX: usize = 1_024;
 /// Milliseconds a load feed has to answer; never more than until it is asked again.
 pub const FEED_TIMEOUT_MS: u64 = 5_000;
-/// Load feeds asked at one time: all of 10,000 that answer within 20 ms take a few seconds.
-pub const FEEDS_ASKED_MAX: usize = 64;
+/// Load feeds asked at one time, each with an open file: 10,000 that answer within 20 ms are through in a second.
+pub const FEEDS_ASKED_MAX: usize = 256;
+/// Load feeds asked at one time that failed or were slow when they were asked before: they wait for each other alone.
+pub const FEEDS_ILL_MAX: usize = 64;
+/// Milliseconds after which a load feed counts as slow.
+pub const FEED_SLOW_MS: u64 = 1_000;
 /// The largest number of a load feed, in thousandths: 10^15, far above the bits a second of any network.
 pub const FEED_VALUE_MAX: u64 = 1_000_000_000_000_000_000;
 /// A load this many times what the region can carry is a mistake in the unit or in the feed.

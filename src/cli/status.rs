@@ -70,12 +70,12 @@ fn text(status: &Value) -> String {
 fn write_status(status: &Value, out: &mut String) -> std::fmt::Result {
     let ready = if status["ready"] == true { "ready" } else { "not ready" };
     writeln!(out, "meridian {}, {ready}, generation {}", word(status, "version"), status["generation"])?;
-    writeln!(out, "\nregion       endpoints up  services eligible")?;
+    writeln!(out, "\nregion       endpoints up  services eligible  load")?;
     for region in list(status, "regions") {
         let up = format!("{}/{}", region["up"], region["endpoints"]);
         let eligible = format!("{}/{}", region["eligible"], region["services"]);
         let disabled = if region["enabled"] == false { "  disabled" } else { "" };
-        writeln!(out, "{:<12} {up:<13} {eligible}{disabled}", word(region, "key"))?;
+        writeln!(out, "{:<12} {up:<13} {eligible:<18} {}{disabled}", word(region, "key"), load(&region["load"]))?;
     }
     for service in list(status, "services") {
         write_service(service, out)?;
@@ -106,6 +106,22 @@ fn write_status(status: &Value, out: &mut String) -> std::fmt::Result {
         writeln!(out, "\nguard: {}, {} endpoints held up", word(guard, "phase"), guard["held"])?;
     }
     Ok(())
+}
+
+/// `96 of 100, target 80 (held, 12 s old)`.
+fn load(load: &Value) -> String {
+    let mut text = load["current"].as_f64().map_or_else(|| "-".to_owned(), |current| current.to_string());
+    if let Some(max) = load["max"].as_f64() {
+        text.push_str(&format!(" of {max}"));
+    }
+    if let Some(target) = load["target"].as_f64() {
+        text.push_str(&format!(", target {target}"));
+    }
+    if word(load, "source") != "answers" {
+        let age = load["age_s"].as_f64().map_or(String::new(), |age| format!(", {age:.0} s old"));
+        text.push_str(&format!(" ({}{age})", word(load, "state")));
+    }
+    text
 }
 
 fn write_service(service: &Value, out: &mut String) -> std::fmt::Result {

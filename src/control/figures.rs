@@ -14,11 +14,13 @@ use std::sync::Arc;
 use crate::base::ids::{EndpointId, RegionId, ServiceId};
 use crate::base::moment::Moment;
 use crate::health::{Action, Health, Phase};
+use crate::model::FeedError;
 use crate::table::{STEADY, Standing};
 
 use super::course::Course;
 use super::hub::Control;
 use super::region::RegionState;
+use super::sums::LoadView;
 use super::words::earlier;
 
 /// Everything at one moment, in numbers.
@@ -46,6 +48,10 @@ pub struct Figures {
     pub guard: u8,
     /// Endpoints that the guard holds up.
     pub guard_held: usize,
+    /// Readings of load feeds that did not come or were not taken, by [`FeedError`].
+    pub feed_errors: [u64; FeedError::ALL.len()],
+    /// Sources of load feeds by how far they can be trusted: fresh, held, and nothing known.
+    pub feeds: [usize; LoadView::STATES.len()],
 }
 
 /// A region.
@@ -57,6 +63,8 @@ pub struct RegionFigures {
     pub state: RegionState,
     /// The part of its services for which it is eligible, 0 to 1; 1 for a region without any.
     pub up: f64,
+    /// What it carries.
+    pub load: LoadView,
 }
 
 /// A service.
@@ -101,9 +109,9 @@ pub struct TargetFigures {
 impl Control {
     /// Everything in numbers; at most `most` services, endpoints and targets each.
     #[must_use]
-    pub fn figures(&self, most: usize) -> Figures {
+    pub fn figures(&self, now: Moment, most: usize) -> Figures {
         let mut figures = Figures {
-            regions: (0..).map(RegionId).take(self.model.regions.len()).filter_map(|id| self.region(id)).collect(),
+            regions: (0..).map(RegionId).take(self.model.regions.len()).filter_map(|id| self.region(id, now)).collect(),
             services: self.services(most),
             guard: match self.guard.phase() {
                 Phase::Quiet => 0,
@@ -112,6 +120,8 @@ impl Control {
                 Phase::Recovers { .. } => 3,
             },
             guard_held: self.guarded.len(),
+            feed_errors: self.loads.errors,
+            feeds: self.loads.counts(now),
             ..Figures::default()
         };
         for course in &self.courses {
@@ -146,10 +156,11 @@ impl Control {
         figures
     }
 
-    fn region(&self, id: RegionId) -> Option<RegionFigures> {
+    fn region(&self, id: RegionId, now: Moment) -> Option<RegionFigures> {
         let region = self.model.regions.get(id.index())?;
         let (state, up) = self.region_state(id)?;
-        Some(RegionFigures { key: Arc::clone(&region.key), state, up })
+        let load = self.load_view(id, now);
+        Some(RegionFigures { key: Arc::clone(&region.key), state, up, load })
     }
 
     fn services(&self, most: usize) -> Vec<ServiceFigures> {
@@ -233,7 +244,8 @@ mod tests {
     fn observe(control: &mut Control, now: u64, last_octet: u8, verdict: Verdict) {
         let address = std::net::IpAddr::from([192, 0, 2, last_octet]);
         let id = control.targets().into_iter().find(|target| target.address == address).unwrap().id;
-        let outcome = Observation { verdict, reason: "".into(), warning: None, phases: Phases::default() };
+        let outcome =
+            Observation { verdict, reason: "".into(), warning: None, phases: Phases::default(), fed: Vec::new() };
         control.observe(Moment(now), id, &outcome);
     }
 
@@ -271,7 +283,7 @@ mod tests {
     #[test]
     fn figures_follow_what_happens() {
         let mut control = control();
-        let figures = control.figures(100);
+        let figures = control.figures(Moment(200_000), 100);
         assert_eq!(
             services(&figures),
             [("mail", 2, false, "a", 0), ("plain", 1, false, "", 0), ("web", 2, false, "", 0)]
@@ -285,7 +297,7 @@ mod tests {
         observe(&mut control, 60_000, 2, Verdict::Fail);
         observe(&mut control, 120_000, 2, Verdict::Pass);
         observe(&mut control, 180_000, 1, Verdict::Fail);
-        let figures = control.figures(100);
+        let figures = control.figures(Moment(200_000), 100);
         assert_eq!(
             services(&figures),
             [("mail", 1, false, "b", 1), ("plain", 1, false, "", 0), ("web", 1, false, "", 2)]
@@ -306,7 +318,7 @@ mod tests {
         // What an operator takes away is no failover.
         let order = Order { target: "b".into(), confirm: true, ..Order::default() };
         control.command(Moment(180_001), Command::Override(Action::Drain, order)).unwrap();
-        let figures = control.figures(100);
+        let figures = control.figures(Moment(200_000), 100);
         assert_eq!(figures.overrides, [0, 1, 0]);
         assert_eq!(figures.override_oldest, [None, Some(Moment(180_001)), None]);
         assert_eq!(figures.override_expiry, [None; 3], "nobody said until when");
@@ -315,14 +327,14 @@ mod tests {
             let order = Order { target: target.into(), lasting, confirm: true, ..Order::default() };
             control.command(Moment(180_001 + minutes), Command::Override(Action::Drain, order)).unwrap();
         }
-        let figures = control.figures(100);
+        let figures = control.figures(Moment(200_000), 100);
         assert_eq!(figures.override_oldest[1], Some(Moment(180_001)));
         assert_eq!(figures.override_expiry, [None, Some(Moment(180_005 + 240_000)), None]);
         assert_eq!(services(&figures)[2], ("web", 0, false, "", 2));
 
         // A reload keeps what is counted under keys that stay.
         adopt(&mut control, 180_002, &MODEL.replace(".plain]", ".new]"));
-        let figures = control.figures(100);
+        let figures = control.figures(Moment(200_000), 100);
         assert_eq!(
             services(&figures).iter().map(|row| (row.0, row.4)).collect::<Vec<_>>(),
             [("mail", 1), ("new", 0), ("web", 2)]
@@ -333,13 +345,13 @@ mod tests {
     #[test]
     fn figures_are_bounded() {
         let mut control = control();
-        let figures = control.figures(2);
+        let figures = control.figures(Moment(0), 2);
         // Two targets, which is few; three services and five endpoints, which is many.
         assert_eq!((figures.targets.len(), figures.services.len(), figures.endpoints.len()), (2, 0, 0));
         assert_eq!((figures.up, figures.regions.len()), ([5, 0], 2));
         observe(&mut control, 60_000, 1, Verdict::Fail);
-        let figures = control.figures(2);
+        let figures = control.figures(Moment(0), 2);
         assert_eq!(services(&figures), [("mail", 1, false, "b", 1), ("web", 1, false, "", 1)]);
-        assert_eq!(control.figures(1).services.len(), 1);
+        assert_eq!(control.figures(Moment(0), 1).services.len(), 1);
     }
 }

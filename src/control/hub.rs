@@ -158,6 +158,7 @@ impl Control {
             key: Arc::clone(&target.key),
             check: Arc::clone(&target.check),
             address: target.address,
+            wants: Arc::clone(&target.wants),
         });
         targets.collect()
     }

@@ -15,6 +15,7 @@ use crate::base::ids::{EndpointId, RegionId};
 use crate::base::limits::{FEED_FUTURE_MS, FEED_OVER_MAX, FEED_VALUE_MAX};
 use crate::base::moment::Moment;
 use crate::base::units::format_duration;
+use crate::health::Observation;
 use crate::model::{
     Feed, FeedError, FeedMiss, FeedWay, METRIC_CONNECTIONS, METRIC_LOAD, METRIC_MAX, METRIC_TARGET, Metrics,
 };
@@ -51,6 +52,17 @@ impl Source {
             Self::Region(key) | Self::Endpoint(key) => key,
         }
     }
+}
+
+/// A reading that somebody tells unasked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    /// About what.
+    pub source: Source,
+    /// Its numbers, or why they are none.
+    pub metrics: Result<Metrics, FeedMiss>,
+    /// When it was so; `None`: now.
+    pub at: Option<Moment>,
 }
 
 /// A feed that is to be asked, and whom its readings are about.
@@ -127,6 +139,22 @@ pub(super) struct Loads {
     pub(super) errors: [u64; FeedError::ALL.len()],
 }
 
+impl Loads {
+    /// Sources that are fresh, held, and of which nothing is known.
+    pub(super) fn counts(&self, now: Moment) -> [usize; 3] {
+        let mut counts = [0; 3];
+        for fed in self.sources.values() {
+            let at = match fed.phase(now) {
+                Phase::Fresh => 0,
+                Phase::Held => 1,
+                Phase::Waiting | Phase::Lost => 2,
+            };
+            counts[at] += 1;
+        }
+        counts
+    }
+}
+
 impl Fed {
     /// A source of which nothing is known.
     pub(super) fn new(feed: Arc<Feed>, region: RegionId, endpoint: Option<EndpointId>, since: Moment) -> Self {
@@ -200,10 +228,35 @@ impl Control {
     }
 
     /// Takes readings that somebody tells unasked; in their order, what became of each.
-    pub fn push(&mut self, now: Moment, readings: Vec<Reading>) -> (Vec<Result<(), FeedMiss>>, Effects) {
+    pub fn push(&mut self, now: Moment, readings: Vec<Pushed>) -> (Vec<Result<(), FeedMiss>>, Effects) {
         let mut step = Step::new(now);
-        let taken = readings.into_iter().map(|reading| self.take_reading(reading, true, &mut step)).collect();
+        let mut take = |Pushed { source, metrics, at }: Pushed| match metrics {
+            Ok(metrics) => self.take_reading(Reading { source, metrics, at: at.unwrap_or(now) }, true, &mut step),
+            Err(miss) => {
+                self.refuse(&source, miss.clone(), &mut step);
+                Err(miss)
+            }
+        };
+        let taken = readings.into_iter().map(&mut take).collect();
         (taken, step.finish())
+    }
+
+    /// Takes the numbers that stand in the answer to a health check.
+    pub(super) fn feed_from(&mut self, number: u32, outcome: &Observation, step: &mut Step) {
+        let Some(target) = self.targets.get(number).filter(|_| !outcome.fed.is_empty()) else { return };
+        let (feeds, wants) = (target.feeds.clone(), Arc::clone(&target.wants));
+        for (source, feed) in feeds {
+            let numbers = feed.picks.iter().map(|pick| {
+                let found = wants.binary_search(&pick.place).ok().and_then(|at| outcome.fed.get(at).cloned());
+                let nothing = || Err(FeedMiss::new(FeedError::Missing, "the answer does not have it"));
+                Ok((Arc::clone(&pick.metric), found.unwrap_or_else(nothing)?))
+            });
+            match numbers.collect::<Result<Metrics, FeedMiss>>() {
+                // What is refused is told and counted.
+                Ok(metrics) => drop(self.take_reading(Reading { source, metrics, at: step.now }, false, step)),
+                Err(miss) => self.refuse(&source, miss, step),
+            }
+        }
     }
 
     /// No reading came of asking, or none that could be read.

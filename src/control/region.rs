@@ -3,11 +3,13 @@
 use serde::Serialize;
 
 use crate::base::ids::{RegionId, ServiceId};
+use crate::base::moment::Moment;
 use crate::geo::centroid;
-use crate::model::{Capacity, LoadFeed, Position, Region};
+use crate::model::{Capacity, Position, Region};
 use crate::table::Word;
 
 use super::hub::Control;
+use super::sums::LoadView;
 
 /// A region as a whole.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -24,8 +26,8 @@ pub struct RegionView {
     pub location: Option<LocationView>,
     /// How much it can take; `None`: as much as comes.
     pub capacity: Option<CapacityView>,
-    /// What it carries, in the unit of its capacity; `None`: nothing tells it.
-    pub load: Option<u64>,
+    /// What it carries, in the unit of its capacity, and who says so.
+    pub load: LoadView,
     /// Services that have endpoints in it.
     pub services: usize,
     /// Those for which it is eligible.
@@ -140,15 +142,16 @@ impl Sums {
 impl Control {
     /// All regions, by id.
     #[must_use]
-    pub fn region_views(&self) -> Vec<RegionView> {
-        (0..).map(RegionId).take(self.model.regions.len()).filter_map(|id| self.region_view(id)).collect()
+    pub fn region_views(&self, now: Moment) -> Vec<RegionView> {
+        (0..).map(RegionId).take(self.model.regions.len()).filter_map(|id| self.region_view(id, now)).collect()
     }
 
     /// One region; a pass over its endpoints.
     #[must_use]
-    pub fn region_view(&self, id: RegionId) -> Option<RegionView> {
+    pub fn region_view(&self, id: RegionId, now: Moment) -> Option<RegionView> {
         let region = self.model.regions.get(id.index())?;
         let sums = self.sums(id, region);
+        let load = self.load_view(id, now);
         let mut targets = self.targets.iter().filter(|(_, target)| target.regions.contains(&id));
         Some(RegionView {
             key: region.key.to_string(),
@@ -156,8 +159,8 @@ impl Control {
             enabled: region.enabled,
             state: sums.state(),
             location: location(region),
-            capacity: capacity(region),
-            load: None,
+            capacity: capacity(region, &load),
+            load,
             services: sums.services,
             eligible: sums.eligible,
             endpoints: sums.endpoints,
@@ -202,11 +205,8 @@ fn location(region: &Region) -> Option<LocationView> {
     }
 }
 
-fn capacity(region: &Region) -> Option<CapacityView> {
-    let unit = match region.load {
-        LoadFeed::OwnAnswers => "answers",
-        LoadFeed::Pull { .. } => "load",
-    };
+fn capacity(region: &Region, load: &LoadView) -> Option<CapacityView> {
+    let unit = if load.source == "answers" { "answers" } else { "load" };
     match region.capacity {
         Capacity::Unlimited => None,
         Capacity::Limited { target, max } => Some(CapacityView { target, max, unit }),

@@ -15,9 +15,7 @@ use serde::Serialize;
 
 use crate::base::ids::{EndpointId, RegionId};
 use crate::base::moment::Moment;
-use crate::model::{
-    Capacity, Checked, Feed, FeedWay, LoadFeed, METRIC_LOAD, METRIC_MAX, METRIC_TARGET, Model,
-};
+use crate::model::{Capacity, Checked, Feed, FeedWay, LoadFeed, METRIC_LOAD, METRIC_MAX, METRIC_TARGET, Model};
 
 use super::hub::Control;
 use super::loads::{Fed, Loads, Phase, Source};

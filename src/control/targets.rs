@@ -1,6 +1,6 @@
 //! What is probed: each health check of each address once, whoever needs it, and the machine of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,9 @@ use crate::base::limits::{REFERENCE_INTERVAL_MS, REFERENCE_TIMEOUT_MS};
 use crate::base::moment::Moment;
 use crate::config;
 use crate::health::{Machine, Observation, Rule, Verdict};
-use crate::model::{Check, CheckKind};
+use crate::model::{Check, CheckKind, Feed, Pick, Place};
+
+use super::loads::Source;
 
 /// One thing to probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub struct ProbeTarget {
     pub check: Arc<Check>,
     /// Where.
     pub address: IpAddr,
+    /// Numbers that load feeds want from the answer.
+    pub wants: Arc<[Place]>,
 }
 
 /// All targets of a model, and the numbers of those that ever were.
@@ -54,6 +58,10 @@ pub(super) struct Target {
     pub(super) regions: Vec<RegionId>,
     /// Its number among the guard's references.
     pub(super) reference: Option<usize>,
+    /// Whom its answers feed.
+    pub(super) feeds: Vec<(Source, Arc<Feed>)>,
+    /// What these want of it.
+    pub(super) wants: Arc<[Place]>,
 }
 
 /// What makes the targets of the next model.
@@ -141,8 +149,22 @@ impl Retargeting<'_> {
         }
     }
 
+    pub(super) fn add_feed(&mut self, number: u32, source: Source, feed: &Arc<Feed>) {
+        if let Some(target) = self.targets.get_mut(number) {
+            target.feeds.push((source, Arc::clone(feed)));
+        }
+    }
+
     /// True if other targets are to be probed, or some otherwise.
-    pub(super) fn finish(self) -> bool {
+    pub(super) fn finish(mut self) -> bool {
+        for target in self.targets.slots.iter_mut().flatten() {
+            let picks = target.feeds.iter().flat_map(|(_, feed)| &feed.picks);
+            let wanted: BTreeSet<&Place> = picks.map(|Pick { place, .. }| place).collect();
+            if !wanted.iter().copied().eq(target.wants.iter()) {
+                target.wants = wanted.into_iter().cloned().collect();
+                self.differs = true;
+            }
+        }
         self.targets.unheard = self.targets.slots.iter().flatten().filter(|target| target.last.is_none()).count();
         // What is left of the old ones is no longer wanted.
         self.differs || self.old.iter().any(Option::is_some)
@@ -166,6 +188,7 @@ impl Retargeting<'_> {
                 }
                 target.endpoints.clear();
                 target.regions.clear();
+                target.feeds.clear();
                 Target { check: Arc::clone(check), rule: Rule::from(check.as_ref()), reference: None, ..target }
             }
             None => {
@@ -182,6 +205,8 @@ impl Retargeting<'_> {
                     endpoints: Vec::new(),
                     regions: Vec::new(),
                     reference: None,
+                    feeds: Vec::new(),
+                    wants: Arc::default(),
                 }
             }
         };

@@ -202,7 +202,8 @@ impl Play {
     }
 
     fn observe(&mut self, target: u64, verdict: Verdict) {
-        let outcome = Observation { verdict, reason: "".into(), warning: None, phases: Phases::default() };
+        let outcome =
+            Observation { verdict, reason: "".into(), warning: None, phases: Phases::default(), fed: Vec::new() };
         let (_, effects) = self.control.observe(self.now, target, &outcome);
         self.publish(effects);
     }
@@ -338,7 +339,13 @@ fn an_outcome_that_changes_nothing_says_nothing() {
     let mut play = Play::new();
     let ids: Vec<u64> = play.control.targets().iter().map(|target| target.id).collect();
     ids.iter().for_each(|id| play.observe(*id, Verdict::Pass));
-    let outcome = Observation { verdict: Verdict::Pass, reason: "".into(), warning: None, phases: Phases::default() };
+    let outcome = Observation {
+        verdict: Verdict::Pass,
+        reason: "".into(),
+        warning: None,
+        phases: Phases::default(),
+        fed: Vec::new(),
+    };
     for id in ids {
         assert!(play.control.observe(play.now, id, &outcome).1.is_empty());
     }

@@ -140,7 +140,7 @@ impl Control {
     pub fn view(&self, now: Moment) -> View {
         View {
             at: now,
-            regions: self.region_views(),
+            regions: self.region_views(now),
             services: self.model.services().filter_map(|(id, _)| self.service_view(id)).collect(),
             targets: self.target_views(),
             overrides: self.override_views(),

@@ -6,9 +6,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::base::ids::{CheckId, EndpointId, RegionId, ServiceId};
-use crate::model::{Check, Checked, Model, RegionCheck};
+use crate::model::{Check, Checked, FeedWay, Model, RegionCheck};
 use crate::policy::leader;
 
+use super::loads::Source;
 use super::targets::Retargeting;
 
 /// The ways from targets to endpoints and back.
@@ -41,6 +42,11 @@ impl Wiring {
                 RegionCheck::Address(check, address) => target(targets, check, address),
             };
             number.into_iter().for_each(|number| targets.add_region(number, id));
+            if let (Some(number), Some(feed)) = (number, region.load.feed())
+                && matches!(feed.way, FeedWay::Check(_))
+            {
+                targets.add_feed(number, Source::Region(Arc::clone(&region.key)), feed);
+            }
             of_regions.push(number);
         }
         let mut wiring = Self {
@@ -69,6 +75,9 @@ impl Wiring {
                     if let Some(number) = target(targets, check, address) {
                         targets.add_endpoint(number, id);
                         wiring.needs.push(number);
+                        if let Some(feed) = endpoint.load.feed().filter(|feed| feed.way == FeedWay::Check(check)) {
+                            targets.add_feed(number, Source::Endpoint(Arc::clone(&endpoint.key)), feed);
+                        }
                     }
                 }
             }

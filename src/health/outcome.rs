@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::FeedMiss;
+
 /// What one probe says about its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -40,6 +42,9 @@ pub struct Observation {
     pub warning: Option<Arc<str>>,
     /// Where its time went.
     pub phases: Phases,
+    /// The numbers that load feeds want from its answer, in the order in which they were asked for; empty if there was
+    /// no answer.
+    pub fed: Vec<Result<u64, FeedMiss>>,
 }
 
 /// When a probe reached what, counted from its start; `None`: it never did, or its kind has no such phase.

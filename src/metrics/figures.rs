@@ -1,8 +1,9 @@
 //! The series of what is steered and checked.
 
 use crate::base::limits::CHECK_SERIES_MAX;
-use crate::control::{EndpointFigures, Figures, RegionState};
+use crate::control::{EndpointFigures, Figures, LoadView, RegionState};
 use crate::health::Action;
+use crate::model::FeedError;
 use crate::table::Standing;
 
 use super::PROBE_RESULTS;
@@ -60,6 +61,7 @@ pub(super) fn render(figures: &Figures, text: &mut Text) {
             }
         }
     });
+    render_loads(figures, text);
     text.metric(&SERVICES, |series| {
         for (standing, count) in Standing::ALL.iter().zip(figures.standings) {
             series.add(&[standing.as_str()], count);
@@ -96,6 +98,31 @@ pub(super) fn render(figures: &Figures, text: &mut Text) {
     }
     text.single(&GUARD_STATE, figures.guard);
     text.single(&GUARD_HELD, figures.guard_held);
+}
+
+fn render_loads(figures: &Figures, text: &mut Text) {
+    let loads = || figures.regions.iter().map(|region| (&*region.key, &region.load));
+    let mut gauge = |metric, value: fn(&LoadView) -> Option<f64>| {
+        text.metric(metric, |series| {
+            for (region, load) in loads() {
+                value(load).iter().for_each(|value| series.add(&[region], value));
+            }
+        });
+    };
+    gauge(&REGION_LOAD, |load| load.current);
+    gauge(&REGION_LOAD_AGE, |load| load.age_s);
+    gauge(&REGION_CAPACITY_TARGET, |load| load.target);
+    gauge(&REGION_CAPACITY_MAX, |load| load.max);
+    text.metric(&FEEDS, |series| {
+        for (state, count) in LoadView::STATES.iter().zip(figures.feeds) {
+            series.add(&[state], count);
+        }
+    });
+    text.metric(&FEED_ERRORS, |series| {
+        for (kind, count) in FeedError::ALL.iter().zip(figures.feed_errors) {
+            series.add(&[kind.as_str()], count);
+        }
+    });
 }
 
 /// The value of label `action`.
@@ -147,8 +174,18 @@ mod tests {
             |address: &str, is_up: Option<bool>| TargetFigures { check: "web".into(), address: address.into(), is_up };
         let endpoint =
             |key: &str, flip_s: Option<u32>| EndpointFigures { key: key.into(), is_up: true, flip_s, flaps: 3 };
+        let load = LoadView {
+            state: "fresh",
+            source: "pull",
+            current: Some(12.5),
+            target: Some(80.0),
+            max: Some(100.0),
+            at: Some(Moment(1)),
+            age_s: Some(0.5),
+            error: None,
+        };
         let figures = Figures {
-            regions: vec![RegionFigures { key: "fra".into(), state: RegionState::Degraded, up: 0.25 }],
+            regions: vec![RegionFigures { key: "fra".into(), state: RegionState::Degraded, up: 0.25, load }],
             services: vec![service("mail", Some("fra")), service("web", None)],
             endpoints: vec![endpoint("web/fra/2001:db8::1", Some(4)), endpoint("mail/fra/mx1/2", None)],
             targets: vec![target("192.0.2.1", Some(false)), target("192.0.2.2", None)],
@@ -159,6 +196,8 @@ mod tests {
             override_expiry: [None; 3],
             guard: 2,
             guard_held: 9,
+            feed_errors: [0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            feeds: [4, 0, 1],
         };
         let latency = Buckets { bounds: &[0.1], counts: vec![3, 1], sum: 0.5 };
         let check = CheckFigures { check: "web".into(), ended: [2, 1, 4], latency };
@@ -191,6 +230,24 @@ mod tests {
                 "meridian_region_state{region=\"fra\",state=\"drained\"} 0",
                 "meridian_region_state{region=\"fra\",state=\"forced-down\"} 0",
                 "meridian_region_state{region=\"fra\",state=\"disabled\"} 0",
+                "meridian_region_load{region=\"fra\"} 12.5",
+                "meridian_region_load_age_seconds{region=\"fra\"} 0.5",
+                "meridian_region_capacity_target{region=\"fra\"} 80",
+                "meridian_region_capacity_max{region=\"fra\"} 100",
+                "meridian_feeds{state=\"fresh\"} 4",
+                "meridian_feeds{state=\"held\"} 0",
+                "meridian_feeds{state=\"estimated\"} 1",
+                "meridian_feed_errors_total{kind=\"connect\"} 0",
+                "meridian_feed_errors_total{kind=\"timeout\"} 3",
+                "meridian_feed_errors_total{kind=\"status\"} 0",
+                "meridian_feed_errors_total{kind=\"unreadable\"} 0",
+                "meridian_feed_errors_total{kind=\"missing\"} 0",
+                "meridian_feed_errors_total{kind=\"number\"} 0",
+                "meridian_feed_errors_total{kind=\"contradictory\"} 0",
+                "meridian_feed_errors_total{kind=\"absurd\"} 0",
+                "meridian_feed_errors_total{kind=\"future\"} 0",
+                "meridian_feed_errors_total{kind=\"old\"} 0",
+                "meridian_feed_errors_total{kind=\"unknown\"} 0",
                 "meridian_services{standing=\"eligible\"} 1",
                 "meridian_services{standing=\"drained\"} 0",
                 "meridian_services{standing=\"some-up\"} 0",

@@ -110,6 +110,18 @@ metrics! {
         "The part of its services for which the region is eligible, 0 to 1; 1 without services.";
     REGION_STATE Gauge "meridian_region_state" ["region", "state"]
         "1 for the state in which the region is, 0 for the others.";
+    REGION_LOAD Gauge "meridian_region_load" ["region"]
+        "What the region carries, in the unit of its load feed; absent where nobody says.";
+    REGION_LOAD_AGE Gauge "meridian_region_load_age_seconds" ["region"]
+        "Time since the load of the region was so.";
+    REGION_CAPACITY_TARGET Gauge "meridian_region_capacity_target" ["region"]
+        "What the region should carry, in the unit of its load; absent where it takes as much as comes.";
+    REGION_CAPACITY_MAX Gauge "meridian_region_capacity_max" ["region"]
+        "What the region can carry, in the unit of its load; absent where it takes as much as comes.";
+    FEEDS Gauge "meridian_feeds" ["state"]
+        "Load feeds of regions and endpoints, by how far their last reading can be trusted.";
+    FEED_ERRORS Counter "meridian_feed_errors_total" ["kind"]
+        "Readings of load feeds that did not come or were not taken, by reason.";
     SERVICES Gauge "meridian_services" ["standing"]
         "Services by what their regions are usable for.";
     SERVICE_ELIGIBLE Gauge "meridian_service_regions_eligible" ["service"]

@@ -270,7 +270,8 @@ mod tests {
 
     #[test]
     fn metrics_are_found_by_name() {
-        let metrics: Metrics = [("max", 3), ("load", 1), ("load", 2)].map(|(name, value)| (name.into(), value)).into_iter().collect();
+        let metrics: Metrics =
+            [("max", 3), ("load", 1), ("load", 2)].map(|(name, value)| (name.into(), value)).into_iter().collect();
         assert_eq!((metrics.get("load"), metrics.get("max"), metrics.get("target")), (Some(2), Some(3), None));
         assert_eq!(metrics.iter().collect::<Vec<_>>(), [("load", 2), ("max", 3)]);
     }

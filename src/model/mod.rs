@@ -29,6 +29,7 @@ mod read;
 mod records;
 mod checks;
 mod feeds;
+pub mod document;
 mod types;
 mod validate;
 

@@ -29,17 +29,20 @@ impl Execution {
     }
 
     async fn kind(&self, target: &Target, progress: &mut Progress) -> Seen {
-        let address = target.address;
+        let (address, wants) = (target.address, &*target.wants);
         match &target.check.kind {
             CheckKind::Http(request) => {
                 let stream = tcp::dial(address, request.port, progress).await?;
-                http::exchange(stream, request, address, 80, progress).await.map(|()| None)
+                http::exchange(stream, &http::Asked { check: request, address, default_port: 80, wants }, progress)
+                    .await
+                    .map(|()| None)
             }
             CheckKind::Https { request, certificate } => {
                 let stream = tcp::dial(address, request.port, progress).await?;
                 let host = crate::model::without_port(&request.host);
                 let secured = self.tls.secure(stream, host, address, certificate, Protocol::Http1, progress).await?;
-                http::exchange(secured.stream, request, address, 443, progress).await?;
+                let asked = http::Asked { check: request, address, default_port: 443, wants };
+                http::exchange(secured.stream, &asked, progress).await?;
                 Ok(secured.warning)
             }
             CheckKind::Tcp { port, send, expect } => tcp::probe(address, *port, send, expect, progress).await,

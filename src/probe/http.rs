@@ -13,24 +13,29 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::base::limits;
-use crate::model::{BodyRule, HttpCheck, contains};
+use crate::model::{BodyRule, HttpCheck, Place, contains, document};
 
 use super::outcome::{Miss, Progress, bounded};
 
 /// Who asks, so that it can be told from clients in a server's log.
 pub(super) const AGENT: &str = concat!("Meridian/", env!("CARGO_PKG_VERSION"), " (health check)");
 
-/// Sends the request and judges the answer. `default_port` is the scheme's.
-pub(super) async fn exchange<S>(
-    stream: S,
-    check: &HttpCheck,
-    address: IpAddr,
-    default_port: u16,
-    progress: &mut Progress,
-) -> Result<(), Miss>
+/// What is asked of whom.
+pub(super) struct Asked<'t> {
+    pub(super) check: &'t HttpCheck,
+    pub(super) address: IpAddr,
+    /// That of the scheme.
+    pub(super) default_port: u16,
+    /// Numbers that load feeds want from the answer, whether it passes or not.
+    pub(super) wants: &'t [Place],
+}
+
+/// Sends the request and judges the answer.
+pub(super) async fn exchange<S>(stream: S, asked: &Asked<'_>, progress: &mut Progress) -> Result<(), Miss>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let Asked { check, address, default_port, wants } = *asked;
     let authority = authority(&check.host, address, check.port, default_port);
     let request = request(check, &authority)?;
     let mut builder = http1::Builder::new();
@@ -40,8 +45,22 @@ where
     let exchange = async {
         let response = sender.send_request(request).await.map_err(|error| miss(&error))?;
         progress.answered();
-        passes(response.status(), &check.status)?;
-        body(response.into_body(), &check.body, check.body_max).await
+        let passed = passes(response.status(), &check.status);
+        let (head, incoming) = response.into_parts();
+        let is_whole = wants.iter().any(|place| matches!(place, Place::Json(_)));
+        let mut read = Vec::new();
+        let judged = match passed {
+            Err(miss) if !is_whole => Err(miss),
+            passed => {
+                let judged = body(incoming, check, is_whole, &mut read).await;
+                passed.and(judged)
+            }
+        };
+        if !wants.is_empty() {
+            let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+            progress.found(document::answer(wants, header, &read));
+        }
+        judged
     };
     let connection = async {
         // An error of the connection reaches the exchange as its own; its end may come before the body was read.
@@ -90,12 +109,12 @@ fn passes(status: StatusCode, ranges: &[(u16, u16)]) -> Result<(), Miss> {
     if good { Ok(()) } else { Err(Miss::fail(format!("status {code}"))) }
 }
 
-/// Reads as much of the body as the rule needs.
-async fn body(mut body: Incoming, rule: &BodyRule, max: usize) -> Result<(), Miss> {
-    if *rule == BodyRule::Anything {
+/// Reads as much of the body as the rule needs; all of it, as far as it may be read, if the `whole` is wanted.
+async fn body(mut body: Incoming, check: &HttpCheck, whole: bool, read: &mut Vec<u8>) -> Result<(), Miss> {
+    let (rule, max) = (&check.body, check.body_max);
+    if *rule == BodyRule::Anything && !whole {
         return Ok(());
     }
-    let mut read: Vec<u8> = Vec::new();
     while read.len() < max
         && let Some(frame) = body.frame().await
     {
@@ -108,12 +127,13 @@ async fn body(mut body: Incoming, rule: &BodyRule, max: usize) -> Result<(), Mis
         let room = max - read.len();
         read.extend_from_slice(data.get(..room).unwrap_or(&data));
         if let BodyRule::Contains(text) = rule
+            && !whole
             && read.get(from..).is_some_and(|new| contains(new, text.as_bytes()))
         {
             return Ok(());
         }
     }
-    if rule.accepts(&read) { Ok(()) } else { Err(Miss::fail("body mismatch")) }
+    if rule.accepts(read) { Ok(()) } else { Err(Miss::fail("body mismatch")) }
 }
 
 /// Why there was no answer, or only a part of one.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::base::limits;
 use crate::health::{Observation, Phases, Verdict};
-use crate::model::Check;
+use crate::model::{Check, FeedMiss, Place};
 
 /// One thing to probe: a rule and an address. Identical ones of several services are one target.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Target {
     pub check: Arc<Check>,
     /// What is probed.
     pub address: IpAddr,
+    /// Numbers that load feeds want from the answer; only HTTP has them.
+    pub wants: Arc<[Place]>,
 }
 
 impl Target {
@@ -27,7 +29,7 @@ impl Target {
     /// (`fall`, `rise`, `retry`), may differ.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let rule = |target: &Self| (target.id, target.address, target.check.interval, target.check.timeout);
-        rule(self) == rule(other) && self.check.kind == other.check.kind
+        rule(self) == rule(other) && self.check.kind == other.check.kind && self.wants == other.wants
     }
 }
 
@@ -125,11 +127,12 @@ pub(super) struct Progress {
     pub(super) start: Instant,
     stage: Stage,
     phases: Phases,
+    fed: Vec<Result<u64, FeedMiss>>,
 }
 
 impl Progress {
     pub(super) fn start() -> Self {
-        Self { start: Instant::now(), stage: Stage::Connect, phases: Phases::default() }
+        Self { start: Instant::now(), stage: Stage::Connect, phases: Phases::default(), fed: Vec::new() }
     }
 
     /// What is waited for from here on.
@@ -155,6 +158,11 @@ impl Progress {
         self.stage = Stage::Body;
     }
 
+    /// These numbers were found in the answer.
+    pub(super) fn found(&mut self, fed: Vec<Result<u64, FeedMiss>>) {
+        self.fed = fed;
+    }
+
     /// What the other end did not do in time.
     pub(super) fn timeout(&self) -> Miss {
         Miss::fail(self.stage.as_str())
@@ -163,11 +171,10 @@ impl Progress {
     /// The outcome of an execution that ends now.
     pub(super) fn end(mut self, seen: Seen) -> Observation {
         self.phases.total = self.start.elapsed();
+        let Self { phases, fed, .. } = self;
         match seen {
-            Ok(warning) => Observation { verdict: Verdict::Pass, reason: "ok".into(), warning, phases: self.phases },
-            Err(Miss { verdict, reason }) => {
-                Observation { verdict, reason: reason.into(), warning: None, phases: self.phases }
-            }
+            Ok(warning) => Observation { verdict: Verdict::Pass, reason: "ok".into(), warning, phases, fed },
+            Err(Miss { verdict, reason }) => Observation { verdict, reason: reason.into(), warning: None, phases, fed },
         }
     }
 }

@@ -168,7 +168,7 @@ mod tests {
 
     fn outcome(verdict: Verdict, total_ms: u64) -> Observation {
         let phases = Phases { total: Duration::from_millis(total_ms), ..Phases::default() };
-        Observation { verdict, reason: "".into(), warning: None, phases }
+        Observation { verdict, reason: "".into(), warning: None, phases, fed: Vec::new() }
     }
 
     #[test]

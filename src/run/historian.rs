@@ -67,7 +67,7 @@ async fn look(events: &Sender<Event>) -> Option<Sample> {
     let (reply, seen) = oneshot::channel();
     let look = move |control: &Control, snapshot: &Arc<Snapshot>, now: Moment| {
         // Whoever asked may have gone.
-        let _ = reply.send((control.region_views(), snapshot.generation, now));
+        let _ = reply.send((control.region_views(now), snapshot.generation, now));
     };
     events.send(Event::Look(Box::new(look))).ok()?;
     let (views, generation, at) = seen.await.ok()?;

@@ -19,6 +19,7 @@ mod notify;
 mod parallel;
 mod places;
 mod probing;
+mod feeding;
 mod publisher;
 mod random;
 mod recorder;

@@ -16,9 +16,13 @@ use crate::base::hash::HashKey;
 use crate::base::ids::ServiceId;
 use crate::base::limits::{EVENTS_MAX, PUBLISH_INTERVAL_MS, RETIRED_POLL_MS, STATE_INTERVAL_MS};
 use crate::base::moment::Moment;
-use crate::control::{Changed, Command, Control, Effects, Event as Happened, Settings, Severity};
+use crate::control::{
+    Changed, Command, Control, Effects, Event as Happened, ProbeTarget, Pushed, Reading, Settings, Severity,
+};
+use crate::feed::{Feeder, Told};
 use crate::health::Observation;
-use crate::model::Model;
+use crate::model::document::Document;
+use crate::model::{FeedMiss, Model};
 use crate::policy::Atlases;
 use crate::probe::{Prober, Target};
 use crate::run::board::Board;
@@ -33,6 +37,10 @@ pub(super) enum Event {
     Reload(Box<Linked>),
     /// A probe has ended; `reply` is told when the next one is to start.
     Outcome { target: u64, outcome: Observation, reply: oneshot::Sender<Duration> },
+    /// A load feed was asked.
+    Told(Told),
+    /// Readings are told us; `reply` is told what became of each.
+    Pushed { readings: Vec<Pushed>, reply: oneshot::Sender<Vec<Result<(), FeedMiss>>> },
     /// An operator has spoken.
     Command { command: Box<Command>, condition: Condition, reply: oneshot::Sender<Commanded> },
     /// Somebody looks.
@@ -67,6 +75,7 @@ pub(super) struct Parts {
     pub(super) board: Arc<Board>,
     pub(super) control: Control,
     pub(super) prober: Prober,
+    pub(super) feeder: Feeder,
     pub(super) recorder: Recorder,
     pub(super) clock: Clock,
     /// Told once every target of the first model has had an outcome.
@@ -101,13 +110,14 @@ pub(super) fn start(parts: Parts, incoming: Receiver<Event>) -> std::io::Result<
     let (janitor, retired) = sync_channel(EVENTS_MAX);
     thread::Builder::new().name("janitor".into()).spawn(move || free(&retired))?;
     let current = parts.published.load();
-    let Parts { published, key, board, control, prober, recorder, clock, first_round } = parts;
+    let Parts { published, key, board, control, prober, feeder, recorder, clock, first_round } = parts;
     let publisher = Publisher {
         published,
         key,
         board,
         control,
         prober,
+        feeder,
         recorder,
         clock,
         first_round: Some(first_round),
@@ -127,6 +137,7 @@ struct Publisher {
     board: Arc<Board>,
     control: Control,
     prober: Prober,
+    feeder: Feeder,
     recorder: Recorder,
     clock: Clock,
     first_round: Option<oneshot::Sender<()>>,
@@ -231,6 +242,13 @@ impl Publisher {
                 let _ = reply.send(cadence);
                 self.follow(effects);
             }
+            Event::Told(told) => self.told(now, told),
+            Event::Pushed { readings, reply } => {
+                let (taken, effects) = self.control.push(now, readings);
+                self.follow(effects);
+                // Whoever pushed may have gone.
+                let _ = reply.send(taken);
+            }
             Event::Command { command, condition, reply } => {
                 let result = self.command(now, *command, &condition);
                 // What was said is in force before it is answered.
@@ -246,6 +264,23 @@ impl Publisher {
                 }
                 look(&self.control, &self.current, now);
             }
+        }
+    }
+
+    /// Brings to control what came of asking a feed, unless it was taken away meanwhile.
+    fn told(&mut self, now: Moment, told: Told) {
+        if !self.feeder.is_current(told.job) {
+            return;
+        }
+        for (source, said) in told.said {
+            let effects = match said {
+                Ok(Document { metrics, at }) => {
+                    let at = at.map_or(now, |at| now.min(Moment(at)));
+                    self.control.report(now, vec![Reading { source, metrics, at }])
+                }
+                Err(miss) => self.control.miss(now, &[source], &miss),
+            };
+            self.follow(effects);
         }
     }
 
@@ -274,8 +309,14 @@ impl Publisher {
         }
         if effects.retarget {
             let targets = self.control.targets().into_iter();
-            let targets = targets.map(|target| Target { id: target.id, check: target.check, address: target.address });
+            let targets = targets.map(|target| {
+                let ProbeTarget { id, key: _, check, address, wants } = target;
+                Target { id, check, address, wants }
+            });
             self.prober.set_targets(targets.collect());
+        }
+        if effects.refeed {
+            self.feeder.set_feeds(self.control.feeds());
         }
         if effects.save && self.save_at.is_none() {
             self.save_at = Some(Instant::now() + Duration::from_millis(STATE_INTERVAL_MS));

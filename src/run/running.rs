@@ -10,9 +10,10 @@ use tokio::sync::oneshot;
 
 use crate::admin::{Commanded, Condition, Facts, Look, Operations, Readiness, ReloadOutcome};
 use crate::base::moment::Moment;
-use crate::control::{self, Command};
+use crate::control::{self, Command, Pushed};
 use crate::journal::{Entry, Sample, Wanted};
 use crate::metrics::Rates;
+use crate::model::FeedMiss;
 use crate::run::publisher::{Clock, Event};
 use crate::run::recorder::Recorder;
 use crate::run::reloads::ReloadRequest;
@@ -63,6 +64,17 @@ impl Operations for Running {
             match sent {
                 Ok(()) => done.await.unwrap_or(Commanded::Ended),
                 Err(_) => Commanded::Ended,
+            }
+        })
+    }
+
+    fn push(&self, readings: Vec<Pushed>) -> Pin<Box<dyn Future<Output = Option<Vec<Result<(), FeedMiss>>>> + Send>> {
+        let (reply, taken) = oneshot::channel();
+        let sent = self.events.send(Event::Pushed { readings, reply });
+        Box::pin(async move {
+            match sent {
+                Ok(()) => taken.await.ok(),
+                Err(_) => None,
             }
         })
     }

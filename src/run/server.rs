@@ -15,6 +15,7 @@ use crate::base::hash::HashKey;
 use crate::base::limits::{ADMIN_CONNECTIONS_MAX, RELOADS_MAX, STATE_SAVE_MS, STREAM_DRAIN_MS};
 use crate::config::Config;
 use crate::control::{self, Control};
+use crate::feed::Feeder;
 use crate::metrics::{Metrics, ReloadResult};
 use crate::probe::Prober;
 use crate::run::board::Board;
@@ -29,7 +30,7 @@ use crate::run::settings::{Settings, options};
 use crate::run::signals::Signals;
 use crate::run::sweep::Sweep;
 use crate::run::webhooks::{self, WebhookError};
-use crate::run::{historian, log, probing, publisher, random};
+use crate::run::{feeding, historian, log, probing, publisher, random};
 use crate::serve::{BindError, Caps, ConnectionLimits, Stop, StreamOptions, bind, system};
 use crate::snapshot::{Published, Snapshot};
 use crate::zone::ZoneSet;
@@ -120,8 +121,10 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let (prober, probing) = probing::start(events.clone(), random::word()?)?;
     // Set once, here.
     let _ = parts.sweep.probes.set(prober.stats());
+    let (feeder, feeding) = feeding::start(events.clone(), random::word()?, &admin_stop).map_err(io::Error::other)?;
+    tokio::spawn(feeding);
     let publishing =
-        publisher::start(parts.publisher(&config, prober, recorder.clone(), clock, first_round), incoming)?;
+        publisher::start(parts.publisher(&config, prober, feeder, recorder.clone(), clock, first_round), incoming)?;
     watch(&stream, &parts.sweep, &admin_stop, events.clone(), recorder.clone());
     tokio::spawn(admin::serve(parts.admin, Arc::clone(&parts.doors), stream, operations, admin_stop.clone()));
     let start_wait = config.start.wait;
@@ -314,6 +317,7 @@ impl Parts {
         &self,
         config: &Config,
         prober: Prober,
+        feeder: Feeder,
         recorder: Recorder,
         clock: Clock,
         first_round: oneshot::Sender<()>,
@@ -328,6 +332,7 @@ impl Parts {
             board: Arc::clone(&self.sweep.board),
             control,
             prober,
+            feeder,
             recorder,
             clock,
             first_round,

@@ -121,9 +121,9 @@ impl Sweep {
     /// Everything as text; `events` lead to control, which is not waited for without end.
     pub(super) async fn scrape(self: Arc<Self>, events: Sender<Event>) -> String {
         let (reply, seen) = oneshot::channel();
-        let look = Box::new(move |control: &Control, _: &Arc<Snapshot>, _| {
+        let look = Box::new(move |control: &Control, _: &Arc<Snapshot>, now| {
             // Whoever asked may have gone.
-            let _ = reply.send(control.figures(METRIC_SERIES_MAX));
+            let _ = reply.send(control.figures(now, METRIC_SERIES_MAX));
         });
         let figures = match events.send(Event::Look(look)) {
             Ok(()) => {

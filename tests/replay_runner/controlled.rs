@@ -136,7 +136,13 @@ impl Controlled {
             ));
         }
         for id in ids {
-            let outcome = Observation { verdict, reason: reason.into(), warning: None, phases: Phases::default() };
+            let outcome = Observation {
+                verdict,
+                reason: reason.into(),
+                warning: None,
+                phases: Phases::default(),
+                fed: Vec::new(),
+            };
             let (_, effects) = self.control.observe(self.now, id, &outcome);
             self.publish(effects)?;
         }

@@ -3,6 +3,7 @@
 //! What a value means beside others (references, orders, missing types) is [`super::validate`]'s business.
 
 mod check;
+mod feed;
 mod geomap;
 mod policy;
 mod reference;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use crate::base::diagnostic::{Diagnostic, Location, Report};
 use crate::base::toml_text::{self, Source, Table, Value};
 
+pub(super) use feed::{ADDRESS, RawFeed, RawWay};
 pub(super) use geomap::RawGeomap;
 pub(super) use policy::{FAILBACK_DEFAULT, RAMP_DEFAULT, RawMode, RawPolicy, RawPrefer, Tolerance};
 pub use reference::references;

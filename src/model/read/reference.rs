@@ -34,6 +34,7 @@ mode = \"active-passive\"
 failback = {}
 [services.NAME]
 ttl = {}
+load = {}
 endpoints.REGION = [{}]
 [geomaps.NAME]
 ";
@@ -52,6 +53,7 @@ const REGION: &str = "regions.NAME";
 const LOCATION: &str = "regions.NAME.location";
 const CAPACITY: &str = "regions.NAME.capacity";
 const LOAD: &str = "regions.NAME.load";
+const ENDPOINT_LOAD: &str = "services.NAME.load";
 const POLICY: &str = "policies.NAME";
 const SERVICE: &str = "services.NAME";
 const ENDPOINT: &str = "services.NAME.endpoints.REGION[0]";
@@ -64,7 +66,7 @@ const DESCRIBED: &[Row] = &[
     (REGION, "label", "string", "(the region's key)", "", "Its name for people."),
     (REGION, "location", "table", NONE, "", "Where it is: coordinates or a country. Needed where nearness ranks and no map does."),
     (REGION, "capacity", "table", "(unlimited)", "", "How much it can take."),
-    (REGION, "load", "table", NONE, "", "Where its load is fetched; without it our own answers are counted."),
+    (REGION, "load", "table", NONE, "", "Where its load comes from; without it the load of its endpoints counts, else our own answers."),
     (REGION, "check", "string", NONE, "a check", "A check of the whole region: while it fails, every endpoint there counts as down."),
     (REGION, "check_address", "address", NONE, "", "What that check probes; each needs the other."),
     (LOCATION, "lat", "number", NONE, "-90 to 90", "Degrees of latitude, north is positive; with `lon`."),
@@ -73,8 +75,14 @@ const DESCRIBED: &[Row] = &[
     (CAPACITY, "target", "integer", "(0.8 × `max`)", "0 to `max`", "What it should carry; above it, load spills to others."),
     (CAPACITY, "max", "integer", REQUIRED, "from 0", "What it can carry; nothing is planned above it."),
     (CAPACITY, "unit", "string", "(that of the load feed)", "\"answers\"", "Says that our own answers are counted, in answers per second; not beside a load feed."),
-    (LOAD, "url", "URL", REQUIRED, "http:// or https://", "Where a JSON document with the load is fetched."),
-    (LOAD, "json", "JSON pointer", "\"\"", "\"\" = the whole document", "Which number of the document is the load, e.g. \"/requests_per_second\"."),
+    (LOAD, "url", "URL", NONE, "http:// or https://", "Where a document with the load is fetched. This, `agent`, `push` or `check`."),
+    (LOAD, "json", "JSON pointer", "\"\"", "\"\" = the whole document", "Which number of a JSON document is the load, e.g. \"/requests_per_second\"."),
+    (LOAD, "prometheus", "series", NONE, "name or name{label=\"value\", …}", "Which series of a Prometheus text are the load: the sum of all with these labels."),
+    (LOAD, "agent", "string", NONE, "host:port", "Where an agent in the way of HAProxy says how much is free, e.g. \"75%\": a load of 25, of 100."),
+    (LOAD, "push", "boolean", NONE, "true", "If it is told us over the admin interface."),
+    (LOAD, "check", "string", NONE, "\"header:NAME\" or \"body:/pointer\"", "Where the load stands in the answer to the region's own check."),
+    (LOAD, "target", "string", NONE, "as the load", "Where in the same document the target stands."),
+    (LOAD, "max", "string", NONE, "as the load", "Where in the same document the max stands."),
 
     (POLICY, "mode", "string", REQUIRED, "\"active-active\", \"active-passive\"", "Each client its region, or one region for everybody."),
     (POLICY, "prefer", "string", "\"geo\"", "\"geo\", \"latency\", \"load\", \"response-time\", \"equal\"", "What ranks the regions for a client. Active-active only."),
@@ -98,10 +106,21 @@ const DESCRIBED: &[Row] = &[
     (SERVICE, "missing", "list of record types", "[]", "", "Types that some regions lack on purpose."),
     (SERVICE, "follow", "string", NONE, "a service", "Its regions are chosen by that service, so that both always agree."),
     (SERVICE, "endpoints", "table of lists", REQUIRED, "1 to 4096 a region", "Endpoints by region: an address as text, or a table as below."),
+    (SERVICE, "load", "table", NONE, "", "Where numbers about each of its endpoints come from: as below, with {address} in the URL."),
+    (ENDPOINT_LOAD, "url", "URL", NONE, "http:// or https://, {address}", "Where a document with the numbers is fetched. This, `agent`, `push` or `check`."),
+    (ENDPOINT_LOAD, "json", "JSON pointer", "(none beside `metrics`, else \"\")", "\"\" = the whole document", "Which number of a JSON document is the load, e.g. \"/requests_per_second\"."),
+    (ENDPOINT_LOAD, "prometheus", "series", NONE, "name or name{label=\"value\", …}", "Which series of a Prometheus text are the load: the sum of all with these labels."),
+    (ENDPOINT_LOAD, "agent", "string", NONE, "host:port, {address}", "Where an agent in the way of HAProxy says how much is free, e.g. \"75%\": a load of 25, of 100."),
+    (ENDPOINT_LOAD, "push", "boolean", NONE, "true", "If it is told us over the admin interface."),
+    (ENDPOINT_LOAD, "check", "string", NONE, "\"header:NAME\" or \"body:/pointer\"", "Where the load stands in the answer to the service's first check over HTTP."),
+    (ENDPOINT_LOAD, "target", "string", NONE, "as the load", "Where in the same document the target stands."),
+    (ENDPOINT_LOAD, "max", "string", NONE, "as the load", "Where in the same document the max stands."),
+    (ENDPOINT_LOAD, "metrics", "table of strings", NONE, "1 to 16", "More numbers of the same document by name, e.g. { connections = \"/conns\", response_ms = \"/rt\" }."),
     ("services.NAME.ttl", "min", "integer", REQUIRED, "0 to `max`", "The least, used when anything may change at any moment."),
     ("services.NAME.ttl", "max", "integer", REQUIRED, "0 to 86400", "The most, used when nothing can change soon."),
     (ENDPOINT, "address", "address", NONE, "", "What is answered: an A or AAAA record. This or `records`."),
     (ENDPOINT, "records", "list of records", NONE, "at least one", "What is answered: type and data as in a zone file, e.g. \"MX 10 mx1.example.com.\". This or `address`."),
+    (ENDPOINT, "load", "table", "(that of the service)", "", "Where numbers about it come from: keys as in the service's."),
     (ENDPOINT, "check_address", "address", "(its own address)", "", "What is probed in its place; needed beside `records` if the service has a check."),
 
     (GEOMAP, "networks", RANKING, "{}", "prefixes", "Rankings by the client's network; the longest prefix counts."),

@@ -1,13 +1,13 @@
 //! `[regions.NAME]`.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use crate::base::countries::parse_country;
 use crate::base::diagnostic::Location;
-use crate::base::toml_text::{self, Boolean, Integer, Shape, Table, Value};
+use crate::base::toml_text::{Boolean, Integer, Shape, Table, Value};
 
-use super::super::types::{Capacity, LoadFeed, Position};
+use super::super::types::{Capacity, Position};
+use super::feed::{self, RawFeed};
 use super::{At, Given, name};
 
 /// A region, its check not looked up.
@@ -19,7 +19,7 @@ pub(in crate::model) struct RawRegion {
     /// Where the unit of the capacity is written, if it is.
     pub(in crate::model) unit: Option<Location>,
     pub(in crate::model) bias: i8,
-    pub(in crate::model) load: At<LoadFeed>,
+    pub(in crate::model) load: Given<RawFeed>,
     pub(in crate::model) check: Given<At<String>>,
     pub(in crate::model) check_address: Given<At<IpAddr>>,
     pub(in crate::model) enabled: bool,
@@ -37,7 +37,7 @@ pub(super) fn read(mut table: Table<'_>) -> RawRegion {
     let unit = limits.as_ref().and_then(Value::as_table).and_then(|table| table.peek("unit")).map(|unit| unit.at());
     let capacity = located(limits, &here, capacity, Capacity::Unlimited);
     let bias = table.key("bias", Integer::new(-99..=99_i8), 0, "Grows or shrinks the area it attracts.");
-    let load = located(table.take("load"), &here, load, LoadFeed::OwnAnswers);
+    let load = Given::read(table.take("load").as_ref(), |value| feed::read(value, feed::Of::Region));
     let check = Given::read(table.take("check").as_ref(), name);
     let check_address = Given::read(table.take("check_address").as_ref(), address);
     let enabled = table.key("enabled", Boolean, true, "If not: loaded and probed, never answered.");
@@ -106,53 +106,6 @@ fn capacity(value: &Value<'_>) -> Option<Capacity> {
         return None;
     }
     Some(Capacity::Limited { target, max })
-}
-
-fn load(value: &Value<'_>) -> Option<LoadFeed> {
-    let hint = "write { url = \"http://192.0.2.5/load\", json = \"/requests_per_second\" }";
-    let mut table = value.table_as("a table", Some(hint))?;
-    let url = table.require("url", hint);
-    let json = table.take("json");
-    let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
-    let every =
-        table.key("every", toml_text::Duration::new(second..=hour), Duration::from_secs(5), "How often it is fetched.");
-    let max_age = table.key(
-        "max_age",
-        toml_text::Duration::new(second..=hour),
-        Duration::from_secs(30),
-        "How long a value is trusted.",
-    );
-    table.finish();
-    if max_age < every {
-        let reason = "each value would be too old before the next one comes";
-        value.push(value.error("bad-value", format!("`{}.max_age` is below `every`", value.path()), reason));
-        return None;
-    }
-    let json = match json {
-        Some(json) => json.parse("a JSON pointer", json_pointer)?,
-        None => String::new(),
-    };
-    Some(LoadFeed::Pull { url: url?.parse("a URL", web_url)?, json, every, max_age })
-}
-
-fn web_url(text: &str) -> Result<String, String> {
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
-    match host {
-        Some(host) if !host.is_empty() && !text.contains(char::is_whitespace) => Ok(text.to_owned()),
-        _ => Err("it starts with http:// or https:// and a host".into()),
-    }
-}
-
-/// RFC 6901 §3, where `~` stands only in `~0` and `~1`.
-fn json_pointer(text: &str) -> Result<String, String> {
-    if !text.is_empty() && !text.starts_with('/') {
-        return Err(format!("it starts with `/`: \"/{text}\""));
-    }
-    match text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1'])) {
-        true => Ok(text.to_owned()),
-        false => Err("`~` is written `~0`".to_owned()),
-    }
 }
 
 /// True if the value is a string; for keys that take a word or more.

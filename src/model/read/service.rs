@@ -8,6 +8,7 @@ use crate::dns::{Name, RecordType};
 
 use super::super::records;
 use super::super::types::{MinUp, Record, ServiceName, Ttl};
+use super::feed::{self, RawFeed};
 use super::region::address;
 use super::{At, Given, all, name, names};
 
@@ -25,6 +26,8 @@ pub(in crate::model) struct RawService {
     pub(in crate::model) ecs: bool,
     pub(in crate::model) hints: At<bool>,
     pub(in crate::model) follow: Given<At<String>>,
+    /// The feed of each endpoint that has none of its own.
+    pub(in crate::model) load: Given<RawFeed>,
     pub(in crate::model) enabled: bool,
     /// By region, in the order of the file.
     pub(in crate::model) endpoints: Given<Vec<(At<String>, Vec<RawEndpoint>)>>,
@@ -39,6 +42,7 @@ pub(in crate::model) struct RawEndpoint {
     pub(in crate::model) records: Vec<Record>,
     pub(in crate::model) check_address: Given<At<IpAddr>>,
     pub(in crate::model) weight: u32,
+    pub(in crate::model) load: Given<RawFeed>,
     pub(in crate::model) enabled: bool,
 }
 
@@ -67,6 +71,7 @@ pub(super) fn read(mut table: Table<'_>) -> RawService {
     let hints_at = table.peek("hints").map_or_else(|| here.clone(), |value| value.key_at());
     let hints = table.key("hints", Boolean, false, "If HTTPS and SVCB records get the addresses of the same decision.");
     let follow = Given::read(table.take("follow").as_ref(), name);
+    let load = Given::read(table.take("load").as_ref(), |value| feed::read(value, feed::Of::Endpoint));
     let enabled = table.key("enabled", Boolean, true, "If not: loaded and probed, never answered.");
     let endpoints = table.require("endpoints", "write endpoints.fra = [\"192.0.2.10\"]");
     let endpoints = Given::read(endpoints.as_ref(), endpoints_by_region);
@@ -83,6 +88,7 @@ pub(super) fn read(mut table: Table<'_>) -> RawService {
         ecs,
         hints: At { value: hints, at: hints_at },
         follow,
+        load,
         enabled,
         endpoints,
     }
@@ -201,8 +207,16 @@ fn endpoint(value: &Value<'_>) -> Option<RawEndpoint> {
     if let Shape::String(_) = value.shape() {
         let address = address(value)?.value;
         let records = vec![records::of_address(address, at.clone())];
-        let check_address = Given::Absent;
-        return Some(RawEndpoint { at, address: Some(address), records, check_address, weight: 1, enabled: true });
+        let (check_address, load) = (Given::Absent, Given::Absent);
+        return Some(RawEndpoint {
+            at,
+            address: Some(address),
+            records,
+            check_address,
+            weight: 1,
+            load,
+            enabled: true,
+        });
     }
     let mut table = value.table_as("an endpoint", Some(HINT))?;
     let (address_value, records_value) = (table.take("address"), table.take("records"));
@@ -213,6 +227,7 @@ fn endpoint(value: &Value<'_>) -> Option<RawEndpoint> {
         1,
         "Its share inside the region; 0: only when the others are down.",
     );
+    let load = Given::read(table.take("load").as_ref(), |value| feed::read(value, feed::Of::Endpoint));
     let enabled = table.key("enabled", Boolean, true, "If not: loaded and probed, never answered.");
     table.finish();
     let (address, records) = match (address_value, records_value) {
@@ -235,5 +250,5 @@ fn endpoint(value: &Value<'_>) -> Option<RawEndpoint> {
             return None;
         }
     };
-    Some(RawEndpoint { at, address, records, check_address, weight, enabled })
+    Some(RawEndpoint { at, address, records, check_address, weight, load, enabled })
 }

@@ -1,5 +1,6 @@
 //! Raw → valid: keys become ids, references are looked up, and what only shows when things stand together is checked.
 
+mod feeds;
 mod names;
 mod not_yet;
 mod policies;
@@ -16,8 +17,9 @@ use crate::base::ids::{CheckId, GeomapId, PolicyId, RegionId};
 use crate::base::limits;
 use crate::base::suggest::nearest;
 
+use super::feeds::{FeedWay, LoadFeed};
 use super::read::{At, Keyed, Raw, RawGeomap, RawRegion};
-use super::types::{Check, GeoMatch, Geomap, LoadFeed, Model, Position, Ranking, Region, RegionCheck};
+use super::types::{Capacity, Check, GeoMatch, Geomap, Model, Position, Ranking, Region, RegionCheck};
 
 /// Reads region files, each a path and its text, into one model; `None` if anything is an error. All findings go to
 /// `report`. The order of the files decides nothing but the order of findings.
@@ -57,10 +59,12 @@ fn validate(raw: Raw, report: &mut Report) -> Model {
         services: Keys::new("service", "unknown-service", &services),
         geomaps: Keys::new("geomap", "unknown-geomap", &geomaps),
     };
+    let checks: Vec<Check> = checks.into_iter().map(|keyed| keyed.body).collect();
+    let regions = regions.into_iter().take(limits::REGIONS_MAX);
     let mut model = Model {
-        checks: checks.into_iter().map(|keyed| keyed.body).collect::<Vec<Check>>(),
         geomaps: geomaps.into_iter().map(|keyed| geomap(keyed, &ids, report)).collect(),
-        regions: regions.into_iter().take(limits::REGIONS_MAX).map(|keyed| region(keyed, &ids, report)).collect(),
+        regions: regions.map(|keyed| region(keyed, &ids, &checks, report)).collect(),
+        checks,
         ..Model::default()
     };
     let checked = policies::validate(policies, &ids, report);
@@ -176,9 +180,43 @@ impl Keys {
 /// More keys than this in a hint help nobody.
 const HINT_KEYS_MAX: usize = 10;
 
-fn region(keyed: Keyed<RawRegion>, ids: &Ids, report: &mut Report) -> Region {
+fn region(keyed: Keyed<RawRegion>, ids: &Ids, checks: &[Check], report: &mut Report) -> Region {
     let Keyed { key, at, body: raw } = keyed;
-    let check = match (raw.check.value(), raw.check_address.value()) {
+    let check = region_check(&key, &raw, ids, report);
+    let label = if raw.label.is_empty() { key.to_string() } else { raw.label.clone() };
+    if let (Some(unit), Some(feed)) = (&raw.unit, raw.load.value()) {
+        let message = format!("the capacity of region `{key}` has a unit beside a load feed");
+        let finding = Diagnostic::error("bad-value", message)
+            .at(unit.clone(), "its capacity is in the unit of its load feed")
+            .related(feed.at.clone(), "the feed")
+            .hint("leave `unit` out, or the feed");
+        report.push(finding);
+    }
+    let load = region_feed(&key, &raw, check, checks, report);
+    let capacity = match (&load, raw.capacity.value) {
+        // An agent counts percent.
+        (LoadFeed::Feed(feed), Capacity::Unlimited) if matches!(feed.way, FeedWay::Agent { .. }) => {
+            Capacity::Limited { target: 80, max: 100 }
+        }
+        (_, capacity) => capacity,
+    };
+    Region { key, at, label, position: raw.position, capacity, bias: raw.bias, load, check, enabled: raw.enabled }
+}
+
+fn region_feed(key: &str, raw: &RawRegion, check: RegionCheck, checks: &[Check], report: &mut Report) -> LoadFeed {
+    let ids: Vec<CheckId> = match check {
+        RegionCheck::Nothing => Vec::new(),
+        RegionCheck::Address(id, _) => vec![id],
+    };
+    let feed = raw.load.value().and_then(|feed| {
+        let template = feeds::template(feed, &format!("region `{key}`"), &ids, checks, report)?;
+        template.feed(None)
+    });
+    feed.map_or(LoadFeed::Nothing, |feed| LoadFeed::Feed(Arc::new(feed)))
+}
+
+fn region_check(key: &str, raw: &RawRegion, ids: &Ids, report: &mut Report) -> RegionCheck {
+    match (raw.check.value(), raw.check_address.value()) {
         (Some(name), Some(address)) => {
             ids.check(name, report).map_or(RegionCheck::Nothing, |check| RegionCheck::Address(check, address.value))
         }
@@ -202,18 +240,7 @@ fn region(keyed: Keyed<RawRegion>, ids: &Ids, report: &mut Report) -> Region {
             RegionCheck::Nothing
         }
         _ => RegionCheck::Nothing,
-    };
-    let label = if raw.label.is_empty() { key.to_string() } else { raw.label };
-    if let (Some(unit), LoadFeed::Pull { .. }) = (&raw.unit, &raw.load.value) {
-        let message = format!("the capacity of region `{key}` has a unit beside a load feed");
-        let finding = Diagnostic::error("bad-value", message)
-            .at(unit.clone(), "its capacity is in the unit of its load feed")
-            .related(raw.load.at.clone(), "the feed")
-            .hint("leave `unit` out, or the feed");
-        report.push(finding);
     }
-    let (position, capacity, load) = (raw.position, raw.capacity.value, raw.load.value);
-    Region { key, at, label, position, capacity, bias: raw.bias, load, check, enabled: raw.enabled }
 }
 
 fn geomap(keyed: Keyed<RawGeomap>, ids: &Ids, report: &mut Report) -> Geomap {

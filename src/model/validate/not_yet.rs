@@ -7,11 +7,10 @@
 //! | the same, for regions without a location | they come last, as equals |
 //! | a `balance` that needs load | endpoints take turns |
 //! | a capacity | the region takes as much as comes |
-//! | a load feed | nothing is fetched |
 
 use crate::base::diagnostic::{Diagnostic, Location, Report};
 
-use super::super::types::{Balance, Capacity, GeoRanking, LoadFeed, Mode, Model, Policy, PolicySource, Prefer, Region};
+use super::super::types::{Balance, Capacity, GeoRanking, Mode, Model, Policy, PolicySource, Prefer, Region};
 use super::is_placed;
 
 /// Notes what the model asks for in vain.
@@ -34,8 +33,6 @@ pub(super) fn note(model: &Model, report: &mut Report) {
     }
     let limited = |region: &&Region| region.capacity != Capacity::Unlimited;
     first(model, limited, "capacities are not kept to yet", "every region takes as much as comes", report);
-    let fed = |region: &&Region| region.load != LoadFeed::OwnAnswers;
-    first(model, fed, "load feeds are not read yet", "nothing is fetched", report);
 }
 
 /// What ranks in vain.

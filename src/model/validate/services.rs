@@ -61,7 +61,7 @@ fn one(
     let checks: Vec<CheckId> =
         raw.check.value().into_iter().flatten().filter_map(|name| context.ids.check(name, report)).collect();
     let first_endpoint = model.endpoints.len();
-    let regions = endpoints::add(context, id, keyed, model, report);
+    let regions = endpoints::add(context, id, keyed, &checks, model, report);
     let added = &model.endpoints[first_endpoint..];
     let types = endpoints::types(added);
     let mut service = Service {

@@ -30,7 +30,7 @@ pub(super) fn check(text: &str) -> Arc<Check> {
 }
 
 pub(super) fn target(id: u64, text: &str) -> Target {
-    Target { id, check: check(text), address: LOOPBACK }
+    Target { id, check: check(text), address: LOOPBACK, wants: Arc::default() }
 }
 
 /// Executes checks once.
@@ -54,7 +54,7 @@ impl Bench {
     }
 
     pub(super) async fn outcome_at(&self, address: IpAddr, text: &str) -> Observation {
-        let target = Target { id: 1, check: check(text), address };
+        let target = Target { id: 1, check: check(text), address, wants: Arc::default() };
         loop {
             let outcome = self.0.execute(&target).await;
             if &*outcome.reason != "we were late" {
@@ -134,5 +134,11 @@ pub(super) async fn closed_port() -> u16 {
 }
 
 pub(super) fn passed(reason: &str) -> Observation {
-    Observation { verdict: Verdict::Pass, reason: reason.into(), warning: None, phases: Default::default() }
+    Observation {
+        verdict: Verdict::Pass,
+        reason: reason.into(),
+        warning: None,
+        phases: Default::default(),
+        fed: Vec::new(),
+    }
 }

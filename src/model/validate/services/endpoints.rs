@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::base::diagnostic::{Diagnostic, Report};
-use crate::base::ids::{RegionId, ServiceId};
+use crate::base::ids::{CheckId, RegionId, ServiceId};
 use crate::dns::RecordType;
 
 use super::super::super::read::{At, Given, Keyed, RawEndpoint, RawService};
 use super::super::super::types::{Checked, Endpoint, Model, Service, ServiceRegion};
+use super::super::feeds::OfService;
 use super::Context;
 
 /// Adds the endpoints of a service to the model, region by region.
@@ -17,6 +18,7 @@ pub(super) fn add(
     context: &Context<'_>,
     id: ServiceId,
     keyed: &Keyed<RawService>,
+    checks: &[CheckId],
     model: &mut Model,
     report: &mut Report,
 ) -> Vec<ServiceRegion> {
@@ -27,9 +29,11 @@ pub(super) fn add(
             by_region.insert(region, (name, endpoints));
         }
     }
+    let Model { checks: known, endpoints: added, .. } = model;
+    let feeds = OfService::new(&keyed.key, raw, checks, known, report);
     let mut parts = Vec::with_capacity(by_region.len());
     for (region, (name, endpoints)) in by_region {
-        let start = dense(model.endpoints.len());
+        let start = dense(added.len());
         let mut seen: BTreeMap<Arc<str>, &RawEndpoint> = BTreeMap::new();
         for endpoint in endpoints {
             let key: Arc<str> = format!("{}/{}/{}", keyed.key, name.value, address_part(endpoint)).into();
@@ -39,12 +43,13 @@ pub(super) fn add(
             }
             seen.insert(Arc::clone(&key), endpoint);
             let checked = checked(raw, &key, endpoint, report);
+            let load = feeds.of(endpoint, &key, report);
             let RawEndpoint { at, records, weight, enabled, .. } = endpoint.clone();
-            model.endpoints.push(Endpoint { key, at, service: id, region, weight, records, checked, enabled });
+            added.push(Endpoint { key, at, service: id, region, weight, records, checked, load, enabled });
         }
         // Types are in the order of their numbers: A is 1.
-        let judged = types(&model.endpoints[start as usize..]).first().copied().unwrap_or(RecordType::A);
-        parts.push(ServiceRegion { region, weight: 1, endpoints: start..dense(model.endpoints.len()), judged });
+        let judged = types(&added[start as usize..]).first().copied().unwrap_or(RecordType::A);
+        parts.push(ServiceRegion { region, weight: 1, endpoints: start..dense(added.len()), judged });
     }
     parts
 }

@@ -1,0 +1,42 @@
+//! The way of a load feed's answer to the publisher. Feeds are asked on the runtime of control.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use crate::feed::{Feeder, Settings, Teller, Told};
+use crate::probe::Roots;
+use crate::run::publisher::Event;
+use crate::serve::Stop;
+
+/// Sends what feeds say to the publisher.
+pub(super) struct ToPublisher {
+    events: Sender<Event>,
+}
+
+impl Teller for ToPublisher {
+    fn tell(&self, told: Told) {
+        // An error says that the process ends.
+        let _ = self.events.send(Event::Told(told));
+    }
+}
+
+/// A feeder and its work, which ends with the service.
+///
+/// # Errors
+/// If the cryptography at hand speaks no TLS.
+pub(super) fn start(
+    events: Sender<Event>,
+    seed: u64,
+    stop: &Stop,
+) -> Result<(Feeder, impl Future<Output = ()> + Send + use<>), rustls::Error> {
+    let tls = Arc::new(Roots::system().client()?);
+    let (feeder, work) = Feeder::new(ToPublisher { events }, Settings { seed, tls });
+    let stop = stop.clone();
+    let work = async move {
+        tokio::select! {
+            () = work => {}
+            () = stop.wait() => {}
+        }
+    };
+    Ok((feeder, work))
+}
