@@ -46,7 +46,7 @@ mod openapi;
 pub use auth::{Bearer, Scope, TokenError, Tokens};
 pub use doors::Doors;
 pub use openapi::OPENAPI;
-pub use operations::{Commanded, Condition, Facts, Look, Operations, Readiness, ReloadOutcome};
+pub use operations::{Commanded, Condition, Facts, Look, Operations, PushResults, Readiness, ReloadOutcome};
 pub use routes::serve;
 pub use stream::Stream;
 pub use tls::{TlsError, certificates};

@@ -39,7 +39,7 @@ pub trait Operations: Send + Sync + 'static {
     fn command(&self, command: Command, condition: Condition) -> Pin<Box<dyn Future<Output = Commanded> + Send>>;
 
     /// Takes readings that are pushed; what became of each, in their order. `None`: the server ends.
-    fn push(&self, readings: Vec<Pushed>) -> Pin<Box<dyn Future<Output = Option<Vec<Result<(), FeedMiss>>>> + Send>>;
+    fn push(&self, readings: Vec<Pushed>) -> Pin<Box<dyn Future<Output = Option<PushResults>> + Send>>;
 
     /// The events wanted, the oldest first, at most `limit`: the first ones if a start is given, else the last ones. May
     /// wait for a disk.
@@ -95,6 +95,9 @@ pub enum Commanded {
     /// The server ends.
     Ended,
 }
+
+/// What became of the readings of a push, in their order.
+pub type PushResults = Vec<Result<(), FeedMiss>>;
 
 /// Looks at control and the snapshot in force; both are of one model.
 pub type Look = Box<dyn FnOnce(&Control, &Arc<Snapshot>, Moment) + Send>;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
 
-use crate::admin::{Commanded, Condition, Look};
+use crate::admin::{Commanded, Condition, Look, PushResults};
 use crate::base::hash::HashKey;
 use crate::base::ids::ServiceId;
 use crate::base::limits::{EVENTS_MAX, PUBLISH_INTERVAL_MS, RETIRED_POLL_MS, STATE_INTERVAL_MS};
@@ -21,8 +21,8 @@ use crate::control::{
 };
 use crate::feed::{Feeder, Told};
 use crate::health::Observation;
+use crate::model::Model;
 use crate::model::document::Document;
-use crate::model::{FeedMiss, Model};
 use crate::policy::Atlases;
 use crate::probe::{Prober, Target};
 use crate::run::board::Board;
@@ -40,7 +40,7 @@ pub(super) enum Event {
     /// A load feed was asked.
     Told(Told),
     /// Readings are told us; `reply` is told what became of each.
-    Pushed { readings: Vec<Pushed>, reply: oneshot::Sender<Vec<Result<(), FeedMiss>>> },
+    Pushed { readings: Vec<Pushed>, reply: oneshot::Sender<PushResults> },
     /// An operator has spoken.
     Command { command: Box<Command>, condition: Condition, reply: oneshot::Sender<Commanded> },
     /// Somebody looks.

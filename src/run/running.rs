@@ -8,12 +8,11 @@ use std::sync::mpsc::{Sender, SyncSender, TrySendError};
 
 use tokio::sync::oneshot;
 
-use crate::admin::{Commanded, Condition, Facts, Look, Operations, Readiness, ReloadOutcome};
+use crate::admin::{Commanded, Condition, Facts, Look, Operations, PushResults, Readiness, ReloadOutcome};
 use crate::base::moment::Moment;
 use crate::control::{self, Command, Pushed};
 use crate::journal::{Entry, Sample, Wanted};
 use crate::metrics::Rates;
-use crate::model::FeedMiss;
 use crate::run::publisher::{Clock, Event};
 use crate::run::recorder::Recorder;
 use crate::run::reloads::ReloadRequest;
@@ -68,7 +67,7 @@ impl Operations for Running {
         })
     }
 
-    fn push(&self, readings: Vec<Pushed>) -> Pin<Box<dyn Future<Output = Option<Vec<Result<(), FeedMiss>>>> + Send>> {
+    fn push(&self, readings: Vec<Pushed>) -> Pin<Box<dyn Future<Output = Option<PushResults>> + Send>> {
         let (reply, taken) = oneshot::channel();
         let sent = self.events.send(Event::Pushed { readings, reply });
         Box::pin(async move {
