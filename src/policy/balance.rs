@@ -221,6 +221,8 @@ pub const fn cost_of_time(time: u64) -> u64 {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Course {
     steps: Vec<Eased>,
+    /// Something was published that is not yet what is wanted.
+    is_moving: bool,
 }
 
 /// The correction of one of them.
@@ -242,7 +244,7 @@ impl Course {
     /// The course of so many, or of those that were under way before.
     #[must_use]
     pub fn new(members: impl IntoIterator<Item = Eased>) -> Self {
-        Self { steps: members.into_iter().collect() }
+        Self { steps: members.into_iter().collect(), is_moving: false }
     }
 
     /// All of them, in order.
@@ -260,21 +262,25 @@ impl Course {
     /// All begin again at what is fair.
     pub fn reset(&mut self) {
         self.steps.fill(Eased::default());
+        self.is_moving = false;
     }
 
     /// Goes on towards what is wanted; true if something else is to be published.
     ///
     /// ```text
     /// all are within 1/8 of what is published     nothing changes
-    /// one is not                                  all are published, each in five significant bits
+    /// one is not                                  all are published, each in five significant bits,
+    /// … and then all have arrived                 and once more, so that what holds is in the middle
     /// ```
     pub fn step(&mut self, wanted: &[u32], elapsed: Duration, over: Duration) -> bool {
         for (step, &wanted) in self.steps.iter_mut().zip(wanted) {
             step.now = ease(step.now, wanted, elapsed, over);
         }
-        if self.steps.iter().all(Eased::is_near) {
+        let (leaves, is_there) = (!self.steps.iter().all(Eased::is_near), self.is_there(wanted));
+        if !leaves && !(self.is_moving && is_there) {
             return false;
         }
+        self.is_moving = !is_there;
         let mut differs = false;
         for step in &mut self.steps {
             let held = std::mem::replace(&mut step.held, rounded(step.now));

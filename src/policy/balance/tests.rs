@@ -235,14 +235,15 @@ proptest! {
         let over = Duration::from_secs(60);
         let mut course = Course::new(vec![Eased::default(); costs.len()]);
         (0..1_000).for_each(|_| { course.step(&wanted(&costs), SECOND, over); });
-        // Up to 3 % up or down, each for itself. What came to rest at the edge may be brought into the middle, once.
+        // Up to 3 % up or down, each for itself. What rests at the edge where nothing ever moved is brought into the middle.
         let mut changes = 0;
         for wobble in wobbles.chunks_exact(costs.len()) {
             let by = |(&cost, &percent): (&u64, &i64)| cost.saturating_add_signed(cost as i64 * percent / 100);
             let now: Vec<u64> = costs.iter().zip(wobble).map(by).collect();
             changes += usize::from(course.step(&wanted(&now), SECOND * 5, over));
         }
-        prop_assert!(changes <= 1, "{changes} changes");
+        let began_even = course.members().iter().all(|one| one.now.abs_diff(FAIR) < FAIR / 5);
+        prop_assert!(changes <= if began_even { 2 } else { 0 }, "{changes} changes");
     }
 
     #[test]
