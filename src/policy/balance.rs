@@ -269,9 +269,12 @@ impl Course {
     ///
     /// ```text
     /// all are within 1/8 of what is published     nothing changes
-    /// one is not                                  all are published, each in five significant bits,
-    /// … and then all have arrived                 and once more, so that what holds is in the middle
+    /// one is not                                  all are published anew: half the way, in five significant bits
+    /// … and then all have arrived                 and once more
     /// ```
+    ///
+    /// Half the way, because what is fed answers to what is published: whoever gets more will cost more. The whole way
+    /// would go as far beyond the point where both agree as it was before it, and back again, for ever.
     pub fn step(&mut self, wanted: &[u32], elapsed: Duration, over: Duration) -> bool {
         for (step, &wanted) in self.steps.iter_mut().zip(wanted) {
             step.now = ease(step.now, wanted, elapsed, over);
@@ -283,7 +286,7 @@ impl Course {
         self.is_moving = !is_there;
         let mut differs = false;
         for step in &mut self.steps {
-            let held = std::mem::replace(&mut step.held, rounded(step.now));
+            let held = std::mem::replace(&mut step.held, rounded(step.now.midpoint(u32::from(step.held) * FINE)));
             differs |= held != step.held;
         }
         differs

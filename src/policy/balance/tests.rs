@@ -128,7 +128,7 @@ fn shares_follow_step_by_step_and_are_held() {
     assert!(course.is_there(&wanted));
     let (first, last) = (published[0], published[published.len() - 1]);
     assert!((10..30).contains(&first.0) && first.1 < 150, "nothing jumps: {published:?}");
-    assert!((184..=192).contains(&last.1) && published.len() < 10, "{published:?}");
+    assert!((180..=192).contains(&last.1) && published.len() < 12, "{published:?}");
     assert!(published.is_sorted_by_key(|(_, held)| *held), "{published:?}");
     course.reset();
     assert!(course.is_even());
@@ -167,10 +167,16 @@ fn a_loop_of_caches_settles() {
     for lag in [0, 5, 30] {
         // One server is four times as slow as the other.
         let connections = play(&[100, 25], lag, |_, load| load + 1_000);
-        // All are at 70 % of their targets on average, and one of them carries something that is not ours.
-        let room = |at: usize, load: u64| cost_of_load(load + if at == 0 { 100_000 } else { 0 }, 500_000, 625_000);
-        let regions = play(&[100, 100, 100], lag, room);
-        for published in [connections, regions] {
+        // All are at `part` of their targets on average, and one of them carries something that is not ours.
+        let regions = |part: u64| {
+            let target = 100_000_000 / 3 / part;
+            let room = |at: usize, load: u64| {
+                let foreign = if at == 0 { target / 5 } else { 0 };
+                cost_of_load(load + foreign, target, target * 5 / 4)
+            };
+            play(&[100, 100, 100], lag, room)
+        };
+        for published in [connections, regions(40), regions(60), regions(75), regions(90)] {
             let changes: Vec<usize> =
                 (1..published.len()).filter(|&second| published[second] != published[second - 1]).collect();
             let late = changes.iter().filter(|&&second| second > 600).count();
