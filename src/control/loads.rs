@@ -171,6 +171,11 @@ impl Fed {
         }
     }
 
+    /// How far its last reading could be trusted when it was looked at last.
+    pub(super) const fn told(&self) -> Phase {
+        self.phase
+    }
+
     /// How far its last reading can be trusted at a moment.
     pub(super) fn phase(&self, now: Moment) -> Phase {
         match &self.heard {
@@ -384,7 +389,9 @@ impl Control {
         if let Some(count) = self.loads.errors.get_mut(miss.kind as usize) {
             *count = count.saturating_add(1);
         }
-        let Some(fed) = self.loads.sources.get_mut(source) else { return };
+        // What a stranger says is not the feed's doing.
+        let is_own = miss.kind != FeedError::Unknown;
+        let Some(fed) = self.loads.sources.get_mut(source).filter(|_| is_own) else { return };
         let is_told = !miss.kind.is_refusal() || std::mem::replace(&mut fed.is_refusing, true);
         let cause = format!("{}: {}", miss.kind.as_str(), miss.reason);
         fed.miss = Some(miss);
@@ -400,11 +407,11 @@ impl Control {
         self.heard_of(region, endpoint, step.now);
         let Some(fed) = self.loads.sources.get_mut(source) else { return };
         let before = std::mem::replace(&mut fed.phase, phase);
-        if fed.planned.is_none()
-            && let Some(at) = fed.turns(step.now)
-        {
+        if let Some(at) = fed.turns(step.now).filter(|at| fed.planned.is_none_or(|planned| *at < planned)) {
             // A reading that comes before makes it later: then it is looked at in vain, and put on again.
-            fed.planned = Some(at);
+            if let Some(before) = fed.planned.replace(at) {
+                self.loads.agenda.remove(&(before, source.clone()));
+            }
             self.loads.agenda.insert((at, source.clone()));
         }
         let kind = match (before, phase) {

@@ -45,6 +45,8 @@ mod loads;
 
 mod sums;
 
+mod fed;
+
 mod balance;
 
 mod region;
@@ -60,12 +62,13 @@ mod tests;
 
 pub use command::{Command, Done, Order, Refusal};
 pub use event::{Changed, Effects, Event, EventKind, Severity};
+pub use fed::{FedView, LoadView};
 pub use figures::{EndpointFigures, Figures, RegionFigures, ServiceFigures, TargetFigures};
 pub use hub::{Control, Settings};
 pub use loads::{EndpointReading, FeedTarget, Pushed, Reading, Source};
 pub use region::{CapacityView, LocationView, RegionState, RegionView};
 pub use saved::{Saved, SavedHeld, SavedRamp};
 pub use service::{ActiveView, EndpointView, RampView, ServiceView, TtlView};
-pub use sums::{LoadView, Reported};
+pub use sums::Reported;
 pub use targets::ProbeTarget;
 pub use view::{GuardView, LastView, OverrideView, PhasesView, TargetView, View};

@@ -286,8 +286,9 @@ impl Course {
         self.is_moving = !is_there;
         let mut differs = false;
         for step in &mut self.steps {
-            let held = std::mem::replace(&mut step.held, rounded(step.now.midpoint(u32::from(step.held) * FINE)));
+            let held = rounded(step.now.midpoint(u32::from(step.held) * FINE));
             differs |= held != step.held;
+            step.held = held;
         }
         differs
     }
