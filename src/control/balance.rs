@@ -91,23 +91,23 @@ impl Control {
         let elapsed = step.now.since(group.looked).min(group.pause() * 2);
         (group.rests, group.looked, group.planned) = (rests, step.now, None);
         group.is_fed = wanted.is_some();
-        let is_there = match (&wanted, &group.kind) {
+        let is_settled = match (&wanted, &group.kind) {
             (Some(wanted), _) => {
                 group.course.step(wanted, elapsed, group.over);
-                group.course.is_there(wanted)
+                group.course.is_settled(wanted)
             }
             // They go on by their targets.
             (None, Kind::Load { .. }) => {
                 let even = vec![FAIR; candidates.len()];
                 group.course.step(&even, elapsed, group.over);
-                group.course.is_there(&even)
+                group.course.is_settled(&even)
             }
             (None, Kind::Endpoints { .. } | Kind::Time { .. }) => {
                 group.course.reset();
                 true
             }
         };
-        if !is_there {
+        if !is_settled {
             self.balances.plan(number, step.now);
         }
         let changed = self.publish_group(number, step.now);

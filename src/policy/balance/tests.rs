@@ -107,11 +107,11 @@ fn the_table_of_free_parts_holds() {
 
 #[test]
 fn what_is_published_is_coarse() {
-    for (number, expected) in [(0, 0), (31, 31), (32, 32), (33, 34), (65_536, 65_536), (66_000, 65_536), (70_000, 69_632)] {
+    for (number, expected) in [(0, 0), (63, 63), (64, 64), (65, 66), (65_536, 65_536), (66_000, 65_536), (67_000, 67_584)] {
         assert_eq!(coarse(number), expected);
     }
-    let shares: Vec<u16> = [FAIR / 4, FAIR, FAIR * 2, FAIR + FAIR / 33, FAIR + FAIR / 31].into_iter().map(rounded).collect();
-    assert_eq!(shares, [LEAST, EVEN, MOST, EVEN, 136]);
+    let shares: Vec<u16> = [FAIR / 4, FAIR, FAIR * 2, FAIR + FAIR / 65, FAIR + FAIR / 63].into_iter().map(rounded).collect();
+    assert_eq!(shares, [LEAST, EVEN, MOST, EVEN, 132]);
     assert!(coarse(u32::MAX) > 0);
 }
 
@@ -125,7 +125,7 @@ fn shares_follow_step_by_step_and_are_held() {
             published.push((second, course.members()[0].held));
         }
     }
-    assert!(course.is_there(&wanted));
+    assert!(course.is_settled(&wanted));
     let (first, last) = (published[0], published[published.len() - 1]);
     assert!((10..30).contains(&first.0) && first.1 < 150, "nothing jumps: {published:?}");
     assert!((180..=192).contains(&last.1) && published.len() < 12, "{published:?}");
@@ -242,14 +242,14 @@ proptest! {
         let mut course = Course::new(vec![Eased::default(); costs.len()]);
         (0..1_000).for_each(|_| { course.step(&wanted(&costs), SECOND, over); });
         // Up to 3 % up or down, each for itself. What rests at the edge where nothing ever moved is brought into the middle.
+        let began_even = course.members().iter().all(|one| one.held == EVEN);
         let mut changes = 0;
         for wobble in wobbles.chunks_exact(costs.len()) {
             let by = |(&cost, &percent): (&u64, &i64)| cost.saturating_add_signed(cost as i64 * percent / 100);
             let now: Vec<u64> = costs.iter().zip(wobble).map(by).collect();
             changes += usize::from(course.step(&wanted(&now), SECOND * 5, over));
         }
-        let began_even = course.members().iter().all(|one| one.now.abs_diff(FAIR) < FAIR / 5);
-        prop_assert!(changes <= if began_even { 2 } else { 0 }, "{changes} changes");
+        prop_assert!(changes <= if began_even { 3 } else { 0 }, "{changes} changes");
     }
 
     #[test]
