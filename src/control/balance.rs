@@ -53,7 +53,8 @@ impl Control {
             return;
         }
         let of_endpoint = endpoint.and_then(|id| balances.of_endpoint.get(&id)).into_iter().flatten();
-        let numbers: Vec<usize> = balances.of_region.get(&region).into_iter().flatten().chain(of_endpoint).copied().collect();
+        let numbers: Vec<usize> =
+            balances.of_region.get(&region).into_iter().flatten().chain(of_endpoint).copied().collect();
         numbers.into_iter().for_each(|number| self.balances.plan(number, now));
     }
 
@@ -137,8 +138,10 @@ impl Control {
             }
             Kind::Load { services, regions } => {
                 let targets = self.targets_of(regions, now);
-                let weight = |((region, _), (target, held)): (&(RegionId, u32), (u32, u16))| (*region, target * u32::from(held));
-                let weights: Vec<(RegionId, u32)> = regions.iter().zip(targets.into_iter().zip(held)).map(weight).collect();
+                let weight =
+                    |((region, _), (target, held)): (&(RegionId, u32), (u32, u16))| (*region, target * u32::from(held));
+                let weights: Vec<(RegionId, u32)> =
+                    regions.iter().zip(targets.into_iter().zip(held)).map(weight).collect();
                 let differs = |id: &ServiceId| self.states.region_weight.put(*id, weights.clone());
                 let services = services.clone();
                 services.into_iter().filter(differs).collect()
@@ -151,3 +154,6 @@ impl Control {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,7 +66,8 @@ fn models() -> [Arc<Model>; 3] {
     let plain = "[services.plain]\nnames = ['plain.example.com']\npolicy = 'even'\n\
                  endpoints = { a = ['192.0.2.8'], b = ['192.0.2.9'] }\n";
     let fed = "capacity = { target = 80, max = 100 }\nload = { push = true }\n";
-    let regions = "[regions.a]\nFED[regions.b]\nFEDcheck = 'gate'\ncheck_address = '192.0.2.100'\n[regions.c]\n".replace("FED", fed);
+    let regions = "[regions.a]\nFED[regions.b]\nFEDcheck = 'gate'\ncheck_address = '192.0.2.100'\n[regions.c]\n"
+        .replace("FED", fed);
     let other = HEAD
         .replace("'192.0.2.4'", "'192.0.2.44'")
         .replace("fall = 2", "fall = 3")
@@ -102,8 +103,7 @@ enum Happening {
     Load(usize, u64),
 }
 
-const SOURCES: [&str; 6] =
-    ["a", "b", "app/a/192.0.2.1", "app/a/192.0.2.2", "app/b/192.0.2.3", "app/b/192.0.2.4"];
+const SOURCES: [&str; 6] = ["a", "b", "app/a/192.0.2.1", "app/a/192.0.2.2", "app/b/192.0.2.3", "app/b/192.0.2.4"];
 const TARGETS: [&str; 7] = ["a", "b", "c", "web/a", "mail/b", "web/a/192.0.2.1", "web/b/192.0.2.4"];
 const SERVICES: [&str; 3] = ["mail", "eager", "web"];
 const REGIONS: [&str; 3] = ["a", "b", "c"];

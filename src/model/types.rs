@@ -455,7 +455,9 @@ impl Model {
         let by_endpoints = self.endpoints.iter().filter(|endpoint| {
             let region = self.regions.get(endpoint.region.index());
             let is_limited = region.is_some_and(is_limited) || tells(&endpoint.load, METRIC_MAX);
-            tells(&endpoint.load, METRIC_LOAD) && is_limited && region.is_some_and(|region| region.load.feed().is_none())
+            tells(&endpoint.load, METRIC_LOAD)
+                && is_limited
+                && region.is_some_and(|region| region.load.feed().is_none())
         });
         by_endpoints.fold(own, |set, endpoint| set | 1 << endpoint.region.index())
     }

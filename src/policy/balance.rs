@@ -66,10 +66,8 @@ pub fn corrections(candidates: &[Candidate]) -> Option<Vec<u32>> {
     // What is left of the greatest cost can be multiplied with any correction.
     let shift = (u64::BITS - most.leading_zeros()).saturating_sub(COST_BITS);
     let scaled = |cost: u64| (cost >> shift).max(1);
-    let known: Vec<(u64, u64)> = candidates
-        .iter()
-        .filter_map(|candidate| Some((u64::from(candidate.fair), scaled(candidate.cost?))))
-        .collect();
+    let known: Vec<(u64, u64)> =
+        candidates.iter().filter_map(|candidate| Some((u64::from(candidate.fair), scaled(candidate.cost?)))).collect();
     let fair: u64 = known.iter().map(|(fair, _)| fair * u64::from(FAIR)).sum();
     let is_enough =
         |level: u64| known.iter().map(|&(fair, cost)| fair * u64::from(correction(level, cost))).sum::<u64>() >= fair;
@@ -129,11 +127,9 @@ pub fn cost(balance: Balance, weight: u32, terms: &[Term], metric: impl Fn(&str)
             let counts = |term: &Term| Some(metric(&term.metric)?.saturating_mul(term.counts) / ONE);
             terms.iter().map(counts).try_fold(0_u64, |sum, value| Some(sum.saturating_add(value?)))
         }
-        Balance::LeastRecentlyLoaded
-        | Balance::RoundRobin
-        | Balance::Weighted
-        | Balance::Random
-        | Balance::Hash => None,
+        Balance::LeastRecentlyLoaded | Balance::RoundRobin | Balance::Weighted | Balance::Random | Balance::Hash => {
+            None
+        }
     }
 }
 

@@ -38,16 +38,40 @@ use meridian::health::{Action, Verdict};
 pub(crate) enum Happening {
     Control(Settings),
     Time(Duration),
-    Probe { whom: Whom, verdict: Verdict, times: usize, every: Duration, took: Option<Duration>, reason: String },
+    Probe {
+        whom: Whom,
+        verdict: Verdict,
+        times: usize,
+        every: Duration,
+        took: Option<Duration>,
+        reason: String,
+    },
     /// Metrics in thousandths.
-    Load { of: String, metrics: Vec<(String, u64)> },
-    Command { command: Command, expected: Answer },
-    Reload { text: String, expected: Answer },
+    Load {
+        of: String,
+        metrics: Vec<(String, u64)>,
+    },
+    Command {
+        command: Command,
+        expected: Answer,
+    },
+    Reload {
+        text: String,
+        expected: Answer,
+    },
     Restart(Duration),
-    Event { kind: String, words: String },
-    NoEvent { kind: String },
+    Event {
+        kind: String,
+        words: String,
+    },
+    NoEvent {
+        kind: String,
+    },
     ForgetEvents,
-    State { of: String, words: Vec<String> },
+    State {
+        of: String,
+        words: Vec<String>,
+    },
 }
 
 /// What is probed.

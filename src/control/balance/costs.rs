@@ -150,7 +150,9 @@ impl Control {
             Kind::Load { services, .. } if services.contains(&service) => {
                 let (target, _) = self.capacity_of(region, now)?;
                 match self.load_of(region, now) {
-                    Reported::Fresh(load) | Reported::Held(load) => Some(format!("load {} of {}", show(load), show(target))),
+                    Reported::Fresh(load) | Reported::Held(load) => {
+                        Some(format!("load {} of {}", show(load), show(target)))
+                    }
                     Reported::Estimated => Some(format!("target {}", show(target))),
                 }
             }

@@ -154,7 +154,8 @@ impl Group {
     }
 
     fn of_regions(model: &Model, kind: Kind, over: Duration) -> Self {
-        let key = |region: RegionId| model.regions.get(region.index()).map_or_else(Default::default, |r| Arc::clone(&r.key));
+        let key =
+            |region: RegionId| model.regions.get(region.index()).map_or_else(Default::default, |r| Arc::clone(&r.key));
         let keys = match &kind {
             Kind::Load { regions, .. } | Kind::Time { regions, .. } => {
                 regions.iter().map(|(region, _)| key(*region)).collect()

@@ -53,16 +53,20 @@ fn unfed_balance(model: &Model, policy: &Policy, service: &Service) -> Option<Di
     let is_seen = policy.balance == Balance::LeastResponseTime && model.sees_server_time(service);
     let is_fed = |endpoint: &Endpoint| is_seen || tells(policy.balance, endpoint, &needs);
     let lacking = *endpoints.iter().find(|endpoint| !is_fed(endpoint))?;
-    let words: Vec<String> = needs.iter().map(|metric| format!("`{metric}`")).collect();
-    let words = words.join(" and ");
+    let words = |metrics: &[&str]| {
+        let quoted: Vec<String> = metrics.iter().map(|metric| format!("`{metric}`")).collect();
+        quoted.join(" and ")
+    };
     if endpoints.iter().any(|endpoint| is_fed(endpoint)) {
-        let message = format!("no feed tells {words} of endpoint `{}`", lacking.key);
+        let is_told = |metric: &str| lacking.load.feed().is_some_and(|feed| feed.tells(metric));
+        let missing: Vec<&str> = needs.iter().copied().filter(|metric| !is_told(metric)).collect();
+        let message = format!("no feed tells {} of endpoint `{}`", words(&missing), lacking.key);
         return Some(warning(message, &lacking.at, "it gets what is fair, and the others share by load"));
     }
-    let message = format!("service `{}` balances by {words}, which nothing feeds", service.key);
+    let message = format!("service `{}` balances by {}, which nothing feeds", service.key, words(&needs));
     let picks: Vec<String> = needs.iter().map(|metric| format!("{metric} = \"/{metric}\"")).collect();
     let hint = format!("load = {{ url = \"http://{{address}}/load\", metrics = {{ {} }} }}", picks.join(", "));
-    Some(warning(message, &service.at, "its endpoints take turns").hint(format!("write {hint} in it")))
+    Some(warning(message, &service.at, "its endpoints take turns").hint(format!("write {hint} in the service")))
 }
 
 /// The metrics that a balance needs.
@@ -90,7 +94,8 @@ fn unfed_load(model: &Model, service: &Service, ranking: GeoRanking, telling: u1
         return None;
     }
     if service.region_mask() & telling == 0 {
-        let message = format!("service `{}` prefers by load, and no region of it has a load feed and a capacity", service.key);
+        let message =
+            format!("service `{}` prefers by load, and no region of it has a load feed and a capacity", service.key);
         let is_placed = |part: &ServiceRegion| is_placed(&model.regions[part.region.index()]);
         let is_ranked = matches!(ranking, GeoRanking::Map(_)) || service.regions.iter().all(is_placed);
         let reason = if is_ranked {
@@ -107,7 +112,8 @@ fn unfed_load(model: &Model, service: &Service, ranking: GeoRanking, telling: u1
 }
 
 fn unfed_time(model: &Model, service: &Service) -> Option<Diagnostic> {
-    let mut endpoints = service.regions.iter().flat_map(|part| part.endpoint_ids()).map(|id| &model.endpoints[id.index()]);
+    let mut endpoints =
+        service.regions.iter().flat_map(|part| part.endpoint_ids()).map(|id| &model.endpoints[id.index()]);
     let is_fed = |endpoint: &Endpoint| endpoint.load.feed().is_some_and(|feed| feed.tells(METRIC_RESPONSE_MS));
     if service.regions.len() < 2 || model.sees_server_time(service) || endpoints.any(is_fed) {
         return None;

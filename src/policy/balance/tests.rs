@@ -15,8 +15,11 @@ fn of(fair: &[u32], costs: &[Option<u64>]) -> Vec<Candidate> {
 
 /// Shares in percent, rounded.
 fn percent(candidates: &[Candidate], corrections: &[u32]) -> Vec<u64> {
-    let parts: Vec<u64> =
-        candidates.iter().zip(corrections).map(|(one, &correction)| u64::from(one.fair) * u64::from(correction)).collect();
+    let parts: Vec<u64> = candidates
+        .iter()
+        .zip(corrections)
+        .map(|(one, &correction)| u64::from(one.fair) * u64::from(correction))
+        .collect();
     let sum: u64 = parts.iter().sum();
     parts.iter().map(|part| (part * 200 / sum).div_ceil(2)).collect()
 }
@@ -60,7 +63,9 @@ fn the_table_of_costs_holds() {
     assert_eq!(own(Balance::LeastResponseTime, 7), Some(32_000));
     assert_eq!(own(Balance::LeastBandwidth, 7), Some(5_000_000));
     assert_eq!(own(Balance::Custom, 7), Some(11_000 + 5_000));
-    for balance in [Balance::RoundRobin, Balance::Weighted, Balance::Random, Balance::Hash, Balance::LeastRecentlyLoaded] {
+    for balance in
+        [Balance::RoundRobin, Balance::Weighted, Balance::Random, Balance::Hash, Balance::LeastRecentlyLoaded]
+    {
         assert_eq!(own(balance, 7), None, "{balance:?}");
     }
     let without_queue = |name: &str| metric(name).filter(|_| name != "queue");
@@ -107,10 +112,13 @@ fn the_table_of_free_parts_holds() {
 
 #[test]
 fn what_is_published_is_coarse() {
-    for (number, expected) in [(0, 0), (63, 63), (64, 64), (65, 66), (65_536, 65_536), (66_000, 65_536), (67_000, 67_584)] {
+    for (number, expected) in
+        [(0, 0), (63, 63), (64, 64), (65, 66), (65_536, 65_536), (66_000, 65_536), (67_000, 67_584)]
+    {
         assert_eq!(coarse(number), expected);
     }
-    let shares: Vec<u16> = [FAIR / 4, FAIR, FAIR * 2, FAIR + FAIR / 65, FAIR + FAIR / 63].into_iter().map(rounded).collect();
+    let shares: Vec<u16> =
+        [FAIR / 4, FAIR, FAIR * 2, FAIR + FAIR / 65, FAIR + FAIR / 63].into_iter().map(rounded).collect();
     assert_eq!(shares, [LEAST, EVEN, MOST, EVEN, 132]);
     assert!(coarse(u32::MAX) > 0);
 }
