@@ -159,12 +159,15 @@ impl Rest {
         Self { mark: load, since_ms: now_ms }
     }
 
-    /// Another value.
-    pub const fn note(&mut self, now_ms: u64, load: u64) {
+    /// After another value.
+    #[must_use]
+    pub const fn noted(self, now_ms: u64, load: u64) -> Self {
         if load > self.mark.saturating_add(self.mark / 16) {
-            *self = Self::new(now_ms, load);
+            Self::new(now_ms, load)
         } else if load < self.mark {
-            self.mark = load;
+            Self { mark: load, ..self }
+        } else {
+            self
         }
     }
 

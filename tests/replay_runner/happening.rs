@@ -165,8 +165,8 @@ fn probe(whom: Whom, words: &[&str]) -> Result<Happening, String> {
 fn load(of: &str, metrics: &[&str]) -> Result<Happening, String> {
     let metric = |word: &&str| {
         let (name, number) = word.split_once('=').ok_or("metric=number")?;
-        let number: f64 = number.parse().map_err(|_| format!("no number: {word}"))?;
-        Ok((name.to_owned(), (number * 1_000.0).round() as u64))
+        let number: u64 = number.parse().map_err(|_| format!("no whole number: {word}"))?;
+        Ok((name.to_owned(), number * 1_000))
     };
     let metrics: Vec<(String, u64)> = metrics.iter().map(metric).collect::<Result<_, String>>()?;
     if metrics.is_empty() { Err("which metrics?".into()) } else { Ok(Happening::Load { of: of.to_owned(), metrics }) }

@@ -121,7 +121,8 @@ impl Balances {
 
     /// Goes on where the groups of another model were, by text keys.
     pub(super) fn resume(&mut self, old: Self, old_model: &Model, model: &Model) {
-        let mut known: BTreeMap<(String, Arc<str>), (Eased, Option<Rest>, bool)> = BTreeMap::new();
+        type Member = (Eased, Option<Rest>, bool);
+        let mut known: BTreeMap<(String, Arc<str>), Member> = BTreeMap::new();
         for group in old.groups {
             let name = group.name(old_model);
             for ((key, eased), rest) in group.keys.iter().zip(group.course.members()).zip(group.rests) {
@@ -131,7 +132,7 @@ impl Balances {
         for group in &mut self.groups {
             let name = group.name(model);
             let own = |key: &Arc<str>| known.get(&(name.clone(), Arc::clone(key))).copied().unwrap_or_default();
-            let members: Vec<(Eased, Option<Rest>, bool)> = group.keys.iter().map(own).collect();
+            let members: Vec<Member> = group.keys.iter().map(own).collect();
             group.course = Course::new(members.iter().map(|(eased, ..)| *eased));
             group.rests = members.iter().map(|(_, rest, _)| *rest).collect();
             group.is_fed = members.iter().any(|(.., is_fed)| *is_fed);

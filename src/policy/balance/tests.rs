@@ -89,7 +89,7 @@ fn the_table_of_rests_holds() {
         (35_000, 0, 30_000),
         (40_000, 1, 40_000),
     ] {
-        rest.note(now, load);
+        rest = rest.noted(now, load);
         assert_eq!(rest.since_ms, since, "at {now}");
     }
     assert!(rest.cost(50_000) > rest.cost(60_000));
