@@ -159,12 +159,15 @@ impl Rest {
         Self { mark: load, since_ms: now_ms }
     }
 
-    /// Another value.
-    pub const fn note(&mut self, now_ms: u64, load: u64) {
+    /// After another value.
+    #[must_use]
+    pub const fn noted(self, now_ms: u64, load: u64) -> Self {
         if load > self.mark.saturating_add(self.mark / 16) {
-            *self = Self::new(now_ms, load);
+            Self::new(now_ms, load)
         } else if load < self.mark {
-            self.mark = load;
+            Self { mark: load, ..self }
+        } else {
+            self
         }
     }
 
@@ -217,6 +220,10 @@ pub const fn cost_of_time(time: u64) -> u64 {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Course {
     steps: Vec<Eased>,
+    /// What was published last was on the way to something else.
+    is_moving: bool,
+    /// How long ago that was.
+    quiet: Duration,
 }
 
 /// The correction of one of them.
@@ -238,7 +245,7 @@ impl Course {
     /// The course of so many, or of those that were under way before.
     #[must_use]
     pub fn new(members: impl IntoIterator<Item = Eased>) -> Self {
-        Self { steps: members.into_iter().collect() }
+        Self { steps: members.into_iter().collect(), is_moving: false, quiet: Duration::ZERO }
     }
 
     /// All of them, in order.
@@ -256,40 +263,60 @@ impl Course {
     /// All begin again at what is fair.
     pub fn reset(&mut self) {
         self.steps.fill(Eased::default());
+        self.is_moving = false;
     }
 
     /// Goes on towards what is wanted; true if something else is to be published.
     ///
     /// ```text
-    /// all are within 1/8 of what is published     nothing changes
-    /// one is not                                  all are published, each in five significant bits
+    /// all are within 1/8 of what is published             nothing changes
+    /// one is not                                          all are published anew: half the way, in six significant bits
+    /// … then all arrive, and `over` has passed, and
+    ///     all are within 1/16                             it is over
+    ///     one is not                                      all are published anew: half the way
     /// ```
+    ///
+    /// Half the way, because what is fed answers to what is published: whoever gets more will cost more. The whole way
+    /// would go as far beyond the point where both agree as it was before it, and back again, for ever.
     pub fn step(&mut self, wanted: &[u32], elapsed: Duration, over: Duration) -> bool {
         for (step, &wanted) in self.steps.iter_mut().zip(wanted) {
             step.now = ease(step.now, wanted, elapsed, over);
         }
-        if self.steps.iter().all(Eased::is_near) {
-            return false;
+        self.quiet = self.quiet.saturating_add(elapsed);
+        if self.is_within(8) {
+            let has_arrived = self.is_moving && self.quiet >= over && self.is_there(wanted);
+            if !has_arrived || self.is_within(16) {
+                self.is_moving &= !has_arrived;
+                return false;
+            }
         }
+        (self.is_moving, self.quiet) = (true, Duration::ZERO);
         let mut differs = false;
         for step in &mut self.steps {
-            let held = std::mem::replace(&mut step.held, rounded(step.now));
+            let held = rounded(step.now.midpoint(u32::from(step.held) * FINE));
             differs |= held != step.held;
+            step.held = held;
         }
         differs
     }
 
-    /// True if another step towards this would bring nothing worth a look.
+    /// True if another step towards this would bring nothing.
     #[must_use]
-    pub fn is_there(&self, wanted: &[u32]) -> bool {
-        self.steps.iter().zip(wanted).all(|(step, wanted)| step.now.abs_diff(*wanted) <= wanted / 64)
+    pub fn is_settled(&self, wanted: &[u32]) -> bool {
+        !self.is_moving && self.is_there(wanted)
     }
-}
 
-impl Eased {
-    fn is_near(&self) -> bool {
-        let held = u32::from(self.held) * FINE;
-        self.now.abs_diff(held) <= held / 8
+    /// True if nobody is a part of `1 / part` away from what is published.
+    fn is_within(&self, part: u32) -> bool {
+        let is_near = |step: &Eased| {
+            let held = u32::from(step.held) * FINE;
+            step.now.abs_diff(held) <= held / part
+        };
+        self.steps.iter().all(is_near)
+    }
+
+    fn is_there(&self, wanted: &[u32]) -> bool {
+        self.steps.iter().zip(wanted).all(|(step, wanted)| step.now.abs_diff(*wanted) <= wanted / 64)
     }
 }
 
@@ -307,10 +334,10 @@ fn rounded(correction: u32) -> u16 {
     u16::try_from(coarse(correction) / FINE).unwrap_or(EVEN).clamp(LEAST, MOST)
 }
 
-/// A number in five significant bits: off by 1/32 at most.
+/// A number in six significant bits: off by 1/64 at most.
 #[must_use]
 pub const fn coarse(number: u32) -> u32 {
-    let grid = 1_u32 << (u32::BITS - number.leading_zeros()).saturating_sub(5);
+    let grid = 1_u32 << (u32::BITS - number.leading_zeros()).saturating_sub(6);
     number.saturating_add(grid / 2) / grid * grid
 }
 
