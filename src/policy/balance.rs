@@ -9,12 +9,17 @@
 //!   at equal costs it is 1, and the costs alone decide, so that a rule can be worked out by hand.
 //! - **Bounds.** A correction is [`LEAST`] to [`MOST`]: nobody gets more than twice its fair share, however idle it says
 //!   it is, and nobody less than a quarter. A server that answers errors fast looks idle; health checks are for that.
-//! - **Easing.** Shares follow what is fed over about two TTLs: before that, caches have hardly heard of the last change.
-//!   Load that is in proportion to shares makes a loop of gain 1 with the rules below; eased, everything in it that
-//!   changes fast has a gain below 1, so it settles whatever the caches, the feed and the servers delay
-//!   (`tests.rs` lets such a loop run).
+//! - **Easing.** Shares follow what is fed with a time constant of two TTLs: before that, caches have hardly heard of the
+//!   last change.
 //! - **Holding.** What is published is rounded, and stays until what it should be is an eighth away from it: small
-//!   changes of a metric change nothing, no ring is made anew, and nobody moves.
+//!   changes of a metric change nothing, no ring is made anew, and nobody moves. Then it goes half the way.
+//!
+//! **The loop.** What is fed answers to what is published. Connections and bandwidth are in proportion to shares and shares to
+//! 1 ÷ these: a gain of 1. The free part of a region's target has a gain of at most 3 up to the target ([`cost_of_load`] says
+//! how), and more only where all are above. `tests.rs` lets such loops run behind caches of a TTL, at 40 % to 90 % of the
+//! targets: with feeds that lag up to a TTL behind all settle within minutes. Going the whole way in place of half of it they
+//! swing for ever; so they do, by a few percent, with feeds that lag by two TTLs at 90 %. Response times that rise all at
+//! once near the limit of a server have no bounded gain: there the bounds alone hold.
 //!
 //! Who is not fed gets its fair share: what the others get on average. If nobody is fed there are no corrections.
 //!
@@ -39,7 +44,7 @@ pub const FAIR: u32 = EVEN as u32 * FINE;
 /// One of those who share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// What it gets when all cost the same, in proportion to the others' ; not 0.
+    /// What it gets when all cost the same, in proportion to the others'; not 0.
     pub fair: u32,
     /// What it costs to send it more, the less the better; `None`: nobody knows.
     pub cost: Option<u64>,
