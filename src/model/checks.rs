@@ -81,6 +81,16 @@ impl CheckKind {
             Self::Exec { .. } => "exec",
         }
     }
+
+    /// True if it sees how long a server works on an answer.
+    #[must_use]
+    pub const fn sees_server_time(&self) -> bool {
+        match self {
+            Self::Http(_) | Self::Https { .. } | Self::Grpc { .. } => true,
+            Self::Tcp { expect, .. } => !expect.is_empty(),
+            Self::Tls { .. } | Self::Dns { .. } | Self::Icmp | Self::Exec { .. } => false,
+        }
+    }
 }
 
 /// An HTTP request and what must come back. Redirects are not followed.

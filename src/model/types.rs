@@ -13,7 +13,7 @@ use crate::base::ids::{CheckId, EndpointId, GeomapId, PolicyId, RegionId, Servic
 use crate::dns::{Name, RecordType};
 
 use super::checks::CheckKind;
-use super::feeds::LoadFeed;
+use super::feeds::{LoadFeed, METRIC_LOAD, METRIC_MAX};
 
 /// All region files together.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -126,6 +126,8 @@ pub struct Policy {
     pub mode: Mode,
     /// Among the endpoints of the chosen region.
     pub balance: Balance,
+    /// What [`Balance::Custom`] adds up; empty with any other.
+    pub custom: Vec<Term>,
     /// Addresses per answer, 1 to [`crate::base::limits::ANSWERS_MAX`].
     pub answers: usize,
     /// What is answered when no region has an endpoint up.
@@ -222,6 +224,15 @@ pub enum Balance {
     LeastBandwidth,
     Custom,
     LeastRecentlyLoaded,
+}
+
+/// A metric in the sum of [`Balance::Custom`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// Its name, as endpoints are fed with it.
+    pub metric: String,
+    /// What one unit of it counts, in thousandths.
+    pub counts: u64,
 }
 
 /// What is answered when no region has an endpoint up. Endpoints forced down or disabled never appear.
@@ -432,10 +443,60 @@ impl Model {
         (0..).map(ServiceId).zip(&self.services)
     }
 
+    /// The regions of which somebody tells the load, and what they can take.
+    #[must_use]
+    pub fn regions_telling_load(&self) -> u128 {
+        let is_limited = |region: &Region| region.capacity != Capacity::Unlimited;
+        let tells = |feed: &LoadFeed, metric: &str| feed.feed().is_some_and(|feed| feed.tells(metric));
+        let own = (0..).zip(&self.regions).filter(|(_, region)| {
+            region.load.feed().is_some() && (is_limited(region) || tells(&region.load, METRIC_MAX))
+        });
+        let own = own.fold(0, |set, (id, _): (u32, _)| set | 1 << id);
+        let by_endpoints = self.endpoints.iter().filter(|endpoint| {
+            let region = self.regions.get(endpoint.region.index());
+            let is_limited = region.is_some_and(is_limited) || tells(&endpoint.load, METRIC_MAX);
+            tells(&endpoint.load, METRIC_LOAD)
+                && is_limited
+                && region.is_some_and(|region| region.load.feed().is_none())
+        });
+        by_endpoints.fold(own, |set, endpoint| set | 1 << endpoint.region.index())
+    }
+
+    /// True if the regions of a service share by load: its policy says so, and the load of one of them is told. `telling`:
+    /// [`Self::regions_telling_load`].
+    #[must_use]
+    pub fn shares_by_load(&self, service: &Service, telling: u128) -> bool {
+        let prefers_load = matches!(self.policy(service).mode, Mode::ActiveActive { prefer: Prefer::Load, .. });
+        prefers_load && service.region_mask() & telling != 0
+    }
+
+    /// True if the checks of a service see how long its servers work on an answer.
+    #[must_use]
+    pub fn sees_server_time(&self, service: &Service) -> bool {
+        let check = |id: &CheckId| self.checks.get(id.index());
+        service.checks.iter().filter_map(check).any(|check| check.kind.sees_server_time())
+    }
+
     /// The policy of a service.
     #[must_use]
     pub fn policy(&self, service: &Service) -> &Policy {
         &self.policies[service.policy.index()]
+    }
+}
+
+impl Balance {
+    /// True if nothing but what is fed can tell the weights.
+    #[must_use]
+    pub const fn is_fed(self) -> bool {
+        match self {
+            Self::RoundRobin | Self::Weighted | Self::Random | Self::Hash => false,
+            Self::LeastConnections
+            | Self::WeightedLeastConnections
+            | Self::LeastResponseTime
+            | Self::LeastBandwidth
+            | Self::Custom
+            | Self::LeastRecentlyLoaded => true,
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 //! | active-active: shares among it, ramps | `split.rs` |
 //! | every endpoint of every eligible region | `all.rs` |
 //! | shares → buckets, so that a change moves only its share | `buckets.rs` |
+//! | what is fed → weights, of endpoints and of regions | `balance.rs` |
 //! | among the endpoints of a region: fixed, turn, bucket, draw | `pick.rs` |
 //! | services that decide alike | `groups.rs` |
 //! | a service at one moment, and why a region is answered | `situation.rs` |
@@ -34,6 +35,8 @@ mod split;
 pub mod all;
 
 mod buckets;
+
+pub mod balance;
 
 mod pick;
 

@@ -8,15 +8,16 @@ use crate::base::toml_text::{Choice, Integer, Table, Value};
 use crate::base::units;
 
 use super::super::records;
-use super::super::types::{Balance, Failback, WhenAllDown};
+use super::super::types::{Balance, Failback, Term, WhenAllDown};
 use super::region::is_string;
-use super::{At, Given, name};
+use super::{At, Given, all, check_key, name};
 
 /// A policy, its map not looked up.
 #[derive(Clone, Debug)]
 pub(in crate::model) struct RawPolicy {
     pub(in crate::model) mode: Given<RawMode>,
     pub(in crate::model) balance: At<Balance>,
+    pub(in crate::model) custom: Given<At<Vec<Term>>>,
     pub(in crate::model) answers: usize,
     pub(in crate::model) when_all_down: At<WhenAllDown>,
     pub(in crate::model) geomap: Given<At<String>>,
@@ -87,12 +88,36 @@ pub(super) fn read(mut table: Table<'_>) -> RawPolicy {
     let balance_at = table.peek("balance").map_or_else(|| here.clone(), |value| value.at());
     let meaning = "How an endpoint of the chosen region is chosen.";
     let balance = table.key("balance", Choice::new(BALANCE), Balance::RoundRobin, meaning);
+    let custom = Given::read(table.take("custom").as_ref(), custom);
     let answers =
         table.key("answers", Integer::new(1..=ANSWERS_MAX), 1, "Endpoints in one answer, all of the same region.");
     let when_all_down = when_all_down(&mut table, passive == Some(true), here);
     table.finish();
-    RawPolicy { mode, balance: At { value: balance, at: balance_at }, answers: answers.into(), when_all_down, geomap }
+    let balance = At { value: balance, at: balance_at };
+    RawPolicy { mode, balance, custom, answers: answers.into(), when_all_down, geomap }
 }
+
+/// Metrics, and what one unit of each counts.
+fn custom(value: &Value<'_>) -> Option<At<Vec<Term>>> {
+    let hint = "write { connections = 1.0, load = 2.5 }";
+    let entries = value.table_as("a table of metrics and what they count", Some(hint))?.entries();
+    if entries.is_empty() {
+        let finding = value.error("out-of-range", format!("`{}` is empty", value.path()), "at least one is needed");
+        value.push(finding.hint(hint));
+        return None;
+    }
+    let terms = all(entries.iter().map(|entry| {
+        check_key(entry);
+        let thousandths = (entry.number(&(COUNT_MIN..=COUNT_MAX))? * 1_000.0).round();
+        #[expect(clippy::cast_possible_truncation, reason = "within its range")]
+        Some(Term { metric: entry.key().to_owned(), counts: thousandths as u64 })
+    }))?;
+    Some(At { value: terms, at: value.key_at() })
+}
+
+/// What a unit may count: what is less, or more, is meant in another unit.
+const COUNT_MIN: f64 = 0.001;
+const COUNT_MAX: f64 = 1_000_000.0;
 
 const ANSWERS_MAX: u8 = 8;
 const _: () = assert!(ANSWERS_MAX as usize == limits::ANSWERS_MAX);

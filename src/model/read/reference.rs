@@ -91,6 +91,7 @@ const DESCRIBED: &[Row] = &[
     (POLICY, "ramp", "duration", "\"2m\"", "0s to 1d", "How long a recovered region takes to get its whole share back. Active-active only."),
     (POLICY, "geomap", "string", NONE, "a geomap", "Ranks before distance does. Active-active only."),
     (POLICY, "failback", "string or table", "{ after = \"5m\" }", "\"automatic\", \"manual\", { after = … }", "How the better region gets its work back. Active-passive only."),
+    (POLICY, "custom", "table of numbers", NONE, "metrics, 0.001 to 1000000 each", "What `balance = \"custom\"` adds up: what one unit of each metric counts. The lower the sum, the better."),
     (POLICY, "when_all_down", "string", "\"preferred\"", "\"preferred\", \"all\", \"last-healthy\", \"fallback\", \"nodata\", \"servfail\"", "What is answered when no region has an endpoint up. \"all\" is for active-active only."),
     (POLICY, "fallback", "list of addresses and records", NONE, "at least one", "What `when_all_down = \"fallback\"` answers."),
     ("policies.NAME.failback", "after", "duration", REQUIRED, "0s to 1d", "How long the better region must have been eligible without a break."),

@@ -7,7 +7,7 @@ use crate::base::limits;
 
 use super::super::read::{At, Given, Keyed, RawMode, RawPolicy, RawPrefer, Tolerance};
 use super::super::read::{FAILBACK_DEFAULT, RAMP_DEFAULT};
-use super::super::types::{Balance, GeoRanking, Mode, Policy, PolicySource, Prefer, WhenAllDown};
+use super::super::types::{Balance, GeoRanking, Mode, Policy, PolicySource, Prefer, Term, WhenAllDown};
 use super::Ids;
 
 /// The policies that exist without being defined.
@@ -59,6 +59,7 @@ fn built_in(name: &str) -> Policy {
         answers: if mode == Mode::All { limits::ANSWERS_MAX } else { 1 },
         mode,
         balance: Balance::RoundRobin,
+        custom: Vec::new(),
         when_all_down: WhenAllDown::Preferred,
     }
 }
@@ -83,15 +84,36 @@ fn policy(keyed: Keyed<RawPolicy>, ids: &Ids, report: &mut Report) -> Checked {
         Given::Absent | Given::Wrong => None,
     };
     let is_sound = mode.is_some() && (raw.geomap.is_absent() || map.is_some());
+    let custom = terms(&key, &raw.balance, &raw.custom, report);
     let policy = Policy {
         key,
         source: PolicySource::File(at),
         mode: mode.unwrap_or(Mode::All),
         balance: raw.balance.value,
+        custom,
         answers: raw.answers,
         when_all_down: raw.when_all_down.value,
     };
     Checked { policy, is_sound }
+}
+
+/// What `custom` adds up: `balance` and the table need each other.
+fn terms(key: &str, balance: &At<Balance>, custom: &Given<At<Vec<Term>>>, report: &mut Report) -> Vec<Term> {
+    match (balance.value == Balance::Custom, custom) {
+        (true, Given::Value(terms)) => return terms.value.clone(),
+        (true, Given::Absent) => {
+            let finding = Diagnostic::error("missing-key", format!("policy `{key}` needs `custom`"))
+                .at(balance.at.clone(), "nothing says what is added up");
+            report.push(finding.hint("write custom = { connections = 1.0, load = 2.5 } beside it"));
+        }
+        (false, Given::Value(terms)) => {
+            let finding = Diagnostic::warning("no-effect", format!("`custom` does nothing in policy `{key}`"))
+                .at(terms.at.clone(), "`balance` is another");
+            report.push(finding.hint("write balance = \"custom\" beside it"));
+        }
+        (true | false, Given::Wrong) | (false, Given::Absent) => {}
+    }
+    Vec::new()
 }
 
 fn prefer_with(
