@@ -27,7 +27,7 @@
 //! region is eligible is a service looked at as a whole.
 
 mod bits;
-mod ramps;
+mod by_region;
 mod standing;
 mod states;
 mod carried;
@@ -36,7 +36,7 @@ mod judge;
 mod regions;
 
 pub use bits::Bits;
-pub use ramps::Ramps;
+pub use by_region::{ByRegion, Ramps, RegionWeights};
 pub use regions::{Difference, RegionTable};
 pub use standing::{PartState, Standing, Why};
 pub use states::{STEADY, States, Word};

@@ -245,6 +245,12 @@ pub const OVERRIDE_TEXT_LEN_MAX: usize = 2_000;
 pub const WORDS_LEN_MAX: usize = 400;
 /// Seconds that a word of an operator may be given: ten years, beyond which it is meant without an end.
 pub const OVERRIDE_S_MAX: u32 = 10 * 365 * 86_400;
+/// Milliseconds between two looks at shares by load: no feed says more in less.
+pub const BALANCE_LOOK_MS: u64 = 1_000;
+/// Milliseconds over which shares by load follow what is fed, at least: feeds and servers take seconds, whatever the TTL.
+pub const BALANCE_EASE_MS_MIN: u64 = 10_000;
+/// The same at most: of a long TTL nobody waits for the end.
+pub const BALANCE_EASE_MS_MAX: u64 = 600_000;
 /// Metrics of one load feed: what an algorithm can weigh, not a monitoring system.
 pub const FEED_METRICS_MAX: usize = 16;
 /// Octets of the document of a load feed: the metrics page of a large proxy.

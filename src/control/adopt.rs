@@ -7,6 +7,7 @@
 //! active region, ramp, wait     service and region
 //! failovers, flaps              service, service/region/address
 //! words of operators            their target
+//! shares by load               service/region/address; regions; service and region
 //! readings of load feeds        region, service/region/address; unless another number is fed now
 //! eligible or not               service and region: one that was enabled by the reload comes back like any other
 //! ```
@@ -58,13 +59,14 @@ impl Control {
             self.apply_words(id);
         }
         self.count_up();
+        self.change_feeds(Loads::of(&self.model, now), &mut step);
+        self.change_balances(&old.model, now);
         self.table = RegionTable::build(&self.model, &self.states, 0);
         let model = Arc::clone(&self.model);
         for &id in &ids {
             self.carry_eligible(&old, id);
             self.follow(&model, id, &mut step);
         }
-        self.change_feeds(Loads::of(&model, now), &mut step);
         if self.guard.is_holding()
             && self.guarded.is_empty()
             && let Some(turn) = self.guard.over()

@@ -27,6 +27,7 @@ impl Control {
             self.guard_turns(turn, &mut step);
         }
         self.feeds_overdue(&mut step);
+        self.balance(&mut step);
         self.settle(&mut step);
         let mut due = Vec::new();
         while let Some((at, services)) = self.agenda.pop(now) {

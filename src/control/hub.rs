@@ -12,6 +12,7 @@ use crate::model::Model;
 use crate::table::{RegionTable, States};
 
 use super::agenda::Agenda;
+use super::balance::Balances;
 use super::course::Course;
 use super::loads::Loads;
 use super::saved::Saved;
@@ -82,6 +83,8 @@ pub struct Control {
     pub(super) newcomers: BTreeMap<Moment, Vec<ServiceId>>,
     /// What load feeds say.
     pub(super) loads: Loads,
+    /// Who shares by that, and how.
+    pub(super) balances: Balances,
     /// What an earlier process left, until a model comes.
     pub(super) restored: Option<Saved>,
 }
@@ -115,6 +118,7 @@ impl Control {
             agenda: Agenda::default(),
             newcomers: BTreeMap::new(),
             loads: Loads::default(),
+            balances: Balances::default(),
             restored: None,
         }
     }
@@ -171,6 +175,7 @@ impl Control {
         let agenda = self.agenda.first();
         let newcomers = self.newcomers.keys().next().copied();
         let others = earlier(self.overrides.next_expiry(), self.guard.deadline());
-        earlier(earlier(earlier(agenda, newcomers), others), self.feed_deadline()).filter(|_| self.has_begun)
+        let fed = earlier(self.feed_deadline(), self.balances.first());
+        earlier(earlier(earlier(agenda, newcomers), others), fed).filter(|_| self.has_begun)
     }
 }

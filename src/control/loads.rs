@@ -403,7 +403,9 @@ impl Control {
     /// Tells what has changed about a source, and puts the next moment on the agenda.
     fn follow_source(&mut self, source: &Source, step: &mut Step) {
         let Some(fed) = self.loads.sources.get_mut(source) else { return };
-        let phase = fed.phase(step.now);
+        let (phase, region, endpoint) = (fed.phase(step.now), fed.region, fed.endpoint);
+        self.heard_of(region, endpoint, step.now);
+        let Some(fed) = self.loads.sources.get_mut(source) else { return };
         let before = std::mem::replace(&mut fed.phase, phase);
         if let Some(at) = fed.turns(step.now).filter(|at| fed.planned.is_none_or(|planned| *at < planned)) {
             // A reading that comes before makes it later: then it is looked at in vain, and put on again.

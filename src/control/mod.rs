@@ -47,6 +47,8 @@ mod sums;
 
 mod fed;
 
+mod balance;
+
 mod region;
 
 mod service;

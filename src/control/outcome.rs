@@ -30,6 +30,9 @@ impl Control {
             self.guard_turns(turn, &mut step);
         }
         self.feed_from(number, outcome, &mut step);
+        if outcome.phases.first_byte.is_some() {
+            self.heard_time(number, now);
+        }
         let Some(target) = self.targets.get_mut(number) else { return (Duration::ZERO, step.finish()) };
         let machine = target.machine;
         let transition = target.machine.observe(&target.rule, outcome.verdict);

@@ -10,7 +10,7 @@ use crate::base::ids::{EndpointId, RegionId};
 use crate::base::limits::{REFERENCE_INTERVAL_MS, REFERENCE_TIMEOUT_MS};
 use crate::base::moment::Moment;
 use crate::config;
-use crate::health::{Machine, Observation, Rule};
+use crate::health::{Machine, Observation, Rule, Verdict};
 use crate::model::{Check, CheckKind, Feed, Pick, Place};
 
 use super::loads::Source;
@@ -48,6 +48,8 @@ pub(super) struct Target {
     pub(super) rule: Rule,
     pub(super) machine: Machine,
     pub(super) last: Option<(Moment, Observation)>,
+    /// How long its server works on an answer, over the last few.
+    pub(super) server: Option<Duration>,
     /// Inconclusive outcomes in a row.
     pub(super) inconclusive: u32,
     /// The endpoints that need it; not those of `regions`.
@@ -104,6 +106,12 @@ impl Targets {
     pub(super) fn hear(&mut self, number: u32, now: Moment, outcome: &Observation) -> Option<(Moment, Observation)> {
         let target = self.slots.get_mut(number as usize)?.as_mut()?;
         let before = target.last.replace((now, outcome.clone()));
+        if outcome.verdict == Verdict::Pass
+            && let Some(time) = outcome.phases.server()
+        {
+            // One slow answer is none of the server's.
+            target.server = Some(target.server.map_or(time, |usual| (usual * 3 + time) / 4));
+        }
         if before.is_none() {
             self.unheard = self.unheard.saturating_sub(1);
         }
@@ -192,6 +200,7 @@ impl Retargeting<'_> {
                     machine: self.saved.remove(key.as_ref()).unwrap_or_default(),
                     key,
                     last: None,
+                    server: None,
                     inconclusive: 0,
                     endpoints: Vec::new(),
                     regions: Vec::new(),

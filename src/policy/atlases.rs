@@ -24,7 +24,9 @@ impl Atlases {
     /// The atlases that the services of a model need.
     #[must_use]
     pub fn new(model: &Model, places: Arc<Places>) -> Self {
-        let wanted: Vec<Option<(Key, GeoRanking)>> = model.services.iter().map(|service| key(model, service)).collect();
+        let telling = model.regions_telling_load();
+        let wanted: Vec<Option<(Key, GeoRanking)>> =
+            model.services.iter().map(|service| key(model, service, telling)).collect();
         let sets = wanted.iter().flatten().map(|(key, _)| *key).collect::<std::collections::BTreeSet<_>>().len();
         let all = model.services.iter().fold(0, |all, service| all | service.region_mask());
         let mut numbers: BTreeMap<Key, u32> = BTreeMap::new();
@@ -62,11 +64,13 @@ impl Atlases {
     }
 }
 
-/// How a policy ranks by place. What is not fed or measured ranks by place too.
-fn key(model: &Model, service: &Service) -> Option<(Key, GeoRanking)> {
+/// How a policy ranks by place; what is not measured, or of no region fed, ranks by place too. `None`: all regions are one
+/// tier. `telling`: [`Model::regions_telling_load`].
+fn key(model: &Model, service: &Service, telling: u128) -> Option<(Key, GeoRanking)> {
     let Mode::ActiveActive { prefer, ranking, .. } = model.policy(service).mode else { return None };
     let tolerance_m = match prefer {
         Prefer::Equal => return None,
+        Prefer::Load if model.shares_by_load(service, telling) => return None,
         Prefer::Geo { tolerance_m } | Prefer::ResponseTime { tolerance_m } => tolerance_m,
         Prefer::Load | Prefer::Latency { .. } => TOLERANCE_DEFAULT_M,
     };

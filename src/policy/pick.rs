@@ -5,7 +5,8 @@
 
 use crate::model::Balance;
 
-use super::buckets::{Buckets, Member, endpoint_bucket_count};
+use super::balance;
+use super::buckets::{Buckets, Member, WEIGHT_MAX, endpoint_bucket_count};
 
 /// The endpoints of a region that answer, as indices into `members`: of those that are usable the ones with a
 /// weight, and only if there is none of them those of weight 0. An answer is a window of this ring.
@@ -36,55 +37,61 @@ pub enum Pick {
 }
 
 impl Pick {
-    /// The pick for the [`ring()`] of `members`, the endpoints of one type of a service in a region, usable or not.
+    /// The pick for the [`ring()`] of `members`, the endpoints of one type of a service in a region, usable or not;
+    /// `loads` is what their load makes of their fair shares ([`balance`]), 0 or nothing where none is fed.
     ///
     /// ```text
-    /// balance        in the ring   → pick
-    /// any            0 or 1          fixed
-    /// round-robin    more            turn
-    /// weighted       more            draw, by weight
-    /// random         more            draw, alike
-    /// hash           more            bucket, by weight; the buckets of an unusable member go to the others
-    /// what is fed    more            turn
+    /// balance                 in the ring   → pick
+    /// any                     0 or 1          fixed
+    /// round-robin             more            turn
+    /// weighted                more            draw, by weight
+    /// random                  more            draw, alike
+    /// hash                    more            bucket, by weight; the buckets of an unusable member go to the others
+    /// by load, nobody is fed  more            turn
+    /// by load, all alike      more            turn
+    /// by load                 more            draw, by fair share × correction
     /// ```
     #[must_use]
-    pub fn new(balance: Balance, members: &[Member]) -> Self {
+    pub fn new(balance: Balance, members: &[Member], loads: &[u16]) -> Self {
         let ring = ring(members);
         let len = u16::try_from(ring.len()).unwrap_or(u16::MAX);
         if len <= 1 {
             return Self::Fixed;
         }
-        let buckets = |alike: bool| {
-            // The ring is of one kind: all with a weight, or all without.
-            let weightless = ring.iter().all(|&index| members[index].weight == 0);
-            let weigh = |member: &Member| match (member.weight, weightless) {
-                (0, _) => u32::from(weightless),
-                (_, true) => 0,
-                (weight, false) => {
-                    if alike {
-                        1
-                    } else {
-                        weight
-                    }
-                }
-            };
-            let weighed: Vec<Member> =
-                members.iter().map(|member| Member { weight: weigh(member), ..*member }).collect();
-            Buckets::assign(&weighed, endpoint_bucket_count(ring.len())).map(|buckets| buckets.renumbered(&ring))
-        };
-        let pick = match balance {
-            Balance::Weighted => buckets(false).map(Self::Draw),
-            Balance::Random => buckets(true).map(Self::Draw),
-            Balance::Hash => buckets(false).map(Self::Bucket),
-            Balance::RoundRobin
-            | Balance::LeastConnections
+        let weights: Vec<u32> = match balance {
+            Balance::RoundRobin => return Self::Turn { len },
+            Balance::Weighted | Balance::Hash => members.iter().map(|member| member.weight).collect(),
+            Balance::Random => vec![1; members.len()],
+            Balance::LeastConnections
             | Balance::WeightedLeastConnections
             | Balance::LeastResponseTime
             | Balance::LeastBandwidth
             | Balance::Custom
-            | Balance::LeastRecentlyLoaded => None,
+            | Balance::LeastRecentlyLoaded => by_load(balance, members, loads),
         };
-        pick.unwrap_or(Self::Turn { len })
+        // The ring is of one kind: all with a weight, or all without.
+        let weightless = ring.iter().all(|&index| members[index].weight == 0);
+        let weigh = |member: &Member, weight: u32| match (member.weight == 0, weightless) {
+            (false, false) => weight,
+            (true, true) => weight.max(1),
+            (true, false) | (false, true) => 0,
+        };
+        let mut own = ring.iter().map(|&index| weights.get(index).copied().unwrap_or(0));
+        let first = own.next();
+        if balance.is_fed() && own.all(|weight| Some(weight) == first) {
+            return Self::Turn { len };
+        }
+        let weighed: Vec<Member> = members
+            .iter()
+            .zip(&weights)
+            .map(|(member, &weight)| Member { weight: weigh(member, weight), ..*member })
+            .collect();
+        let buckets = Buckets::assign(&weighed, endpoint_bucket_count(ring.len()));
+        match buckets.map(|buckets| buckets.renumbered(&ring)) {
+            Some(buckets) if balance == Balance::Hash => Self::Bucket(buckets),
+            Some(buckets) => Self::Draw(buckets),
+            None => Self::Turn { len },
+        }
     }
 
     /// The number of the answer. `cursor` is the lane's for this service and region and moves on by one when it is
@@ -112,6 +119,19 @@ impl Pick {
         matches!(self, Self::Bucket(_))
     }
 }
+
+/// Fair shares × corrections. Among those that are fed, one that is not gets what is fair.
+fn by_load(balance: Balance, members: &[Member], loads: &[u16]) -> Vec<u32> {
+    if loads.iter().all(|&load| load == 0) {
+        return vec![1; members.len()];
+    }
+    let correction = |load: u16| u32::from(if load == 0 { balance::EVEN } else { load });
+    let weight = |(member, &load): (&Member, &u16)| balance::fair(balance, member.weight) * correction(load);
+    members.iter().zip(loads).map(weight).collect()
+}
+
+// What `by_load` makes is a weight that buckets take: weights of members go up to 65,535.
+const _: () = assert!(65_535 * balance::MOST as u32 <= WEIGHT_MAX);
 
 #[cfg(test)]
 mod tests {
@@ -145,22 +165,32 @@ mod tests {
             (0..4_000).map(mix).for_each(|draw| counts[pick.choose(&mut 0, draw, draw)] += 1);
             counts
         };
-        for (members, balance, first) in [
-            (&mixed, Balance::Weighted, 2_900..3_100),
-            (&mixed, Balance::Hash, 2_900..3_100),
-            (&mixed, Balance::Random, 1_900..2_100),
-            (&zeros, Balance::Weighted, 1_900..2_100),
-            (&zeros, Balance::Hash, 1_900..2_100),
+        let fed: &[u16] = &[192, 0, 0, 64];
+        let (unfed, even, half, zeros_fed): (&[u16], &[u16], &[u16], &[u16]) =
+            (&[], &[128, 0, 0, 128], &[64, 0, 0, 0], &[64, 0, 192]);
+        for (members, balance, loads, first) in [
+            (&mixed, Balance::Weighted, fed, 2_900..3_100),
+            (&mixed, Balance::Hash, unfed, 2_900..3_100),
+            (&mixed, Balance::Random, unfed, 1_900..2_100),
+            (&zeros, Balance::Weighted, unfed, 1_900..2_100),
+            (&zeros, Balance::Hash, unfed, 1_900..2_100),
+            (&mixed, Balance::LeastConnections, fed, 2_850..3_150),
+            (&mixed, Balance::WeightedLeastConnections, fed, 3_450..3_750),
+            (&mixed, Balance::WeightedLeastConnections, even, 2_850..3_150),
+            (&mixed, Balance::Custom, half, 1_180..1_490),
+            (&zeros, Balance::LeastBandwidth, zeros_fed, 850..1_150),
         ] {
-            let pick = Pick::new(balance, members);
+            let pick = Pick::new(balance, members, loads);
             let [a, b] = shares(&pick);
             assert!(first.contains(&a) && a + b == 4_000, "{balance:?}: {a} {b}");
             assert_eq!(pick.depends_on_client(), balance == Balance::Hash);
         }
-        assert_eq!(Pick::new(Balance::RoundRobin, &mixed), Pick::Turn { len: 2 });
-        assert_eq!(Pick::new(Balance::Custom, &mixed), Pick::Turn { len: 2 });
-        assert_eq!(Pick::new(Balance::Hash, &mixed[..2]), Pick::Fixed);
-        assert_eq!(Pick::new(Balance::Random, &[]), Pick::Fixed);
+        assert_eq!(Pick::new(Balance::RoundRobin, &mixed, fed), Pick::Turn { len: 2 });
+        assert_eq!(Pick::new(Balance::Custom, &mixed, &[]), Pick::Turn { len: 2 });
+        assert_eq!(Pick::new(Balance::Custom, &mixed, &[0; 4]), Pick::Turn { len: 2 });
+        assert_eq!(Pick::new(Balance::LeastBandwidth, &mixed, &[128; 4]), Pick::Turn { len: 2 });
+        assert_eq!(Pick::new(Balance::Hash, &mixed[..2], &[]), Pick::Fixed);
+        assert_eq!(Pick::new(Balance::Random, &[], &[]), Pick::Fixed);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::base::chunks::Chunks;
 use crate::base::hash::steering_hash;
 use crate::base::ids::{RegionId, ServiceId};
 use crate::base::limits::SPLITS_KEPT_MAX;
-use crate::model::{Mode, Model, Prefer, WhenAllDown};
+use crate::model::{Mode, Model, WhenAllDown};
 use crate::table::{Difference, RegionTable, Standing, States};
 
 use super::atlases::Atlases;
@@ -66,6 +66,7 @@ impl Placements {
                 masks: Masks::new(service, inputs.table, inputs.states, id),
                 held: inputs.states.held.get(id.index()).copied().flatten(),
                 ramps: inputs.states.ramp.of(id).into(),
+                weights: inputs.states.region_weight.of(id).into(),
             };
             let verdict = placements.verdict(inputs, id, state);
             let seed = steering_hash(&[service.key.as_bytes()]);
@@ -99,7 +100,8 @@ impl Placements {
                 let old = &placement.verdict.state;
                 let masks = own.iter().fold(old.masks, |masks, own| masks.with(own.region, own.state));
                 let masks = masks.of_now(table, states, id);
-                let state = State { group: old.group, masks, held, ramps: states.ramp.of(id).into() };
+                let (ramps, weights) = (states.ramp.of(id).into(), states.region_weight.of(id).into());
+                let state = State { group: old.group, masks, held, ramps, weights };
                 let verdict = next.verdict(inputs, id, state)?;
                 turns.learn(&placement.verdict, own, &verdict);
                 Some(verdict)
@@ -197,12 +199,13 @@ fn choose(now: &Situation<'_>, model: &Model, atlases: &Atlases, held: Option<Re
             (Choice::All(usable), reason.unwrap_or(Reason::Equal), all)
         }
         Mode::ActivePassive { .. } => passive(now, held),
-        Mode::ActiveActive { prefer: Prefer::Equal, .. } => equals(now, model),
-        Mode::ActiveActive { .. } => {
-            let atlas = atlases.of(now.id).cloned();
-            let ranked = Ranked::new(now, model, atlas);
-            (Choice::Ranked(Arc::new(ranked)), now.masks.reason_after(0), all)
-        }
+        Mode::ActiveActive { .. } => match atlases.of(now.id) {
+            Some(atlas) => {
+                let ranked = Ranked::new(now, model, Some(Arc::clone(atlas)));
+                (Choice::Ranked(Arc::new(ranked)), now.masks.reason_after(0), all)
+            }
+            None => equals(now, model),
+        },
     }
 }
 

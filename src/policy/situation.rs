@@ -148,8 +148,28 @@ impl Situation<'_> {
             let part_now = self.states.ramp.get(self.id, part.region).map_or(WHOLE, u32::from);
             Ramped { region: part.region, weight: if is_weighted { part.weight } else { 1 }, part: part_now }
         });
-        ramped.collect()
+        weighed(ramped.collect(), self.states.region_weight.of(self.id))
     }
+}
+
+/// The same with what regions weigh by what is fed or measured; one of which nothing is known weighs as much as the others on
+/// average.
+fn weighed(mut members: Vec<Ramped>, weights: &[(RegionId, u32)]) -> Vec<Ramped> {
+    if weights.is_empty() {
+        return members;
+    }
+    let sum: u64 = weights.iter().map(|(_, weight)| u64::from(*weight)).sum();
+    let mean = sum / (weights.len() as u64).max(1);
+    let known = |region: RegionId| weights.iter().find(|(own, _)| *own == region).map(|(_, weight)| u64::from(*weight));
+    let product = |member: &Ramped| u64::from(member.weight) * known(member.region).unwrap_or(mean);
+    let products: Vec<u64> = members.iter().map(product).collect();
+    // Only what they are to each other counts: as exact as a weight can be.
+    let most = products.iter().max().copied().unwrap_or(0);
+    let excess = (u64::BITS - most.leading_zeros()).saturating_sub(u16::BITS);
+    for (member, product) in members.iter_mut().zip(products) {
+        member.weight = u32::try_from((product >> excess).max(1)).unwrap_or(u32::MAX);
+    }
+    members
 }
 
 /// The set of these regions.

@@ -51,7 +51,8 @@ impl Turns {
             && table.usable.get(id.index()) == Some(&state.masks.usable)
             && table.standing.get(id.index()) == Some(&state.masks.standing)
             && state.held == held
-            && *state.ramps == *states.ramp.of(id);
+            && *state.ramps == *states.ramp.of(id)
+            && *state.weights == *states.region_weight.of(id);
         is_same.then(|| Arc::clone(&turn.to))
     }
 

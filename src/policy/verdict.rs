@@ -59,4 +59,6 @@ pub(super) struct State {
     pub(super) masks: Masks,
     pub(super) held: Option<RegionId>,
     pub(super) ramps: Box<[(RegionId, u8)]>,
+    /// What regions weigh by what is fed or measured.
+    pub(super) weights: Box<[(RegionId, u32)]>,
 }

@@ -47,6 +47,7 @@ impl Prepared {
             states.held.get(index) != self.states.held.get(index)
                 || states.change_s.get(index) != self.states.change_s.get(index)
                 || states.ramp.of(id) != self.states.ramp.of(id)
+                || states.region_weight.of(id) != self.states.region_weight.of(id)
         }));
         changed.sort();
         changed.dedup();

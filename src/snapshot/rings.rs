@@ -221,13 +221,14 @@ impl Maker<'_> {
 
     fn ring(&self, rtype: RecordType, endpoints: &[EndpointId], balance: Balance, window: usize, lane: Lane) -> Ring {
         let of_type = |endpoint: &Endpoint| endpoint.records.iter().any(|record| record.rtype == rtype);
-        let (mut members, mut answers) = (Vec::new(), Vec::new());
+        let (mut members, mut loads, mut answers) = (Vec::new(), Vec::new(), Vec::new());
         for &id in endpoints {
             let Some(endpoint) = self.model.endpoints.get(id.index()).filter(|endpoint| of_type(endpoint)) else {
                 continue;
             };
             let (hash, usable) = (steering_hash(&[endpoint.key.as_bytes()]), self.table.is_answerable(id));
             members.push(Member { hash, weight: endpoint.weight, usable });
+            loads.push(self.table.load_weight(id));
             let records = endpoint.records.iter().filter(|record| record.rtype == rtype);
             answers.push(RrsetData::new(0, records.map(|record| record.wire.as_ref())));
         }
@@ -235,7 +236,7 @@ impl Maker<'_> {
             ring(&members).into_iter().filter_map(|index| answers.get(index).cloned()).collect();
         let has_repeats = has_repeats(&places, rtype);
         let Lane { cursor, cell } = lane;
-        Ring { rtype, places, has_repeats, pick: Pick::new(balance, &members), window, cursor, cell }
+        Ring { rtype, places, has_repeats, pick: Pick::new(balance, &members, &loads), window, cursor, cell }
     }
 }
 

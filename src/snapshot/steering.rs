@@ -199,6 +199,7 @@ impl Steering {
         let service_of = |index: usize| self.model.endpoints.get(index).map(|endpoint| endpoint.service);
         let mut stale: Vec<ServiceId> =
             self.table.answerable.differences(&before.table.answerable).filter_map(service_of).collect();
+        stale.extend(self.table.reweighted(&before.table).filter_map(service_of));
         stale.extend(touched.iter().copied().filter(|&id| self.differs_together(before, id)));
         stale.sort_unstable();
         stale.dedup();
@@ -225,6 +226,11 @@ impl Steering {
             }
             _ => false,
         }
+    }
+
+    /// The ready answers of a service in a region; `None` if it has nothing of this type there.
+    pub(super) fn ring_of(&self, service: ServiceId, region: RegionId, rtype: RecordType) -> Option<&Ring> {
+        self.served.get(service.index())?.answers.of_region(region, rtype)
     }
 
     /// Cursors a lane needs.

@@ -25,6 +25,11 @@ impl States {
                     states.ramp.set(id, region, Some(part));
                 }
             }
+            for &(region, weight) in old.region_weight.of(old_id) {
+                if let Some(region) = new_region(region) {
+                    states.region_weight.set(id, region, Some(weight));
+                }
+            }
             for (endpoint, old_endpoint) in pairs((model, service), (old_model, old_service), &regions) {
                 let (new, old_index) = (endpoint.index(), old_endpoint.index());
                 put(&mut states.up, new, old.up.get(old_index).copied());
@@ -32,6 +37,7 @@ impl States {
                 put(&mut states.guarded, new, old.guarded.get(old_index).copied());
                 put(&mut states.last_up, new, old.last_up.get(old_index).copied());
                 put(&mut states.steady_s, new, old.steady_s.get(old_index).copied());
+                put(&mut states.load_weight, new, old.load_weight.get(old_index).copied());
             }
         }
         states
@@ -98,6 +104,8 @@ mod tests {
         // Region c is the second of the old model, and the third of the new one.
         (old.held[1], old.change_s[1]) = (Some(RegionId(1)), 9);
         old.ramp.set(ServiceId(0), RegionId(0), Some(25));
+        old.region_weight.set(ServiceId(0), RegionId(1), Some(700));
+        old.load_weight[down.index()] = 96;
         let states = States::carried(&model, (&old_model, &old));
         let mut expected = States::all_up(&model);
         let down = model.endpoint_by_key("u/c/192.0.2.99").unwrap();
@@ -105,6 +113,8 @@ mod tests {
             (false, Word::Drain, 7);
         (expected.held[2], expected.change_s[2]) = (Some(RegionId(2)), 9);
         expected.ramp.set(ServiceId(1), RegionId(1), Some(25));
+        expected.region_weight.set(ServiceId(1), RegionId(2), Some(700));
+        expected.load_weight[down.index()] = 96;
         assert_eq!(states, expected);
     }
 }

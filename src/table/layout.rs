@@ -33,6 +33,8 @@ pub(super) struct Terms {
     pub(super) min_up: MinUp,
     /// When all is down, what was up last is answered.
     pub(super) last_healthy: bool,
+    /// Endpoints share by what is fed.
+    pub(super) is_fed: bool,
 }
 
 /// A service in one region.
@@ -61,8 +63,9 @@ impl Layout {
         let mut services = Vec::with_capacity(model.services.len());
         let mut parts = Vec::new();
         for (id, service) in model.services() {
-            let last_healthy = model.policy(service).when_all_down == WhenAllDown::LastHealthy;
-            let terms = Terms { min_up: service.min_up, last_healthy };
+            let policy = model.policy(service);
+            let last_healthy = policy.when_all_down == WhenAllDown::LastHealthy;
+            let terms = Terms { min_up: service.min_up, last_healthy, is_fed: policy.balance.is_fed() };
             services.push(Span { start: number(parts.len()), terms });
             let part = |part: &ServiceRegion| {
                 let Range { start, end } = part.endpoints;
@@ -96,7 +99,7 @@ impl Layout {
     /// What is the same in all regions of a service.
     #[inline]
     pub(super) fn terms(&self, service: ServiceId) -> Terms {
-        let unknown = Terms { min_up: MinUp::Count(1), last_healthy: false };
+        let unknown = Terms { min_up: MinUp::Count(1), last_healthy: false, is_fed: false };
         self.services.get(service.index()).map_or(unknown, |span| span.terms)
     }
 }

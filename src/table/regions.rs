@@ -15,6 +15,8 @@ use super::states::States;
 
 /// Parts of one chunk: a region's hundred thousand are a few dozen chunks.
 const PARTS: usize = 4_096;
+/// Endpoints of one chunk of weights.
+const ENDPOINTS: usize = 4_096;
 
 /// What may be answered, by dense id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub struct RegionTable {
     pub answerable: Bits,
     /// By [`EndpointId`]: whether it is up, whatever operators say.
     pub up: Bits,
+    /// By [`EndpointId`]: what its load makes of its fair share, in 1/128; 0 where nothing is fed.
+    load_weight: Chunks<u16, ENDPOINTS>,
     /// By [`PartId`].
     parts: Chunks<PartState, PARTS>,
     layout: Arc<Layout>,
@@ -58,6 +62,7 @@ impl RegionTable {
             standing: Chunks::filled(&Standing::Gone, services),
             answerable: Bits::new(model.endpoints.len()),
             up: Bits::new(model.endpoints.len()),
+            load_weight: Chunks::filled(&0, model.endpoints.len()),
             parts: Chunks::filled(&start, layout.part_count()),
             layout,
         };
@@ -172,6 +177,17 @@ impl RegionTable {
         self.answerable.get(endpoint.index())
     }
 
+    /// What the load of an endpoint makes of its fair share, in 1/128; 0 where nothing is fed.
+    #[must_use]
+    pub fn load_weight(&self, endpoint: EndpointId) -> u16 {
+        self.load_weight.get(endpoint.index()).copied().unwrap_or(0)
+    }
+
+    /// The endpoints whose weight by load is another than in the table that this one was repaired from, as indices.
+    pub fn reweighted(&self, before: &Self) -> impl Iterator<Item = usize> {
+        self.load_weight.differences(&before.load_weight)
+    }
+
     /// What differs from the table that this one was repaired from, however often, by service and region.
     #[must_use]
     pub fn differences(&self, before: &Self) -> Vec<Difference> {
@@ -197,6 +213,7 @@ impl RegionTable {
         let services = self.usable.differences(&other.usable).chain(self.standing.differences(&other.standing));
         let endpoints = self.answerable.differences(&other.answerable).chain(self.up.differences(&other.up));
         let parts = self.parts.differences(&other.parts).filter_map(of_part);
+        let endpoints = endpoints.chain(self.reweighted(other));
         services.filter_map(service).chain(endpoints.filter_map(of_endpoint)).chain(parts).collect()
     }
 
@@ -204,13 +221,20 @@ impl RegionTable {
     fn judge_run(&mut self, layout: &Layout, states: &States, run: &[PartId], doubtful: &mut Vec<ServiceId>) {
         let (mut usable, mut standing) = (self.usable.editor(), self.standing.editor());
         let (mut parts, mut answerable, mut up) = (self.parts.editor(), self.answerable.editor(), self.up.editor());
+        let mut load_weight = self.load_weight.editor();
         for &id in run {
             let Some(part) = layout.part(id) else { continue };
-            let view = View::new(layout, states, part, layout.terms(part.service));
+            let terms = layout.terms(part.service);
+            let view = View::new(layout, states, part, terms);
             for index in part.start as usize..part.end as usize {
                 let Some(facts) = layout.endpoints.get(index) else { continue };
                 answerable.set(index, view.answers(State::of(facts, states, index)));
                 up.set(index, states.up.get(index).copied().unwrap_or(false));
+            }
+            if terms.is_fed {
+                for index in part.start as usize..part.end as usize {
+                    load_weight.put(index, states.load_weight.get(index).copied().unwrap_or(0));
+                }
             }
             let state = view.state();
             parts.put(id.index(), state);

@@ -20,7 +20,7 @@ use crate::base::ids::{EndpointId, RegionId};
 use crate::base::suggest::nearest;
 use crate::model::Model;
 
-use super::ramps::Ramps;
+use super::by_region::{Ramps, RegionWeights};
 
 /// What is known about everything that is steered, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,10 @@ pub struct States {
     pub held: Vec<Option<RegionId>>,
     /// Regions that are being reintroduced.
     pub ramp: Ramps,
+    /// By [`EndpointId`]: what its load makes of its fair share of its region, in 1/128; 0 where nothing is fed.
+    pub load_weight: Vec<u16>,
+    /// What regions weigh by their load or by the time their servers take.
+    pub region_weight: RegionWeights,
 }
 
 /// Seconds to a change that will not come.
@@ -75,6 +79,8 @@ impl States {
             change_s: vec![STEADY; services],
             held: vec![None; services],
             ramp: Ramps::default(),
+            load_weight: vec![0; endpoints],
+            region_weight: RegionWeights::default(),
         }
     }
 
