@@ -203,15 +203,23 @@ fn write_step(step: &Step, out: &mut String) -> std::fmt::Result {
             (false, true) => "down, answered all the same",
             (false, false) => "down",
         };
-        writeln!(out, "  {head:<10} {} {state}", endpoint.endpoint)?;
+        let share = share_text(endpoint.share, endpoint.load.as_deref());
+        writeln!(out, "  {head:<10} {} {state}{share}", endpoint.endpoint)?;
     }
     Ok(())
+}
+
+/// `  40.0 % (12 connections)`.
+fn share_text(share: Option<f64>, load: Option<&str>) -> String {
+    let share = share.map_or(String::new(), |share| format!("  {:.1} %", share * 100.0));
+    let load = load.map_or(String::new(), |load| format!(" ({load})"));
+    share + &load
 }
 
 fn region_line(region: &RegionView, chosen: &str) -> String {
     let tier = if region.tier == 0 { "-".into() } else { region.tier.to_string() };
     let distance = region.distance_km.map_or(String::new(), |distance| format!("  {distance:.0} km"));
-    let share = region.share.map_or(String::new(), |share| format!("  {:.1} %", share * 100.0));
+    let share = share_text(region.share, region.load.as_deref());
     let mark = if region.region == chosen { "  <-" } else { "" };
     format!("{tier:>2}. {:<12} {}{distance}{share}{mark}", region.region, region.state)
 }
