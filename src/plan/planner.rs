@@ -407,6 +407,7 @@ fn may_be_kept(wishes: &[Wish], ground: &[Ground]) -> bool {
             }
         }
     }
-    let is_little = |(ground, moving): (&Ground, &u64)| ground.max.is_none() || *moving <= ground.limit / KEPT_PART;
+    // Of what is there: next to a very large region nobody is little.
+    let is_little = |(ground, moving): (&Ground, &u64)| *moving <= ground.limit.min(ground.placed) / KEPT_PART;
     ground.iter().zip(&moving).all(is_little)
 }

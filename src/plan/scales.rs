@@ -17,7 +17,7 @@
 //!                                        above max and on the way there; scale, by the rest, in 10 minutes
 //! while nobody has followed it for long  foreign load: what no answer of ours explains
 //! while it can't be answered             nothing: clients that still follow it may find nobody there
-//! less than a quarter of what is         nothing for ten minutes: a region that failed a moment ago says so, and a feed
+//! less than a quarter of what is         nothing for half a minute: a region that failed a moment ago says so, and a feed
 //! expected, or more than sixteen times   that lies. What is said for longer is learned anew
 //! ```
 //!
@@ -45,7 +45,7 @@ const OWNED_MS: u64 = 600_000;
 /// What is believed of what is expected, in 1/65,536.
 const BELIEVABLE: (u64, u64) = (TEMPERATE as u64 / 4, TEMPERATE as u64 * 16);
 /// Milliseconds after which even what is unbelievable is believed.
-const DOUBTED_MS: u64 = 600_000;
+const DOUBTED_MS: u64 = 30_000;
 /// Milliseconds without anybody who follows a region after which all of its load is foreign.
 const IDLE_MS: u64 = 120_000;
 /// Milliseconds between two readings that count: after a longer silence a reading is not worth more.

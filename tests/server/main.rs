@@ -17,6 +17,7 @@ mod feeds;
 mod identity;
 mod lifecycle;
 mod metrics;
+mod spill;
 mod steering;
 mod operate;
 mod stream;
