@@ -124,7 +124,7 @@ fn situation(classes: u32, regions: u32, groups: u32) -> Situation {
     }
     let mean = at_home.iter().sum::<u64>() / u64::from(regions.max(1));
     let site = |(number, load): (u32, u64)| {
-        let target = if number % 2 == 0 { load * 7 / 10 } else { load + mean * 7 / 10 };
+        let target = if number.is_multiple_of(2) { load * 7 / 10 } else { load + mean * 7 / 10 };
         let capacity = Some(Capacity { target, max: target * 5 / 4 });
         Site { key: steering_hash(&[&number.to_le_bytes()]), capacity, load: Reported::Estimated }
     };

@@ -73,7 +73,9 @@ fn measure(name: &str, kind: &str, roots: Roots, time: Duration) -> anyhow::Resu
     let mut report = Report::new();
     let model = model::read(&[(Arc::from("bench.toml"), text)], &mut report).with_context(|| report.render())?;
     let check = Arc::new(model.checks.into_iter().next().context("a check")?);
-    let targets = (0..TARGETS).map(|id| Target { id, check: Arc::clone(&check), address: LOOPBACK, wants: Arc::default() }).collect();
+    let targets = (0..TARGETS)
+        .map(|id| Target { id, check: Arc::clone(&check), address: LOOPBACK, wants: Arc::default() })
+        .collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let prober = Prober::start(Arc::new(Steady), Settings { max_concurrent: 4_096, seed: 1, roots });

@@ -18,6 +18,7 @@
 //! | all regions solved together | `paths.rs` |
 //! | nearest first, and the rest to the next | `waterfall.rs` |
 //! | how fast | `pace.rs` |
+//! | what outlives the process | `memory.rs` |
 //! | arithmetic of shares | `shares.rs` |
 //! | what is said of it | `report.rs` |
 
@@ -49,6 +50,9 @@ mod report;
 
 mod planner;
 
+mod memory;
+
+pub use memory::Memory;
 pub use planned::{Method, Plan, SitePlan, Spill, WHOLE};
 pub use planner::Planner;
 pub use situation::{Capacity, Reported, STEP_MAX, Site, Situation, Unit};

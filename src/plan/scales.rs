@@ -86,6 +86,12 @@ struct Surprise {
 }
 
 impl Scale {
+    /// A scale that is known from before.
+    pub(super) fn remembered(scale: u64, foreign: u64) -> Self {
+        let readings = if scale == 0 { 0 } else { READINGS_FIRST };
+        Self { scale: scale.min(SCALE_MAX), foreign, readings, ..Self::default() }
+    }
+
     /// The scale, if one was learned.
     pub(super) const fn known(&self) -> Option<u64> {
         if self.scale == 0 { None } else { Some(self.scale) }
