@@ -13,8 +13,9 @@
 //! reading                                what it changes
 //! the first                              scale = load / demand
 //! the next few                           scale, as the average of them
-//! later                                  heat of the clients that follow the region, by 1/e of the surprise in 30 s, in 5 s at or
-//!                                        above max and on the way there; scale, by the rest, in 10 minutes
+//! later                                  heat of the clients that follow the region, by most of the surprise in 30 s, in
+//!                                        5 s while any region is at its max or on the way there; scale, by the rest, in
+//!                                        10 minutes
 //! while nobody has followed it for long  foreign load: what no answer of ours explains
 //! while it can't be answered             nothing: clients that still follow it may find nobody there
 //! less than a quarter of what is         nothing for ten minutes: a region that failed a moment ago says so, and a feed
