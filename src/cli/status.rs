@@ -154,5 +154,15 @@ fn write_endpoint(endpoint: &Value, out: &mut String) -> std::fmt::Result {
     }
     let why = Some(word(endpoint, "why")).filter(|why| !why.is_empty() && *why != "-");
     let why = why.map_or(String::new(), |why| format!(" ({why})"));
-    writeln!(out, "    {:<40} {state}{why}", word(endpoint, "key"))
+    writeln!(out, "    {:<40} {state}{why}{}", word(endpoint, "key"), fed(&endpoint["fed"]))
+}
+
+/// `, connections 12, load 3 (held)`.
+fn fed(fed: &Value) -> String {
+    let metrics = fed["metrics"].as_object().into_iter().flatten();
+    let mut text: String = metrics.map(|(name, value)| format!(", {name} {value}")).collect();
+    if matches!(word(fed, "state"), "held" | "estimated") {
+        text.push_str(&format!(", load feed {}", word(fed, "state")));
+    }
+    text
 }

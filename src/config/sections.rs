@@ -168,7 +168,7 @@ fn admin(mut admin: Table<'_>, folder: &Path) -> Admin {
         Text,
         "state/admin.token".into(),
         "The file that holds the bearer tokens for changes, and for everything off loopback: a bare token, or lines \
-         `NAME SCOPE TOKEN` with the scope `read` or `operate`. An absent file is made, with one token in it.",
+         `NAME SCOPE TOKEN` with the scope `read`, `operate` or `feed`. An absent file is made, with one token in it.",
     );
     let tls = admin.key(
         "tls",

@@ -18,9 +18,9 @@ use crate::model::FeedError;
 use crate::table::{STEADY, Standing};
 
 use super::course::Course;
+use super::fed::LoadView;
 use super::hub::Control;
 use super::region::RegionState;
-use super::sums::LoadView;
 use super::words::earlier;
 
 /// Everything at one moment, in numbers.

@@ -171,6 +171,11 @@ impl Fed {
         }
     }
 
+    /// How far its last reading could be trusted when it was looked at last.
+    pub(super) const fn told(&self) -> Phase {
+        self.phase
+    }
+
     /// How far its last reading can be trusted at a moment.
     pub(super) fn phase(&self, now: Moment) -> Phase {
         match &self.heard {

@@ -51,6 +51,8 @@ mod sums;
 
 mod balance;
 
+mod fed;
+
 mod region;
 
 mod service;
@@ -64,6 +66,7 @@ mod tests;
 
 pub use command::{Command, Done, Order, Refusal};
 pub use event::{Changed, Effects, Event, EventKind, Severity};
+pub use fed::{FedView, LoadView};
 pub use figures::{EndpointFigures, Figures, RegionFigures, ServiceFigures, TargetFigures};
 pub use hub::{Control, Settings};
 pub use loads::{EndpointReading, FeedTarget, Pushed, Reading, Source};
@@ -71,6 +74,6 @@ pub use planning::{Burden, Demand, Outlook, Planning, Schemer};
 pub use region::{CapacityView, LocationView, RegionState, RegionView};
 pub use saved::{Saved, SavedHeld, SavedRamp};
 pub use service::{ActiveView, EndpointView, RampView, ServiceView, TtlView};
-pub use sums::{LoadView, Reported};
+pub use sums::Reported;
 pub use targets::ProbeTarget;
 pub use view::{GuardView, LastView, OverrideView, PhasesView, TargetView, View};

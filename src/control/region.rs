@@ -8,8 +8,8 @@ use crate::geo::centroid;
 use crate::model::{Capacity, Position, Region};
 use crate::table::Word;
 
+use super::fed::LoadView;
 use super::hub::Control;
-use super::sums::LoadView;
 
 /// A region as a whole.
 #[derive(Clone, Debug, PartialEq, Serialize)]

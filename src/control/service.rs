@@ -11,10 +11,11 @@ use crate::health::{Action, Health};
 use crate::model::{Failback, Mode, Prefer};
 use crate::table::{STEADY, Word};
 
+use super::fed::FedView;
 use super::hub::Control;
 
 /// A service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ServiceView {
     /// Its key.
     pub key: String,
@@ -78,7 +79,7 @@ pub struct RampView {
 }
 
 /// An endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EndpointView {
     /// `service/region/address`.
     pub key: String,
@@ -106,6 +107,8 @@ pub struct EndpointView {
     pub next_flip_s: Option<u32>,
     /// The targets that must pass for it.
     pub targets: Vec<String>,
+    /// What its load feed says; `None`: it has none.
+    pub fed: Option<FedView>,
 }
 
 impl Control {
@@ -167,6 +170,7 @@ impl Control {
             steady_s,
             next_flip_s: steady_s,
             targets: targets.map(|target| target.key.to_string()).collect(),
+            fed: self.fed_view(id),
         })
     }
 

@@ -11,8 +11,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use crate::base::ids::{EndpointId, RegionId};
 use crate::base::moment::Moment;
 use crate::model::{Capacity, Checked, Feed, FeedWay, LoadFeed, METRIC_LOAD, METRIC_MAX, METRIC_TARGET, Model};
@@ -31,38 +29,12 @@ pub enum Reported {
     Estimated,
 }
 
-/// The load of a region, for people.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LoadView {
-    /// `fresh`, `held` or `estimated`.
-    pub state: &'static str,
-    /// Who says so: `pull`, `agent`, `push` or `check`; `endpoints`: their sum; `answers`: our own answers alone.
-    pub source: &'static str,
-    /// The load; `None`: nobody says.
-    pub current: Option<f64>,
-    /// Above it load is to go elsewhere.
-    pub target: Option<f64>,
-    /// What the region can carry.
-    pub max: Option<f64>,
-    /// When the load was so.
-    pub at: Option<Moment>,
-    /// Seconds since then.
-    pub age_s: Option<f64>,
-    /// Why there is nothing newer.
-    pub error: Option<String>,
-}
-
-impl LoadView {
-    /// The words of `state`.
-    pub const STATES: [&'static str; 3] = ["fresh", "held", "estimated"];
-}
-
 /// A sum over the feeds of a region's endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Sum {
-    reported: Reported,
+pub(super) struct Sum {
+    pub(super) reported: Reported,
     /// The oldest reading in it.
-    at: Option<Moment>,
+    pub(super) at: Option<Moment>,
 }
 
 impl Control {
@@ -115,46 +87,14 @@ impl Control {
         }
     }
 
-    /// The load of a region, for people.
-    #[must_use]
-    pub fn load_view(&self, region: RegionId, now: Moment) -> LoadView {
-        let number = |thousandths: u64| thousandths as f64 / 1_000.0;
-        let reported = self.load_of(region, now);
-        let (state, current) = match reported {
-            Reported::Fresh(load) => ("fresh", Some(load)),
-            Reported::Held(load) => ("held", Some(load)),
-            Reported::Estimated => ("estimated", None),
-        };
-        let (source, at, error) = match self.own_feed(region) {
-            Some(fed) => {
-                let error = fed.miss.as_ref().map(|miss| format!("{}: {}", miss.kind.as_str(), miss.reason));
-                (fed.feed.way.as_str(), fed.heard.as_ref().map(|heard| heard.at), error)
-            }
-            None => match self.sum(region, METRIC_LOAD, now) {
-                Some(sum) => ("endpoints", sum.at, None),
-                None => ("answers", None, None),
-            },
-        };
-        let capacity = self.capacity_of(region, now);
-        LoadView {
-            state,
-            source,
-            current: current.map(number),
-            target: capacity.map(|(target, _)| number(target)),
-            max: capacity.map(|(_, max)| number(max)),
-            at,
-            age_s: at.map(|at| now.since(at).as_secs_f64()),
-            error,
-        }
-    }
-
-    fn own_feed(&self, region: RegionId) -> Option<&Fed> {
+    /// The feed that the region itself has.
+    pub(super) fn own_feed(&self, region: RegionId) -> Option<&Fed> {
         let key = Arc::clone(&self.model.regions.get(region.index())?.key);
         self.loads.sources.get(&Source::Region(key))
     }
 
     /// The sum of a metric over the endpoints of a region; `None` if none of them has it.
-    fn sum(&self, region: RegionId, metric: &str, now: Moment) -> Option<Sum> {
+    pub(super) fn sum(&self, region: RegionId, metric: &str, now: Moment) -> Option<Sum> {
         let sources = self.loads.sums.get(region.index())?;
         let (mut sum, mut known, mut fresh, mut counted) = (0_u64, 0_u64, 0_u64, 0_u64);
         let mut at: Option<Moment> = None;

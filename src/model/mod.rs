@@ -10,7 +10,7 @@
 //! | `defined-twice` | one thing in two places |
 //! | `duplicate-name`, `-endpoint`, `-region`, `-record`, `-match` | the same entry twice in one thing |
 //! | `unknown-region`, `-check`, `-policy`, `-service`, `-geomap` | named, not defined |
-//! | `no-kind`, `several-kinds`, `timeout-too-long` | a check without exactly one kind; one that overlaps itself |
+//! | `no-kind`, `several-kinds`, `timeout-too-long` | a check or a load feed without exactly one kind; a check that overlaps itself |
 //! | `several-bodies`, `never-passes`, `needs-tls` | keys of a check that do not go together |
 //! | `wrong-mode` | a key of the other mode |
 //! | `missing-type` | a region lacks a record type that others have |

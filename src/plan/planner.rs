@@ -246,13 +246,12 @@ impl Planner {
         let prior = self.prior(followed);
         let bound = |(number, scale): (usize, &Scale)| {
             let site = site_at(situation, &self.roll, number);
-            let (scale, foreign) = match site.load {
-                Reported::Estimated => (answers, 0),
-                Reported::Fresh(..) | Reported::Held(_) | Reported::Silent => {
-                    (scale.known().or(prior).unwrap_or(answers), scale.foreign)
-                }
-            };
-            Bound { capacity: site.capacity, scale, foreign, fixed: 0 }
+            match (site.load, scale.known().or(prior)) {
+                (Reported::Estimated, _) => Bound { capacity: site.capacity, scale: answers, foreign: 0, fixed: 0 },
+                (_, Some(known)) => Bound { capacity: site.capacity, scale: known, foreign: scale.foreign, fixed: 0 },
+                // Nobody ever said what an answer is worth in the unit of its feed: it takes what comes.
+                (_, None) => Bound { capacity: None, scale: answers, foreign: 0, fixed: 0 },
+            }
         };
         self.scales.iter().enumerate().map(bound).collect()
     }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::base::limits;
 use crate::health::Observation;
 
 use super::execute::Execution;
@@ -18,7 +17,7 @@ use super::stats::ProbeStats;
 use super::tls::Roots;
 
 /// Receives every outcome, judges it, and says when the next probe of that target starts, counted from the scheduled
-/// start of this one; less than [`limits::PROBE_INTERVAL_MIN_MS`] counts as that. The next probe waits for it: there
+/// start of this one; less than [`crate::base::limits::PROBE_INTERVAL_MIN_MS`] counts as that. The next probe waits for it: there
 /// is one outcome of a target in flight, and none is dropped. A call that has begun when its target is removed is
 /// cut off at its next `await`.
 pub trait Judge: Send + Sync + 'static {
@@ -35,14 +34,6 @@ pub struct Settings {
     pub seed: u64,
     /// The authorities whose certificates are good.
     pub roots: Roots,
-}
-
-impl Settings {
-    /// The usual limits and the system's authorities; reads files.
-    #[must_use]
-    pub fn system(seed: u64) -> Self {
-        Self { max_concurrent: limits::PROBES_MAX, seed, roots: Roots::system() }
-    }
 }
 
 /// Probes a set of targets until it is dropped.
@@ -79,7 +70,7 @@ impl Prober {
     /// Replaces the set of targets; of two with one id the later counts.
     ///
     /// New ones start spread over their interval; those of the very first set at once, over
-    /// [`limits::PROBE_FIRST_SPREAD_MS`] at most. Removed ones stop at once: a probe of theirs that is at work is
+    /// [`crate::base::limits::PROBE_FIRST_SPREAD_MS`] at most. Removed ones stop at once: a probe of theirs that is at work is
     /// aborted and never judged. Those that are the same (id, kind, interval, timeout and address) are not disturbed.
     pub fn set_targets(&self, targets: Vec<Target>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

@@ -27,9 +27,10 @@ impl Teller for ToPublisher {
 pub(super) fn start(
     events: Sender<Event>,
     seed: u64,
+    roots: &Roots,
     stop: &Stop,
 ) -> Result<(Feeder, impl Future<Output = ()> + Send + use<>), rustls::Error> {
-    let tls = Arc::new(Roots::system().client()?);
+    let tls = Arc::new(roots.client()?);
     let (feeder, work) = Feeder::new(ToPublisher { events }, Settings { seed, tls });
     let stop = stop.clone();
     let work = async move {

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::base::limits::PROBES_MAX;
 use crate::health::Observation;
-use crate::probe::{Judge, Prober, Settings};
+use crate::probe::{Judge, Prober, Roots, Settings};
 use crate::run::publisher::Event;
 
 /// How long a probe waits that nobody judged: the process ends.
@@ -36,11 +37,11 @@ impl Judge for ToPublisher {
 ///
 /// # Errors
 /// If the runtime or its thread can't be started.
-pub(super) fn start(events: Sender<Event>, seed: u64) -> io::Result<(Prober, oneshot::Sender<()>)> {
+pub(super) fn start(events: Sender<Event>, seed: u64, roots: Roots) -> io::Result<(Prober, oneshot::Sender<()>)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let prober = {
         let _inside = runtime.enter();
-        Prober::start(Arc::new(ToPublisher { events }), Settings::system(seed))
+        Prober::start(Arc::new(ToPublisher { events }), Settings { max_concurrent: PROBES_MAX, seed, roots })
     };
     let (stop, stopped) = oneshot::channel::<()>();
     thread::Builder::new().name("probe".into()).spawn(move || {

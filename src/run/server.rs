@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::control::{self, Control};
 use crate::feed::Feeder;
 use crate::metrics::{Metrics, ReloadResult};
-use crate::probe::Prober;
+use crate::probe::{Prober, Roots};
 use crate::run::board::Board;
 use crate::run::lanes::{Lanes, announce};
 use crate::run::loader::Loader;
@@ -118,10 +118,12 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     });
 
     let (first_round, round_done) = oneshot::channel();
-    let (prober, probing) = probing::start(events.clone(), random::word()?)?;
+    let roots = Roots::system();
+    let (prober, probing) = probing::start(events.clone(), random::word()?, roots.clone())?;
     // Set once, here.
     let _ = parts.sweep.probes.set(prober.stats());
-    let (feeder, feeding) = feeding::start(events.clone(), random::word()?, &admin_stop).map_err(io::Error::other)?;
+    let (feeder, feeding) =
+        feeding::start(events.clone(), random::word()?, &roots, &admin_stop).map_err(io::Error::other)?;
     tokio::spawn(feeding);
     let publishing =
         publisher::start(parts.publisher(&config, prober, feeder, recorder.clone(), clock, first_round), incoming)?;

@@ -91,6 +91,11 @@ function world(key, without = []) {
   return { generation, service: service.key, countries, unknown: { regions: shares, reason } };
 }
 
+function loadView({ capacity }) {
+  const limits = { target: capacity?.target ?? null, max: capacity?.max ?? null };
+  return { state: 'estimated', source: 'answers', current: null, ...limits, at: null, age_s: null, error: null };
+}
+
 function regionView(region) {
   const mine = services.filter((service) => partsOf(service).includes(region.key));
   const all = mine.flatMap((service) => service.hosts.map((host) => isUp(service, region.key, host)));
@@ -98,7 +103,7 @@ function regionView(region) {
   const said = overrides.find((one) => one.target === region.key)?.action;
   const up = all.filter(Boolean).length;
   const state = said === 'drain' ? 'drained' : said === 'down' ? 'forced-down' : up === 0 ? 'down' : up < all.length || can < mine.length ? 'degraded' : 'ok';
-  return { ...region, enabled: true, services: mine.length, eligible: can, endpoints: all.length, up, check: null, state, load: null };
+  return { ...region, enabled: true, services: mine.length, eligible: can, endpoints: all.length, up, check: null, state, load: loadView(region) };
 }
 
 const steady = (up) => (up ? 11 : 21);
@@ -111,7 +116,7 @@ function serviceView(service) {
     const forced = word(region, service.key, key)?.action ?? null;
     return {
       key, up, real: up ? 'up' : 'down', guarded: false, forced, why: forced ? `${forced} by ${word(region, service.key, key).owner}` : up ? 'checks pass' : 'connection refused (3 failures)',
-      steady_s: steady(up), next_flip_s: steady(up), targets: [`${service.check}@${addresses[region]}.${host}`], region, service: service.key, address: `${addresses[region]}.${host}`, weight: 1,
+      steady_s: steady(up), next_flip_s: steady(up), fed: null, targets: [`${service.check}@${addresses[region]}.${host}`], region, service: service.key, address: `${addresses[region]}.${host}`, weight: 1,
     };
   }));
   const why = (key) => { const said = word(key, service.key)?.action; return said === 'drain' ? 'drained' : said === 'down' ? 'forced-down' : isEligible(service, key) ? 'eligible' : 'down'; };

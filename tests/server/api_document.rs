@@ -130,6 +130,12 @@ fn every_answer_is_as_documented() {
         ("/api/v1/failback", json!({"service": "mail"})),
         ("/api/v1/guard/release", json!({})),
         ("/api/v1/reload", json!({})),
+        (
+            "/api/v1/loads",
+            json!({"readings": [{"region": "sin", "metrics": {"load": 3.5}}, {"region": "fra", "metrics": {}}]}),
+        ),
+        ("/api/v1/loads", json!({"readings": [{"region": "fra", "metrics": {"load": 1}}]})),
+        ("/api/v1/loads", json!({"readings": [{"region": "fra"}]})),
         ("/api/v1/preview", json!({"action": "drain", "target": "fra"})),
         ("/api/v1/preview", json!({"action": "drain"})),
     ] {
@@ -137,7 +143,7 @@ fn every_answer_is_as_documented() {
     }
     server.remove("zones/example.com.zone");
     document.check("POST", "/api/v1/reload", &say("/api/v1/reload", json!({})));
-    for path in ["overrides", "enable", "switch", "failback", "guard/release", "reload"] {
+    for path in ["overrides", "enable", "switch", "failback", "guard/release", "loads", "reload"] {
         let path = format!("/api/v1/{path}");
         document.check("POST", &path, &send(&server, "POST", &path, &[JSON], "{}"));
     }

@@ -27,6 +27,7 @@ capacity = { target = 40, max = 50 }
 location = { lat = 38.95, lon = -77.45 }
 [regions.sin]
 location = { country = "SG" }
+load     = { push = true, max_age = "1h" }
 [checks]
 ok = { exec = { command = ["true"] } }
 [policies.hand]

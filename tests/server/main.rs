@@ -12,6 +12,7 @@ mod cockpit;
 mod commands;
 mod demo;
 mod failover;
+mod feeds;
 mod identity;
 mod lifecycle;
 mod metrics;

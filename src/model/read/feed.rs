@@ -65,7 +65,12 @@ pub(super) fn read(value: &Value<'_>, of: Of) -> Option<RawFeed> {
     let metrics = if of == Of::Endpoint { table.take("metrics") } else { None };
     let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3_600));
     let span = || toml_text::Duration::new(second..=hour);
-    let every = table.key("every", span(), Duration::from_secs(5), "How often a reading is fetched, or pushed.");
+    let every = table.key(
+        "every",
+        span(),
+        Duration::from_secs(5),
+        "How often a reading is fetched, or expected to be pushed. Not beside `check`.",
+    );
     let max_age = table.key("max_age", span(), Duration::from_secs(30), "How long a value is trusted.");
     let is_single = one_way(&table);
     if is_single && max_age < every && check.is_none() {

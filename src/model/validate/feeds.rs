@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::base::diagnostic::{Diagnostic, Report};
-use crate::base::ids::CheckId;
+use crate::base::diagnostic::{Diagnostic, Location, Report};
+use crate::base::ids::{CheckId, RegionId};
 
 use super::super::checks::CheckKind;
-use super::super::feeds::{Feed, FeedWay, LoadFeed};
+use super::super::feeds::{Feed, FeedWay, LoadFeed, METRIC_LOAD, Place};
 use super::super::read::{ADDRESS, Given, RawEndpoint, RawFeed, RawService, RawWay};
-use super::super::types::Check;
+use super::super::types::{Check, Endpoint, Model};
 
 /// A feed of which only an address may be missing.
 pub(super) struct Template<'r> {
@@ -46,6 +46,25 @@ pub(super) fn template<'r>(
     Some(Template { raw, check: None, way })
 }
 
+/// A capacity in answers, whose region has endpoints that say their load: what they add up to is in another unit.
+pub(super) fn check_units(units: &[(RegionId, Location)], model: &Model, report: &mut Report) {
+    let tells = |endpoint: &&Endpoint| {
+        let feed = endpoint.load.feed();
+        feed.is_some_and(|feed| feed.way != FeedWay::Push && feed.tells(METRIC_LOAD))
+    };
+    for (region, unit) in units {
+        let mut endpoints = model.endpoints.iter().filter(|endpoint| endpoint.region == *region);
+        let (Some(told), Some(region)) = (endpoints.find(tells), model.regions.get(region.index())) else { continue };
+        let message =
+            format!("the capacity of region `{}` is in answers, and its endpoints feed their load", region.key);
+        let finding = Diagnostic::error("bad-value", message)
+            .at(unit.clone(), "its capacity is in the unit of their load")
+            .related(told.at.clone(), "one of them")
+            .hint("leave `unit` out, or feed metrics of other names");
+        report.push(finding);
+    }
+}
+
 /// The first check over HTTP.
 fn answering<'c>(
     raw: &RawFeed,
@@ -57,9 +76,26 @@ fn answering<'c>(
     let mut known = ids.iter().filter_map(|&id| Some((id, checks.get(id.index())?)));
     let is_http = |check: &Check| matches!(check.kind, CheckKind::Http(_) | CheckKind::Https { .. });
     let found = known.clone().find(|(_, check)| is_http(check));
+    let request = |check: &'c Check| {
+        if let CheckKind::Http(request) | CheckKind::Https { request, .. } = &check.kind {
+            Some((check, request))
+        } else {
+            None
+        }
+    };
+    let request = found.and_then(|(_, check)| request(check));
+    let in_body = raw.picks.iter().any(|pick| matches!(pick.place, Place::Json(_)));
+    if let Some((check, _)) = request.filter(|(_, request)| in_body && request.method == "HEAD") {
+        let message = format!("the load of {what} stands in the body of an answer to HEAD");
+        let finding = Diagnostic::error("bad-value", message)
+            .at(raw.at.clone(), "it has none")
+            .related(check.at.clone(), "the check");
+        report.push(finding);
+        return None;
+    }
     if found.is_none() {
         let reason = match known.next() {
-            Some((_, check)) => format!("the answer to `{}` is {}, not HTTP", check.key, check.kind.as_str()),
+            Some((_, check)) => format!("check `{}` is {}, not HTTP", check.key, check.kind.as_str()),
             None => "there is no check".to_owned(),
         };
         let message = format!("the load of {what} stands in the answer to a check over HTTP");

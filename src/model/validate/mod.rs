@@ -60,6 +60,8 @@ fn validate(raw: Raw, report: &mut Report) -> Model {
         geomaps: Keys::new("geomap", "unknown-geomap", &geomaps),
     };
     let checks: Vec<Check> = checks.into_iter().map(|keyed| keyed.body).collect();
+    let unit = |(id, keyed): (u8, &Keyed<RawRegion>)| Some((RegionId(id), keyed.body.unit.clone()?));
+    let units: Vec<(RegionId, Location)> = (0..).zip(&regions).filter_map(unit).collect();
     let regions = regions.into_iter().take(limits::REGIONS_MAX);
     let mut model = Model {
         geomaps: geomaps.into_iter().map(|keyed| geomap(keyed, &ids, report)).collect(),
@@ -71,6 +73,7 @@ fn validate(raw: Raw, report: &mut Report) -> Model {
     services::validate(services, &ids, &checked, &mut model, report);
     model.policies = checked.into_iter().map(policies::Checked::into_policy).collect();
     names::check(&model, report);
+    feeds::check_units(&units, &model, report);
     warnings::check(&model, &ids, report);
     model.order_endpoints();
     model

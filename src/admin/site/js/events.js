@@ -30,6 +30,10 @@ const KINDS = {
   guard_applied: ['The guard believes the failures', 'guard', 'down'],
   probe_inconclusive: ['cannot be probed', 'checks', 'unknown'],
   certificate_warning: ['has a certificate to see to', 'checks', 'degraded'],
+  feed_stale: ['has a load feed that is overdue: its last value stands', 'feeds', 'degraded'],
+  feed_lost: ['has a load feed that is lost', 'feeds', 'degraded'],
+  feed_back: ['has its load feed back', 'feeds', 'ok'],
+  feed_refused: ['has a load feed that says what cannot be meant', 'feeds', 'degraded'],
   change_made: ['was changed', 'operators', 'ok'],
   change_refused: ['was not changed', 'operators', 'degraded'],
   access_refused: ['Somebody without the right token wanted a change', 'operators', 'degraded'],
@@ -38,7 +42,7 @@ const KINDS = {
 };
 
 export const GROUPS = [
-  ['', 'Everything'], ['failover', 'Failovers'], ['endpoints', 'Endpoints'], ['checks', 'Health checks'],
+  ['', 'Everything'], ['failover', 'Failovers'], ['endpoints', 'Endpoints'], ['checks', 'Health checks'], ['feeds', 'Load feeds'],
   ['operators', 'Operators'], ['guard', 'Guard'], ['files', 'Files'],
 ];
 
