@@ -220,7 +220,7 @@ impl Planner {
         let mut is_pressing = false;
         for (number, scale) in self.scales.iter_mut().enumerate() {
             let site = site_at(situation, &self.roll, number);
-            scale.expect(now, all[number], usable[number]);
+            scale.followed_by(now, all[number], usable[number]);
             if let Reported::Fresh(load, at) = site.load {
                 scale.note(load, at.min(now));
                 is_pressing |= is_pressed(site, load, scale.ahead(quickest_ms)) && !scale.is_doubted();
