@@ -43,9 +43,14 @@ pub(super) async fn explained(State(admin): State<Arc<Admin>>, RawQuery(query): 
         let otherwise = states.map(|states| without_regions(&snapshot, &states, &regions));
         explain::explain(otherwise.as_ref().unwrap_or(&snapshot), &question, assumed)
     });
-    match explained.await {
+    let Ok(mut explanation) = explained.await else { return unavailable() };
+    let look = move |control: &Control, _: &Arc<Snapshot>, now: Moment| {
+        control.explain_loads(&mut explanation, now);
+        explanation
+    };
+    match looked(&admin.operations, look).await {
         Ok(explanation) => Json(explanation).into_response(),
-        Err(_) => unavailable(),
+        Err(refusal) => refusal,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::base::limits::{FEED_METRICS_MAX, LOADS_BODY_LEN_MAX, LOADS_PUSHED_MAX
 use crate::base::moment::Moment;
 use crate::control::{Pushed, Source};
 use crate::model::document::thousandths_of;
-use crate::model::{FeedError, FeedMiss};
+use crate::model::{FeedError, FeedMiss, is_metric_name};
 
 /// What is pushed at once.
 #[derive(Debug, Deserialize)]
@@ -97,6 +97,9 @@ fn pushed(index: usize, told: Told) -> Result<Pushed, String> {
         (None, Some(endpoint)) => Source::Endpoint(endpoint.into()),
         _ => return Err(format!("readings[{index}] is about either a `region` or an `endpoint`")),
     };
+    if !told.metrics.keys().all(|name| is_metric_name(name)) {
+        return Err(format!("readings[{index}]: a metric is called by letters, digits and `_`, at most 63 of them"));
+    }
     let metrics = match told.metrics.len() {
         0..=FEED_METRICS_MAX => told.metrics.into_iter().map(metric).collect(),
         many => Err(FeedMiss::new(FeedError::Unreadable, format!("{many} metrics, at most {FEED_METRICS_MAX}"))),

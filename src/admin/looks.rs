@@ -242,6 +242,11 @@ pub(super) async fn traffic(State(admin): State<Arc<Admin>>, RawQuery(query): Ra
     }
 }
 
+/// What is planned: who takes what another cannot.
+pub(super) async fn plan(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    shown(&admin, &admin.views.plan, query.as_deref(), |control, _, _| control.plan_view()).await
+}
+
 /// How regions stood.
 #[derive(Serialize)]
 struct HistoryView {

@@ -50,6 +50,7 @@ pub(super) struct Views {
     pub(super) regions: Shared,
     pub(super) services: Shared,
     pub(super) checks: Shared,
+    pub(super) plan: Shared,
 }
 
 /// Serves the admin listener until the end of service. Without tokens nothing can be changed, and a listener that
@@ -131,6 +132,7 @@ fn routes() -> Vec<Route> {
         looking("/api/v1/history", Read, get(looks::history)),
         looking("/api/v1/server", Read, get(looks::server)),
         looking("/api/v1/traffic", Read, get(looks::traffic)),
+        looking("/api/v1/plan", Read, get(looks::plan)),
         looking("/api/v1/explain", Read, get(explained::explained)),
         looking("/api/v1/world", Think, get(world::world)),
         looking("/api/v1/stream", Read, get(stream::stream)),

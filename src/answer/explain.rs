@@ -100,6 +100,9 @@ pub struct Step {
     pub chosen: String,
     /// Why, a word of [`Reason`].
     pub reason: String,
+    /// Who is full, and where clients like this one go for it.
+    #[serde(default)]
+    pub spill: Option<String>,
     /// Seconds the answer may be kept.
     pub ttl: u32,
     /// Leading bits of the client subnet that decided.
@@ -138,6 +141,20 @@ pub struct RegionView {
     pub state: String,
     /// Its share of such clients, where several share.
     pub share: Option<f64>,
+    /// What it carries, where somebody says so.
+    #[serde(default)]
+    pub load: Option<RegionLoad>,
+}
+
+/// What a region carries, in the unit of its load feed, or in answers a second.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RegionLoad {
+    /// Its load.
+    pub current: f64,
+    /// Above it load goes elsewhere.
+    pub target: Option<f64>,
+    /// What it can carry.
+    pub max: Option<f64>,
 }
 
 /// An endpoint of the chosen region.
@@ -281,6 +298,7 @@ fn step(steering: &Steering, service: &Service, made: &Made<'_>) -> Step {
         regions,
         chosen,
         reason: made.decision.reason.as_str().into(),
+        spill: None,
         ttl: made.decision.ttl,
         scope: made.decision.scope,
         pick: pick.into(),
@@ -314,6 +332,7 @@ fn ranking(steering: &Steering, decider: &Service, made: &Made<'_>) -> (Option<P
             distance_km: None,
             state: why.as_str().into(),
             share: None,
+            load: None,
         })
         .collect();
     let choice = steering.placement(id).map(|placement| &placement.verdict.choice);

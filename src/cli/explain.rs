@@ -177,7 +177,9 @@ fn write_explanation(explanation: &Explanation, out: &mut String) -> std::fmt::R
 }
 
 fn write_step(step: &Step, out: &mut String) -> std::fmt::Result {
-    let Step { service, follows, rtype, policy, mode, place, regions, chosen, reason, ttl, pick, endpoints, .. } = step;
+    let Step {
+        service, follows, rtype, policy, mode, place, regions, chosen, reason, ttl, pick, endpoints, spill, ..
+    } = step;
     writeln!(out, "  service    {service} ({rtype}), policy {policy}: {mode}")?;
     if let Some(leader) = follows {
         writeln!(out, "  follows    {leader}")?;
@@ -195,6 +197,9 @@ fn write_step(step: &Step, out: &mut String) -> std::fmt::Result {
         writeln!(out, "  {head:<10} {}", region_line(region, chosen))?;
     }
     writeln!(out, "  chosen     {chosen}: {reason}, ttl {ttl}")?;
+    if let Some(spill) = spill {
+        writeln!(out, "  spill      {spill}")?;
+    }
     for (index, endpoint) in endpoints.iter().enumerate() {
         let head = if index == 0 { format!("by {pick}") } else { String::new() };
         let state = match (endpoint.up, endpoint.answerable) {
@@ -212,6 +217,15 @@ fn region_line(region: &RegionView, chosen: &str) -> String {
     let tier = if region.tier == 0 { "-".into() } else { region.tier.to_string() };
     let distance = region.distance_km.map_or(String::new(), |distance| format!("  {distance:.0} km"));
     let share = region.share.map_or(String::new(), |share| format!("  {:.1} %", share * 100.0));
+    let load = region.load.map_or(String::new(), |load| match load.max {
+        Some(max) => format!("  load {} of {}", rounded(load.current), rounded(max)),
+        None => format!("  load {}", rounded(load.current)),
+    });
     let mark = if region.region == chosen { "  <-" } else { "" };
-    format!("{tier:>2}. {:<12} {}{distance}{share}{mark}", region.region, region.state)
+    format!("{tier:>2}. {:<12} {}{distance}{share}{load}{mark}", region.region, region.state)
+}
+
+/// To a tenth, and no more digits than that takes.
+fn rounded(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
 }

@@ -19,6 +19,7 @@ use crate::table::{STEADY, Standing};
 
 use super::course::Course;
 use super::fed::LoadView;
+use super::forecast::PlanView;
 use super::hub::Control;
 use super::region::RegionState;
 use super::words::earlier;
@@ -52,6 +53,8 @@ pub struct Figures {
     pub feed_errors: [u64; FeedError::ALL.len()],
     /// Sources of load feeds by how far they can be trusted: fresh, held, and nothing known.
     pub feeds: [usize; LoadView::STATES.len()],
+    /// What is planned; `None`: nothing, for no capacity is limited, or not yet.
+    pub plan: Option<PlanView>,
 }
 
 /// A region.
@@ -121,6 +124,7 @@ impl Control {
             },
             guard_held: self.guarded.len(),
             feed_errors: self.loads.errors,
+            plan: self.outlook().map(|_| self.plan_view()),
             feeds: self.loads.counts(now),
             ..Figures::default()
         };

@@ -17,6 +17,8 @@ mod planning;
 
 mod spill;
 
+mod forecast;
+
 mod step;
 
 mod targets;
@@ -68,6 +70,7 @@ pub use command::{Command, Done, Order, Refusal};
 pub use event::{Changed, Effects, Event, EventKind, Severity};
 pub use fed::{FedView, LoadView};
 pub use figures::{EndpointFigures, Figures, RegionFigures, ServiceFigures, TargetFigures};
+pub use forecast::{PlanView, PlannedRegion, SpillView};
 pub use hub::{Control, Settings};
 pub use loads::{EndpointReading, FeedTarget, Pushed, Reading, Source};
 pub use planning::{Burden, Demand, Outlook, Planning, Schemer};

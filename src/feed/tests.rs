@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
@@ -30,8 +30,12 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::trusting(&Roots::of([]))
+    }
+
+    fn trusting(roots: &Roots) -> Self {
         let (teller, told) = unbounded_channel();
-        let tls = Arc::new(Roots::of([]).client().unwrap());
+        let tls = Arc::new(roots.client().unwrap());
         let (feeder, work) = Feeder::new(teller, Settings { seed: 7, tls });
         let mut tasks = JoinSet::new();
         tasks.spawn(work);
@@ -78,7 +82,7 @@ async fn server(answer: Vec<u8>, reads: bool) -> (u16, Arc<AtomicUsize>) {
     (port, asked)
 }
 
-async fn treat(mut stream: TcpStream, answer: Vec<u8>, reads: bool) {
+async fn treat(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: Vec<u8>, reads: bool) {
     let mut read = Vec::new();
     while reads && !read.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
@@ -134,6 +138,32 @@ async fn agents_say_a_line() {
         let address = format!("127.0.0.1:{port}");
         assert_eq!(Bench::new().load_of(FeedWay::Agent { address }, Vec::new()).await, expected, "{line}");
     }
+}
+
+#[tokio::test]
+async fn documents_come_over_tls_from_those_who_are_trusted() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            if let Ok(stream) = acceptor.accept(stream).await {
+                tokio::spawn(treat(stream, http("200 OK", b"7"), true));
+            }
+        }
+    });
+    let way = || FeedWay::Pull { url: url.clone() };
+    assert_eq!(Bench::new().load_of(way(), json("")).await, Err(FeedError::Connect), "nobody vouches for it");
+    let mut bench = Bench::trusting(&Roots::of([made.cert.der().clone()]));
+    assert_eq!(bench.load_of(way(), json("")).await, Ok(7_000));
 }
 
 #[tokio::test]

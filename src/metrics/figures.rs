@@ -1,9 +1,10 @@
 //! The series of what is steered and checked.
 
 use crate::base::limits::CHECK_SERIES_MAX;
-use crate::control::{EndpointFigures, Figures, LoadView, RegionState};
+use crate::control::{EndpointFigures, Figures, LoadView, PlanView, PlannedRegion, RegionState};
 use crate::health::Action;
 use crate::model::FeedError;
+use crate::plan::Method;
 use crate::table::Standing;
 
 use super::PROBE_RESULTS;
@@ -113,6 +114,7 @@ fn render_loads(figures: &Figures, text: &mut Text) {
     gauge(&REGION_LOAD_AGE, |load| load.age_s);
     gauge(&REGION_CAPACITY_TARGET, |load| load.target);
     gauge(&REGION_CAPACITY_MAX, |load| load.max);
+    render_plan(figures.plan.as_ref(), text);
     text.metric(&FEEDS, |series| {
         for (state, count) in LoadView::STATES.iter().zip(figures.feeds) {
             series.add(&[state], count);
@@ -123,6 +125,32 @@ fn render_loads(figures: &Figures, text: &mut Text) {
             series.add(&[kind.as_str()], count);
         }
     });
+}
+
+/// The series of the capacity plan.
+fn render_plan(plan: Option<&PlanView>, text: &mut Text) {
+    let mut gauge = |metric, value: fn(&PlannedRegion) -> Option<f64>| {
+        text.metric(metric, |series| {
+            for region in plan.iter().flat_map(|plan| &plan.regions) {
+                value(region).iter().for_each(|value| series.add(&[&region.region], value));
+            }
+        });
+    };
+    gauge(&REGION_LOAD_PLANNED, |region| region.max.map(|_| region.planned));
+    gauge(&REGION_CAPACITY_LEVEL, |region| region.level);
+    gauge(&REGION_SHED, |region| Some(region.shed));
+    text.metric(&REGION_SPILL, |series| {
+        for spill in plan.iter().flat_map(|plan| &plan.spills) {
+            series.add(&[&spill.from, &spill.to], spill.demand);
+        }
+    });
+    text.metric(&PLAN_METHOD, |series| {
+        for method in plan.iter().flat_map(|_| Method::ALL) {
+            series.add(&[method.as_str()], u8::from(plan.is_some_and(|plan| plan.method == method.as_str())));
+        }
+    });
+    text.metric(&PLAN_PENDING, |series| plan.iter().for_each(|plan| series.add(&[], plan.pending)));
+    text.metric(&PLAN_EXTRA, |series| plan.iter().for_each(|plan| series.add(&[], plan.extra_km)));
 }
 
 /// The value of label `action`.
@@ -158,6 +186,7 @@ fn render_endpoints(endpoints: &[EndpointFigures], text: &mut Text) {
 mod tests {
     use super::*;
     use crate::base::moment::Moment;
+    use crate::control::SpillView;
     use crate::control::{RegionFigures, ServiceFigures, TargetFigures};
 
     #[test]
@@ -184,6 +213,29 @@ mod tests {
             age_s: Some(0.5),
             error: None,
         };
+        let region = PlannedRegion {
+            region: "fra".into(),
+            fed: Some(12.5),
+            load: 12.5,
+            planned: 11.0,
+            target: Some(80.0),
+            max: Some(100.0),
+            level: Some(90.0),
+            shed: 0.25,
+            received: 0.0,
+            held: false,
+        };
+        let spill = SpillView { from: "fra".into(), to: "ams".into(), demand: 4.0, part: 0.25 };
+        let plan = PlanView {
+            at: Some(Moment(1)),
+            method: "optimal",
+            demand: 16.0,
+            classes: 1,
+            pending: 0.5,
+            extra_km: 360.0,
+            regions: vec![region],
+            spills: vec![spill],
+        };
         let figures = Figures {
             regions: vec![RegionFigures { key: "fra".into(), state: RegionState::Degraded, up: 0.25, load }],
             services: vec![service("mail", Some("fra")), service("web", None)],
@@ -198,6 +250,7 @@ mod tests {
             guard_held: 9,
             feed_errors: [0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0],
             feeds: [4, 0, 1],
+            plan: Some(plan),
         };
         let latency = Buckets { bounds: &[0.1], counts: vec![3, 1], sum: 0.5 };
         let check = CheckFigures { check: "web".into(), ended: [2, 1, 4], latency };
@@ -234,6 +287,15 @@ mod tests {
                 "meridian_region_load_age_seconds{region=\"fra\"} 0.5",
                 "meridian_region_capacity_target{region=\"fra\"} 80",
                 "meridian_region_capacity_max{region=\"fra\"} 100",
+                "meridian_region_load_planned{region=\"fra\"} 11",
+                "meridian_region_capacity_level{region=\"fra\"} 90",
+                "meridian_region_shed_ratio{region=\"fra\"} 0.25",
+                "meridian_spill_answers{from=\"fra\",to=\"ams\"} 4",
+                "meridian_plan_method{method=\"home\"} 0",
+                "meridian_plan_method{method=\"waterfall\"} 0",
+                "meridian_plan_method{method=\"optimal\"} 1",
+                "meridian_plan_pending_answers 0.5",
+                "meridian_plan_extra_kilometers 360",
                 "meridian_feeds{state=\"fresh\"} 4",
                 "meridian_feeds{state=\"held\"} 0",
                 "meridian_feeds{state=\"estimated\"} 1",

@@ -122,6 +122,20 @@ metrics! {
         "Load feeds of regions and endpoints, by how far their last reading can be trusted.";
     FEED_ERRORS Counter "meridian_feed_errors_total" ["kind"]
         "Readings of load feeds that did not come or were not taken, by reason.";
+    REGION_LOAD_PLANNED Gauge "meridian_region_load_planned" ["region"]
+        "What the region will carry once caches have followed the capacity plan, in the unit of its load; absent without a plan.";
+    REGION_CAPACITY_LEVEL Gauge "meridian_region_capacity_level" ["region"]
+        "What the region may be filled to now: its target, or more where nobody else has room; absent where it takes as much as comes.";
+    REGION_SHED Gauge "meridian_region_shed_ratio" ["region"]
+        "The part of the region's own clients that the plan sends elsewhere, 0 to 1; absent without a plan.";
+    REGION_SPILL Gauge "meridian_spill_answers" ["from", "to"]
+        "Answers per second of clients of one region that the plan sends to another.";
+    PLAN_METHOD Gauge "meridian_plan_method" ["method"]
+        "1 for the way in which the plan in force was found; absent without a plan.";
+    PLAN_PENDING Gauge "meridian_plan_pending_answers" []
+        "Demand that is still to move, in answers per second: caches and regions are given time; absent without a plan.";
+    PLAN_EXTRA Gauge "meridian_plan_extra_kilometers" []
+        "How much further a spilled answer goes, on average; absent without a plan.";
     SERVICES Gauge "meridian_services" ["standing"]
         "Services by what their regions are usable for.";
     SERVICE_ELIGIBLE Gauge "meridian_service_regions_eligible" ["service"]

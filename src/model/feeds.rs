@@ -147,6 +147,13 @@ impl FeedWay {
     }
 }
 
+/// True if a metric may be called so: 1 to 63 letters, digits and `_`.
+#[must_use]
+pub fn is_metric_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=63).contains(&name.len()) && name.bytes().all(is_plain)
+}
+
 /// The numbers of one reading by their names, in thousandths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metrics(Vec<(Arc<str>, u64)>);

@@ -36,6 +36,9 @@ pub enum Method {
 }
 
 impl Method {
+    /// Every way, the simplest first.
+    pub const ALL: [Self; 3] = [Self::Home, Self::Waterfall, Self::Optimal];
+
     /// The word used in metrics and the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

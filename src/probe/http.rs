@@ -118,7 +118,13 @@ async fn body(mut body: Incoming, check: &HttpCheck, whole: bool, read: &mut Vec
     while read.len() < max
         && let Some(frame) = body.frame().await
     {
-        let Ok(data) = frame.map_err(|error| miss(&error))?.into_data() else { continue };
+        let frame = match frame {
+            Ok(frame) => frame,
+            // What a load feed reads beyond what the rule needs takes nothing from the verdict.
+            Err(_) if whole && !matches!(rule, BodyRule::Matches(_)) && rule.accepts(read) => return Ok(()),
+            Err(error) => return Err(miss(&error)),
+        };
+        let Ok(data) = frame.into_data() else { continue };
         // What is new may complete what is looked for; a pattern can be judged only by the whole.
         let from = match rule {
             BodyRule::Contains(text) => read.len().saturating_sub(text.len()),

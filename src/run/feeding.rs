@@ -1,5 +1,6 @@
 //! The way of a load feed's answer to the publisher. Feeds are asked on the runtime of control.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
@@ -20,24 +21,19 @@ impl Teller for ToPublisher {
     }
 }
 
-/// A feeder and its work, which ends with the service.
+/// Starts a feeder on the runtime of the caller; its work ends with the service.
 ///
 /// # Errors
 /// If the cryptography at hand speaks no TLS.
-pub(super) fn start(
-    events: Sender<Event>,
-    seed: u64,
-    roots: &Roots,
-    stop: &Stop,
-) -> Result<(Feeder, impl Future<Output = ()> + Send + use<>), rustls::Error> {
-    let tls = Arc::new(roots.client()?);
+pub(super) fn start(events: Sender<Event>, seed: u64, roots: &Roots, stop: &Stop) -> io::Result<Feeder> {
+    let tls = Arc::new(roots.client().map_err(io::Error::other)?);
     let (feeder, work) = Feeder::new(ToPublisher { events }, Settings { seed, tls });
     let stop = stop.clone();
-    let work = async move {
+    tokio::spawn(async move {
         tokio::select! {
             () = work => {}
             () = stop.wait() => {}
         }
-    };
-    Ok((feeder, work))
+    });
+    Ok(feeder)
 }

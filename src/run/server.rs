@@ -122,11 +122,9 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let (prober, probing) = probing::start(events.clone(), random::word()?, roots.clone())?;
     // Set once, here.
     let _ = parts.sweep.probes.set(prober.stats());
-    let (feeder, feeding) =
-        feeding::start(events.clone(), random::word()?, &roots, &admin_stop).map_err(io::Error::other)?;
-    tokio::spawn(feeding);
-    let publishing =
-        publisher::start(parts.publisher(&config, prober, feeder, recorder.clone(), clock, first_round), incoming)?;
+    let feeder = feeding::start(events.clone(), random::word()?, &roots, &admin_stop)?;
+    let work = parts.publisher(&config, prober, feeder, recorder.clone(), clock, first_round);
+    let publishing = publisher::start(work, incoming)?;
     watch(&stream, &parts.sweep, &admin_stop, events.clone(), recorder.clone());
     planner::start(events.clone(), parts.sweep.board.generations(), Arc::clone(&parts.sweep), admin_stop.clone())?;
     tokio::spawn(admin::serve(parts.admin, Arc::clone(&parts.doors), stream, operations, admin_stop.clone()));

@@ -133,7 +133,8 @@ fn tokens_have_scopes_and_names_and_are_renewed() {
 #[test]
 fn without_a_token_there_is_no_listener_for_others() {
     let config = "[dns]\nlisten = [\"127.0.0.1:0\"]\n[admin]\nlisten = \"0.0.0.0:0\"\n";
-    for (token, word) in [("short\n", "too short"), ("alice may 00112233445566778899\n", "`read` or `operate`")] {
+    for (token, word) in [("short\n", "too short"), ("alice may 00112233445566778899\n", "`read`, `operate` or `feed`")]
+    {
         let ended = TestServer::start_and_fail(&[("meridian.toml", config), ("state/admin.token", token)], &[]);
         assert_eq!(ended.code, Some(3), "{}", ended.log);
         assert!(ended.log.contains("needs a token") && ended.log.contains(word), "{}", ended.log);
@@ -303,7 +304,8 @@ fn regions_and_services_say_how_they_stand() {
     let regions = shown(&server, "/api/v1/regions");
     assert_eq!(regions[0]["location"], json!({"lat": 50.11, "lon": 8.68}));
     assert_eq!(regions[0]["capacity"], json!({"target": 40, "max": 50, "unit": "answers"}));
-    assert_eq!((&regions[1]["capacity"], &regions[1]["load"]), (&Value::Null, &Value::Null));
+    assert_eq!((&regions[1]["capacity"], &regions[1]["load"]["source"]), (&Value::Null, &json!("answers")));
+    assert_eq!(regions[2]["load"]["source"], "push");
     assert_eq!(regions[2]["location"]["lat"].as_f64().unwrap().round(), 1.0);
     for (target, action, expected) in [
         // One of two endpoints: the region still has its minimum for every service.

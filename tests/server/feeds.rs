@@ -322,6 +322,11 @@ fn pushes_are_read_strictly_and_from_those_alone_who_may() {
         (json!({"readings": [{"region": "fra", "endpoint": "web/fra/192.0.2.1", "metrics": {}}]}), 422, "either"),
         (json!({"readings": [{"region": "fra", "metrics": {"load": "1"}}]}), 422, "expected f64"),
         (json!({"readings": [{"region": "fra", "metrics": {"load": 1}, "when": 1}]}), 422, "unknown field"),
+        (
+            json!({"readings": [{"region": "fra", "metrics": {"load": 1, "a b": 1}}]}),
+            422,
+            "readings[0]: a metric is called",
+        ),
         (json!({"readings": [{"region": "fra", "metrics": {}}]}), 422, "it has no load"),
         (json!({"readings": [{"region": "fra", "metrics": metrics}]}), 422, "at most 16"),
         (json!({"readings": [{"region": "fra", "metrics": {"load": 1}, "at": ahead}]}), 422, "in the future"),

@@ -21,7 +21,10 @@ pub fn thousandths(text: &str) -> Result<u64, FeedMiss> {
 /// # Errors
 /// As for [`thousandths`].
 pub fn thousandths_of(number: f64) -> Result<u64, FeedMiss> {
-    let refuse = |what: &str| Err(FeedMiss::new(FeedError::Number, format!("{number} is {what}")));
+    let refuse = |what: &str| {
+        let number = shown(&number.to_string());
+        Err(FeedMiss::new(FeedError::Number, format!("{number} is {what}")))
+    };
     if !number.is_finite() {
         return refuse("no amount");
     }

@@ -9,7 +9,7 @@ use crate::base::limits::FEED_METRICS_MAX;
 use crate::base::toml_text::{self, Table, Value};
 
 use super::super::document::series;
-use super::super::feeds::{METRIC_LOAD, METRIC_MAX, METRIC_TARGET, Pick, Place};
+use super::super::feeds::{METRIC_LOAD, METRIC_MAX, METRIC_TARGET, Pick, Place, is_metric_name};
 
 /// A load feed as it is written.
 #[derive(Clone, Debug)]
@@ -226,8 +226,7 @@ impl Picks {
             .iter()
             .map(|entry| {
                 let name = entry.key();
-                let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-                if name.is_empty() || name.len() > super::KEY_LEN_MAX || !name.bytes().all(is_plain) {
+                if !is_metric_name(name) {
                     let message = format!("`{}` is no name for a metric", name.escape_debug());
                     let reason = "letters, digits and `_`";
                     entry.push(Diagnostic::error("bad-key", message).at(entry.key_at(), reason));

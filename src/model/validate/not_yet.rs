@@ -6,11 +6,10 @@
 //! | `prefer = "latency"`, `"response-time"` or `"load"` | geography ranks: the map, then distance |
 //! | the same, for regions without a location | they come last, as equals |
 //! | a `balance` that needs load | endpoints take turns |
-//! | a capacity | the region takes as much as comes |
 
-use crate::base::diagnostic::{Diagnostic, Location, Report};
+use crate::base::diagnostic::{Diagnostic, Report};
 
-use super::super::types::{Balance, Capacity, GeoRanking, Mode, Model, Policy, PolicySource, Prefer, Region};
+use super::super::types::{Balance, GeoRanking, Mode, Model, Policy, PolicySource, Prefer};
 use super::is_placed;
 
 /// Notes what the model asks for in vain.
@@ -31,8 +30,6 @@ pub(super) fn note(model: &Model, report: &mut Report) {
             report.push(Diagnostic::warning("not-yet", message).at(at.clone(), "endpoints take turns until it is"));
         }
     }
-    let limited = |region: &&Region| region.capacity != Capacity::Unlimited;
-    first(model, limited, "capacities are not kept to yet", "every region takes as much as comes", report);
 }
 
 /// What ranks in vain.
@@ -68,13 +65,5 @@ fn is_fed(balance: Balance) -> bool {
         | Balance::LeastBandwidth
         | Balance::Custom
         | Balance::LeastRecentlyLoaded => true,
-    }
-}
-
-/// Notes the first region that `asks`.
-fn first(model: &Model, asks: impl FnMut(&&Region) -> bool, what: &str, instead: &str, report: &mut Report) {
-    let at: Option<&Location> = model.regions.iter().find(asks).map(|region| &region.at);
-    if let Some(at) = at {
-        report.push(Diagnostic::warning("not-yet", what).at(at.clone(), instead));
     }
 }

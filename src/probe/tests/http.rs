@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::support::*;
 use crate::health::Verdict;
+use crate::model::{FeedError, Place};
 use crate::probe::outcome::Miss;
 
 fn ok(body: &str) -> String {
@@ -61,6 +62,44 @@ async fn answers_are_judged() {
         let said = bench.says(&format!("http.port = {port}\n{text}{PATIENT}")).await;
         assert_eq!(said, *says, "{keys} {:?}", &reply[..reply.len().min(80)]);
     }
+}
+
+#[tokio::test]
+async fn answers_feed_whether_they_pass_or_not() {
+    let bench = Bench::new();
+    let wants = [Place::Header("x-load".into()), Place::Json("/load".into())];
+    let answer = |status: &str, body: &str| {
+        format!("HTTP/1.1 {status}\r\nX-Load: 17.5\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    };
+    let long = format!("{{\"load\": 3, \"rest\": \"{}\"}}", "x".repeat(100_000));
+    let (pass, fail) = (Verdict::Pass, Verdict::Fail);
+    #[rustfmt::skip]
+    let rows = [
+        (answer("200 OK", "{\"load\": 3}"),   "",                         pass, Ok(3_000)),
+        (answer("503 Busy", "{\"load\": 3}"), "",                         fail, Ok(3_000)),
+        (answer("200 OK", "{\"load\": 3}"),   "http.body = \"load\"",     pass, Ok(3_000)),
+        (answer("200 OK", "{\"load\": 3}"),   "http.body = \"other\"",    fail, Ok(3_000)),
+        (answer("200 OK", "fine"),            "",                         pass, Err(FeedError::Unreadable)),
+        (answer("200 OK", &long),             "",                         pass, Err(FeedError::Unreadable)),
+        (answer("200 OK", &long),             "http.body_max = 200000",   pass, Ok(3_000)),
+    ];
+    for (reply, keys, verdict, load) in rows {
+        let port = replies(reply.as_str(), Then::Close).await;
+        let text = format!("http.port = {port}\n{keys}\n{PATIENT}");
+        assert_eq!(bench.finds(&text, &wants).await, (verdict, vec![Ok(17_500), load]), "{keys} {reply:.60}");
+    }
+    // What is missing of a body takes nothing from the verdict.
+    let port = replies("HTTP/1.1 200 OK\r\nX-Load: 17.5\r\nContent-Length: 100\r\n\r\n{", Then::Close).await;
+    let found = bench.finds(&format!("http.port = {port}\n{PATIENT}"), &wants).await;
+    assert_eq!(found, (pass, vec![Ok(17_500), Err(FeedError::Unreadable)]));
+    let port = replies(answer("503 Busy", ""), Then::Close).await;
+    let found = bench.finds(&format!("http.port = {port}\n{PATIENT}"), &wants[..1]).await;
+    assert_eq!(found, (fail, vec![Ok(17_500)]));
+    // Who did not answer says nothing, and who is not asked is not listened to.
+    let text = format!("http.port = {}\n{PATIENT}", closed_port().await);
+    assert_eq!(bench.finds(&text, &wants).await, (fail, Vec::new()));
+    let port = replies(answer("200 OK", "{\"load\": 3}"), Then::Close).await;
+    assert_eq!(bench.finds(&format!("http.port = {port}\n{PATIENT}"), &[]).await, (pass, Vec::new()));
 }
 
 #[tokio::test]

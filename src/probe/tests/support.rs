@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::base::diagnostic::Report;
 use crate::health::{Observation, Verdict};
-use crate::model::{self, Check};
+use crate::model::{self, Check, FeedError, Place};
 use crate::probe::execute::Execution;
 use crate::probe::lag::Lag;
 use crate::probe::schedule::Execute as _;
@@ -61,6 +61,13 @@ impl Bench {
                 return outcome;
             }
         }
+    }
+
+    /// The numbers found at these places of the answer, and whether it passes.
+    pub(super) async fn finds(&self, text: &str, wants: &[Place]) -> (Verdict, Vec<Result<u64, FeedError>>) {
+        let target = Target { wants: wants.into(), ..target(1, text) };
+        let outcome = self.0.execute(&target).await;
+        (outcome.verdict, outcome.fed.into_iter().map(|found| found.map_err(|miss| miss.kind)).collect())
     }
 
     /// Result and reason in a line.

@@ -1,0 +1,167 @@
+//! What the plan in force comes to, for people: views for programs and the dashboard, and a word in explanations.
+
+use serde::Serialize;
+
+use crate::answer::explain::{Explanation, RegionLoad, Step};
+use crate::base::ids::RegionId;
+use crate::base::moment::Moment;
+use crate::plan::{SitePlan, Spill};
+
+use super::hub::Control;
+use super::planning::Outlook;
+
+/// What is planned.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlanView {
+    /// When it was planned; `None`: no region has a capacity, or nothing was planned yet.
+    pub at: Option<Moment>,
+    /// How: `home` (nothing had to move), `optimal` or `waterfall`.
+    pub method: &'static str,
+    /// The demand it is made for, in answers a second.
+    pub demand: f64,
+    /// Classes of clients, each of all services that decide alike.
+    pub classes: usize,
+    /// Demand that is still to move, in answers a second: caches and regions are given time.
+    pub pending: f64,
+    /// Kilometers that a spilled answer goes further, on average.
+    pub extra_km: f64,
+    /// Regions, by key.
+    pub regions: Vec<PlannedRegion>,
+    /// Who goes where, the most first.
+    pub spills: Vec<SpillView>,
+}
+
+/// What is planned for a region. Loads are in the unit of its feed, or in answers a second without one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlannedRegion {
+    /// The region.
+    pub region: String,
+    /// The load its feed says.
+    pub fed: Option<f64>,
+    /// The load it is taken to have.
+    pub load: f64,
+    /// The load it will have once caches have followed.
+    pub planned: f64,
+    /// What it should carry.
+    pub target: Option<f64>,
+    /// What it can carry.
+    pub max: Option<f64>,
+    /// What it may be filled to now: its target, or more where nobody else has room.
+    pub level: Option<f64>,
+    /// The part of its own clients that go elsewhere, 0 to 1.
+    pub shed: f64,
+    /// Answers a second of clients of others.
+    pub received: f64,
+    /// Its shares are held as they are: its feed is overdue.
+    pub held: bool,
+}
+
+/// Clients of one region that go to another.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SpillView {
+    /// Whose they are.
+    pub from: String,
+    /// Where they go.
+    pub to: String,
+    /// Answers a second.
+    pub demand: f64,
+    /// The part of all clients of `from`, 0 to 1.
+    pub part: f64,
+}
+
+impl Control {
+    /// What is planned, for programs.
+    #[must_use]
+    pub fn plan_view(&self) -> PlanView {
+        let Some(outlook) = self.outlook() else {
+            let (at, method, regions, spills) = (None, "home", Vec::new(), Vec::new());
+            return PlanView { at, method, demand: 0.0, classes: 0, pending: 0.0, extra_km: 0.0, regions, spills };
+        };
+        let plan = &outlook.plan;
+        let spilled: u64 = plan.spills.iter().map(|spill| spill.demand).sum();
+        let mut spills: Vec<SpillView> = plan.spills.iter().map(|spill| self.spill_view(outlook, spill)).collect();
+        spills.sort_by(|a, b| b.demand.total_cmp(&a.demand).then_with(|| (&a.from, &a.to).cmp(&(&b.from, &b.to))));
+        let ids = (0..=u8::MAX).map(RegionId);
+        PlanView {
+            at: Some(outlook.at),
+            method: plan.method.as_str(),
+            demand: number(outlook.demand),
+            classes: outlook.units,
+            pending: number(plan.pending),
+            extra_km: if spilled == 0 { 0.0 } else { plan.extra_cost as f64 / number(spilled) },
+            regions: ids.zip(&plan.sites).map(|(id, site)| planned(self.region_key(id), site)).collect(),
+            spills,
+        }
+    }
+
+    fn spill_view(&self, outlook: &Outlook, spill: &Spill) -> SpillView {
+        let home = outlook.plan.sites.get(usize::from(spill.from)).map_or(0, |site| site.home);
+        SpillView {
+            from: self.region_key(RegionId(spill.from)),
+            to: self.region_key(RegionId(spill.to)),
+            demand: number(spill.demand),
+            part: part(spill.demand, home),
+        }
+    }
+
+    /// Adds to an explanation what its regions carry, and where clients go that are too many.
+    pub fn explain_loads(&self, explanation: &mut Explanation, now: Moment) {
+        for step in &mut explanation.steps {
+            for view in &mut step.regions {
+                let Some(region) = self.model.region_by_key(&view.region) else { continue };
+                let site = self.outlook().and_then(|outlook| outlook.plan.sites.get(region.index()));
+                let told = self.load_view(region, now);
+                let planned = site.filter(|site| site.capacity.is_some()).map(|site| number(site.load));
+                let Some(current) = told.current.or(planned) else { continue };
+                let (target, max) = (told.target, told.max);
+                view.load = Some(RegionLoad { current, target, max });
+            }
+            step.spill = self.outlook().and_then(|_| spill_text(step));
+        }
+    }
+}
+
+/// `fra is at 96 % of max: 38 % of clients like this one go to ams`; nothing where nobody is sent elsewhere.
+fn spill_text(step: &Step) -> Option<String> {
+    let eligible = |tier: usize| tier > 0;
+    let home = step.regions.iter().filter(|view| view.state == "eligible" && eligible(view.tier)).map(|view| view.tier);
+    let home = home.min()?;
+    let elsewhere: Vec<String> = step
+        .regions
+        .iter()
+        .filter(|view| view.tier != home)
+        .filter_map(|view| view.share.filter(|&share| share > 0.0).map(|share| (share, &view.region)))
+        .map(|(share, region)| format!("{:.0} % of clients like this one go to {region}", share * 100.0))
+        .collect();
+    let full = step.regions.iter().filter(|view| view.tier == home).filter_map(|view| {
+        let RegionLoad { current, max, .. } = view.load?;
+        Some(format!("{} is at {:.0} % of max", view.region, current * 100.0 / max.filter(|&max| max > 0.0)?))
+    });
+    let full: Vec<String> = full.collect();
+    (!elsewhere.is_empty() && !full.is_empty()).then(|| format!("{}: {}", full.join(", "), elsewhere.join(", ")))
+}
+
+fn planned(region: String, site: &SitePlan) -> PlannedRegion {
+    PlannedRegion {
+        region,
+        fed: site.fed.map(number),
+        load: number(site.load),
+        planned: number(site.planned),
+        target: site.capacity.map(|capacity| number(capacity.target)),
+        max: site.capacity.map(|capacity| number(capacity.max)),
+        level: site.level.map(number),
+        shed: part(site.shed, site.home),
+        received: number(site.received),
+        held: site.held,
+    }
+}
+
+/// Of thousandths.
+fn number(thousandths: u64) -> f64 {
+    thousandths as f64 / 1_000.0
+}
+
+/// To four digits.
+fn part(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { (part as f64 / whole as f64 * 10_000.0).round() / 10_000.0 }
+}
