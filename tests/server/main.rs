@@ -8,6 +8,7 @@ mod api_document;
 mod api_manual;
 mod api_outside;
 mod api_stream;
+mod balance;
 mod cockpit;
 mod commands;
 mod demo;
