@@ -373,7 +373,7 @@ mod tests {
                 scale.followed_by(now, 1_000, 1_000);
                 scale.read(load, now, false);
                 assert_eq!(scale.factor(), TEMPERATE);
-                assert_eq!(scale.is_doubted(), second < 655, "{load}, {second}");
+                assert_eq!(scale.is_doubted(), second < 85, "{load}, {second}");
             }
         }
     }
