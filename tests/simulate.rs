@@ -171,8 +171,8 @@ fn a_check_against_a_server_tells_what_a_reload_would_change() {
     for words in [
         "against the server at 127.0.0.1:",
         "new            is new",
-        "    BR        100.0 %  iad 100.0 % → fra 100.0 %",
-        "    DE        100.0 %  fra 100.0 % → iad 100.0 %",
+        "    BR       100.0 %  iad 100.0 % → fra 100.0 %",
+        "    DE       100.0 %  fra 100.0 % → iad 100.0 %",
         "projected for internet users by country",
     ] {
         assert!(text.contains(words), "{words} is not in {text}");
