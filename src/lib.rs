@@ -16,6 +16,7 @@ pub mod plan;
 pub mod snapshot;
 pub mod answer;
 pub mod control;
+pub mod simulate;
 pub mod metrics;
 pub mod probe;
 pub mod feed;

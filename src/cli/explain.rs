@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::answer::explain::{Explanation, Question, RegionView, Step, client, explain, without_regions};
 use crate::base::ids::RegionId;
-use crate::cli::client::Server;
+use crate::cli::client::{Server, escape};
 use crate::cli::{ConfigArgument, Exit, complain};
 use crate::config::Config;
 use crate::dns::{Name, RecordType};
@@ -110,18 +110,6 @@ fn question(arguments: &ExplainArguments) -> Result<Question, String> {
         .ok_or_else(|| format!("`{}` is not a record type", arguments.rtype))?;
     let client = client(&arguments.client)?;
     Ok(Question { name, rtype, client, resolver: arguments.resolver.unwrap_or(client.0) })
-}
-
-/// What stands in a query of a URL.
-fn escape(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut escaped, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~*".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            let _ = write!(escaped, "%{byte:02X}");
-        }
-        escaped
-    })
 }
 
 /// The files as they are, everything up.

@@ -7,7 +7,10 @@ mod exit;
 mod explain;
 mod geoip;
 mod operate;
+mod files;
 mod serve;
+mod simulate;
+mod standing;
 mod status;
 
 use std::io::Write;
@@ -41,6 +44,10 @@ enum Command {
     Check(check::CheckArguments),
     /// What a client would get, and why: the serving code path itself, watched
     Explain(explain::ExplainArguments),
+    /// What if: a region lost, demand doubled, a capacity changed; who goes where, and how fast
+    ///
+    /// Plays the configuration with simulated time: probes, planner and resolvers that cache. Nothing is changed.
+    Simulate(Box<simulate::SimulateArguments>),
     /// Regions, services, health checks and overrides of the running server
     ///
     /// Ends with 4 if a service has no healthy region.
@@ -103,6 +110,7 @@ pub fn run() -> Exit {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
+        Command::Simulate(arguments) => simulate::run(*arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Drain(arguments) => operate::drain(arguments),
         Command::Force(command) => operate::force(command),

@@ -1,12 +1,12 @@
-//! What only some rooms may do: the rooms up to `control` are functions of what they are given.
+//! What only some rooms may do: the rooms up to `simulate` are functions of what they are given.
 
 use crate::check_tree;
 use crate::source::Source;
 
 /// The rooms without a socket, file, clock, randomness, log, metric or thread.
-const PURE: [&str; 17] = [
+const PURE: [&str; 18] = [
     "base", "dns", "wire", "config", "geo", "model", "zone", "table", "limit", "health", "policy", "sign", "latency",
-    "snapshot", "answer", "plan", "control",
+    "snapshot", "answer", "plan", "control", "simulate",
 ];
 
 /// What the pure rooms must not name, and why. A name that ends in `::` is a path.
