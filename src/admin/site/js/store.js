@@ -23,6 +23,8 @@ export const store = {
   guard: null,
   targets: new Map(),
   world: null,
+  /** Who takes what another cannot. */
+  plan: null,
   /** The service that the map shows; null: the first. */
   service: null,
   traffic: null,
@@ -126,6 +128,7 @@ async function readAll() {
   const isFirst = store.status === null;
   const side = Promise.all([
     lenient('server', () => get('server')),
+    lenient('plan', () => get('plan')),
     isFirst && lenient('traffic', () => get('traffic')),
     isFirst && latest().then(remember, noted),
   ]);
