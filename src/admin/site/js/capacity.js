@@ -18,14 +18,15 @@ export const spillsOf = (store) => (store.plan?.spills ?? []).filter(({ part, de
 
 /**
  * The load of a region: `{ current, target, max, unit, level, how }`; `how` says whose word it is, where that is not the
- * fresh one of a feed. Null: nobody says it and nothing limits it.
+ * fresh one of a feed. Null: nobody is to say it and nothing limits it.
  */
 export function loadOf(store, region) {
   const { load, capacity } = region;
   const planned = plannedFor(store, region.key);
   const isLimited = load.max !== null;
   const current = load.current ?? (isLimited ? planned?.load : undefined) ?? null;
-  if (current === null && !isLimited) return null;
+  // A feed that is lost takes the limits with it that it told.
+  if (current === null && !isLimited && load.source === 'answers') return null;
   const unit = load.source === 'answers' || capacity?.unit === 'answers' ? 'answers/s' : '';
   return { current, target: load.target, max: load.max, unit, level: planned?.level ?? null, how: howOf(load, current) };
 }
@@ -50,7 +51,7 @@ export function loadWords(load) {
   const { current, target, max, unit } = load;
   const now = current === null ? 'unknown' : number(round(current));
   const unitWord = unit ? ` ${unit}` : '';
-  if (max === null) return `${now}${unitWord}, no limit set`;
+  if (max === null) return `${now}${unitWord}, no limit known`;
   return `${now} of ${number(max)}${unitWord}${target === null ? '' : `, target ${number(target)}`}`;
 }
 
@@ -101,15 +102,29 @@ function whyOf(store, key) {
   const planned = plannedFor(store, key);
   const load = region && loadOf(store, region);
   if (!load || !planned || load.max === null) return 'the plan says so';
-  const { shed, home, received, target, level } = planned;
-  const stays = home * (1 - shed) + received;
-  const alone = stays > home * 0.05 ? (planned.planned * home) / stays : null;
+  const { received, target, level } = planned;
+  const alone = aloneOf(planned);
   return [
     `${key} carries ${loadWords(load)}`,
+    makesRoom(store, key) && `it makes room for clients of others, ${number(round(received))}/s`,
     alone !== null && alone > target && `all its own clients would be about ${number(round(alone))}`,
     isFull(planned) && `no room elsewhere: filled to ${number(round(level))}`,
     planned.held && 'held as it is: its feed is overdue',
   ].filter(Boolean).join('; ');
+}
+
+/** What it would carry with all of its own clients and no others, as far as load follows answers; null: hard to say. */
+function aloneOf({ home, shed, received, planned }) {
+  const stays = home * (1 - shed) + received;
+  return stays > home * 0.05 ? (planned * home) / stays : null;
+}
+
+/** A region sends clients on that it had room for, because others are sent to it that can't go further. */
+export function makesRoom(store, key) {
+  const planned = plannedFor(store, key);
+  if (!planned || planned.received <= 0 || planned.target === null) return false;
+  const alone = aloneOf(planned);
+  return alone !== null && alone <= planned.target;
 }
 
 /** A region is to be filled above its target, because nobody else has room. */

@@ -34,7 +34,7 @@ const KINDS = {
   feed_lost: ['has a load feed that is lost', 'feeds', 'degraded'],
   feed_back: ['has its load feed back', 'feeds', 'ok'],
   feed_refused: ['has a load feed that says what cannot be meant', 'feeds', 'degraded'],
-  spill_begun: ['is full: its clients spill to others', 'spills', 'degraded'],
+  spill_begun: ['spills: part of its clients go to others', 'spills', 'degraded'],
   spill_ended: ['spills no more: its clients are home again', 'spills', 'ok'],
   spill_full: ['is filled above its target: nobody else has room', 'spills', 'degraded'],
   change_made: ['was changed', 'operators', 'ok'],

@@ -1,6 +1,6 @@
 // The sentence at the top: is every data centre well, and if not, where do its clients go and since when?
 
-import { isFull, spillsOf } from './capacity.js';
+import { isFull, makesRoom, spillsOf } from './capacity.js';
 import { count, clock, list, isUsual, percent } from './words.js';
 
 /**
@@ -65,8 +65,9 @@ function capacity(store) {
   const from = [...new Set(spills.map((spill) => spill.from))];
   const full = (store.plan?.regions ?? []).filter(isFull).map(({ region }) => region);
   const lines = from.slice(0, 3).map((key) => {
-    const to = spills.filter((spill) => spill.from === key).map((spill) => `${percent(spill.part)} of its clients go to ${spill.to}`);
-    return { level: 'warn', text: `${key} is full: ${list(to)}` };
+    const [first, ...others] = spills.filter((spill) => spill.from === key);
+    const to = [`${percent(first.part)} of its clients go to ${first.to}`, ...others.map((spill) => `${percent(spill.part)} to ${spill.to}`)];
+    return { level: 'warn', text: `${key} ${makesRoom(store, key) ? 'makes room for others' : 'is full'}: ${list(to)}` };
   });
   if (from.length > 3) lines.push({ level: 'warn', text: `${count(from.length - 3, 'more data centre is', 'more data centres are')} full` });
   if (full.length > 0) lines.push({ level: 'warn', text: `${list(full)} ${full.length === 1 ? 'is' : 'are'} filled above target: nobody else has room` });

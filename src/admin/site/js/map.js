@@ -178,7 +178,7 @@ function markerLoad(load, isNarrow, w, top) {
 
 // An arc bows by this part of its way, and by so many pixels at least: near neighbors have one that can be seen.
 const BOW = 0.25;
-const BOW_MIN = 34;
+const BOW_MIN = 58;
 const ARC_STEPS = 48;
 
 /** Who sends clients to whom: from marker to marker, with the part. */

@@ -124,7 +124,8 @@ function showRegions() {
     h('td', { class: 'n' }, String(got.get(region.key) ?? 0))));
   render(parts.regions, table('Data centres', [
     ['Data centre'], ['State'], ['Share of answers', 'bars'], ['Answers/s', 'n'], ['Load'], ['Clients sent on'], ['Endpoints up', 'n'], ['Eligible', 'n'], ['Countries', 'n'],
-  ], rows, { none: 'none is configured' }));
+  ], rows, { none: 'none is configured' }),
+    store.regions.some((region) => region.load.max !== null) && h('p', { class: 'foot' }, 'The marks on a bar of load are target and max; a broken one is what the plan fills it to where nobody else has room.'));
 }
 
 function showCountries() {
