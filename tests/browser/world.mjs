@@ -21,7 +21,7 @@ const CENTERS = { fra: '127.0.1', ams: '127.0.4', iad: '127.0.2', sin: '127.0.3'
 const ZONE = '$TTL 300\n@ SOA ns1 hostmaster 1 3600 600 86400 60\n@ NS ns1\nns1 A 192.0.2.53\n';
 
 // Where `isFed`, each data centre tells its load itself, with what it can carry.
-const FEED = 'load     = { push = true, every = "2s", max_age = "12s" }\n';
+const FEED = 'load     = { push = true, every = "2s", max_age = "16s" }\n';
 
 const regions = (port, isFed) => `
 [regions.fra]

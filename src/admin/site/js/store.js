@@ -71,6 +71,8 @@ function hear(kind, data) {
   if (kind === 'event') {
     remember([data]);
     tell('event');
+    // Loads and plans make no new generation.
+    if (/^(feed|spill)_/.test(data.kind)) refreshSoon();
   } else if (kind === 'state') {
     refreshSoon();
   } else if (kind === 'traffic') {
