@@ -109,11 +109,14 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let (stream, admin_stop) = (Stream::default(), Stop::default());
     let (recorder, recording) = start_recorder(&config, &stream, &admin_stop, &parts.sweep.metrics)?;
     let clock = parts.sweep.clock;
+    let generations = parts.sweep.board.generations();
+    let planner = planner::start(events.clone(), generations, Arc::clone(&parts.sweep), admin_stop.clone())?;
     let operations = Arc::new(Running {
         sweep: Arc::clone(&parts.sweep),
         requests: requests.clone(),
         events: events.clone(),
         recorder: recorder.clone(),
+        planner,
         clock,
     });
 
@@ -126,7 +129,6 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let work = parts.publisher(&config, prober, feeder, recorder.clone(), clock, first_round);
     let publishing = publisher::start(work, incoming)?;
     watch(&stream, &parts.sweep, &admin_stop, events.clone(), recorder.clone());
-    planner::start(events.clone(), parts.sweep.board.generations(), Arc::clone(&parts.sweep), admin_stop.clone())?;
     tokio::spawn(admin::serve(parts.admin, Arc::clone(&parts.doors), stream, operations, admin_stop.clone()));
     let start_wait = config.start.wait;
     let mut reloads = Reloads {

@@ -250,7 +250,7 @@ function preview(body) {
       countries_moved: before.by.filter(([code, region], index) => region !== after.by[index][1] && code).map(([code]) => code),
     };
   });
-  return { allowed: true, refusal: null, needs_confirm: views.some((view) => view.all_down), services: views, ttl_max_s: Math.max(0, ...touched.map((service) => service.max)) };
+  return { allowed: true, refusal: null, needs_confirm: views.some((view) => view.all_down), services: views, ttl_max_s: Math.max(0, ...touched.map((service) => service.max)), loads: plan().regions.filter((one) => one.max !== null).map(({ region, load, target, max, level }) => ({ region, now: load, then: takesAway && region === key ? 0 : load * 1.2, target, max, level })) };
 }
 function decideAll(service, without) {
   const by = centroids.map((place) => [place.code, decide(service, place, without).regions]);

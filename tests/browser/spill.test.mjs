@@ -115,18 +115,6 @@ test('a client of the full data centre is explained, with the loads', async () =
   await page.context().close();
 });
 
-test('before a drain the page shows what the others carry', async () => {
-  const page = await browser.page();
-  await open(page, world);
-  await page.evaluate((token) => sessionStorage.setItem('meridian-token', token), TOKEN);
-  await open(page, world, 'operate?region=iad');
-  const effect = page.locator('.effect[data-key="web"]');
-  await effect.locator('tr[data-key="sin"]').getByText(/of 5,000, target 4,000/).waitFor();
-  await page.getByText(/^Loads afterwards are not foreseen here/).waitFor();
-  assert.deepEqual(page.faults, []);
-  await page.context().close();
-});
-
 test('the timeline tells of spills', async () => {
   const page = await browser.page();
   await open(page, world, 'timeline');
@@ -172,6 +160,29 @@ test('pictures for the manual', { skip: !process.env.PICTURES && 'PICTURES=1 mak
   const tall = { width: 1280, height: 860 };
   await take('dashboard-spill', tall);
   await take('dashboard-capacity', { ...tall, theme: 'dark' }, 'section.capacity');
+});
+
+test('a drain is previewed with the loads that it brings, and they come', async () => {
+  const page = await browser.page();
+  await open(page, world);
+  await page.evaluate((token) => sessionStorage.setItem('meridian-token', token), TOKEN);
+  await open(page, world, 'operate?region=fra');
+  const shown = page.locator('.effect[data-key="loads"]');
+  await shown.locator('tr[data-key="fra"]').getByText(/^0(\.\d)? of \d+, target \d+$/).waitFor();
+  await shown.locator('tr[data-key="sin"]').getByText(/^\d+ of 5,000, target 4,000$/).waitFor();
+  const { loads } = await world.say('preview', { action: 'drain', target: 'fra' });
+  const by = Object.fromEntries(loads.map((one) => [one.region, one]));
+  // Nobody is lost on the way, and Amsterdam is not filled above its target while others have room.
+  const sum = (which) => loads.reduce((all, one) => all + one[which], 0);
+  assert.ok(Math.abs(sum('then') - sum('now')) < sum('now') * 0.3, JSON.stringify(loads));
+  assert.ok(by.fra.then < 1 && by.ams.then <= by.ams.target * 1.01 && by.ams.level === by.ams.target, JSON.stringify(loads));
+  await page.getByRole('button', { name: /^Drain fra/ }).click();
+  await page.getByText(/^Done: Drain fra/).waitFor();
+  const near = ({ region, then }) => Math.abs(world.loads[region] - then) <= then * 0.25 + 5;
+  await until(() => loads.every(near), 'loads are as foreseen', 2 * PATIENCE_MS).catch((problem) => assert.fail(`${problem.message}: ${JSON.stringify([loads, world.loads])}`));
+  await world.say('enable', { target: 'fra' });
+  assert.deepEqual(page.faults, []);
+  await page.context().close();
 });
 
 test('with no room anywhere it says that everything is filled above its target', async () => {

@@ -5,6 +5,8 @@ import { count, list, moment, number, percent, span, swatch } from './words.js';
 
 // Parts that are smaller are rounding, for people.
 const LITTLE = 0.005;
+// A plan fills a region to its target: what is above by less is as planned.
+const ROUNDED = 1.001;
 // A plan and what is measured differ by chance and by caches; beyond this it is said.
 const APART = 0.05;
 // Columns of the matrix; what goes further stands in the words of its row.
@@ -41,7 +43,7 @@ function howOf({ state, source, age_s: age, error }, current) {
 /** Where it stands: `ok`, `warn` above target, `bad` above max; null: nobody knows. */
 export function levelOf({ current, target, max }) {
   if (current === null || max === null) return null;
-  return current > max ? 'bad' : target !== null && current > target ? 'warn' : 'ok';
+  return current > ROUNDED * max ? 'bad' : target !== null && current > ROUNDED * target ? 'warn' : 'ok';
 }
 
 const STANDS = { bad: 'above its max', warn: 'above its target', ok: '' };
@@ -71,7 +73,7 @@ export function loadBar({ current, target, max, level }, width = BAR, height = 1
   return [
     s('rect', { class: 'track', width, height, rx: 2 }),
     current !== null && s('rect', { class: `fill ${levelOf({ current, target, max }) ?? ''}`, y: height / 5, width: at(current), height: (height * 3) / 5, rx: 1 }),
-    target !== null && tick(target, 'target'), level !== null && target !== null && level > target * 1.001 && tick(level, 'level'), tick(max, 'max'),
+    target !== null && tick(target, 'target'), level !== null && target !== null && level > ROUNDED * target && tick(level, 'level'), tick(max, 'max'),
   ];
 }
 
@@ -128,7 +130,7 @@ export function makesRoom(store, key) {
 }
 
 /** A region is to be filled above its target, because nobody else has room. */
-export const isFull = ({ level, target, planned }) => level !== null && target !== null && level > target * 1.001 && planned > target;
+export const isFull = ({ level, target, planned }) => level !== null && target !== null && level > ROUNDED * target && planned > target;
 
 const METHODS = {
   home: 'nobody has to be sent elsewhere',
@@ -197,4 +199,18 @@ function comparison(store, rates) {
 function apart({ held }, share, measured) {
   const words = share === null || measured === null ? 'not comparable: no answers' : Math.abs(share - measured) < APART ? 'alike' : measured > share ? 'apart: more than planned' : 'apart: less than planned';
   return held ? `${words}; held, its feed is overdue` : words;
+}
+
+/** Loads before and after something that is not done yet: `changes` of a preview. */
+export function foreseen(store, changes) {
+  const rows = changes.map((one) => {
+    const load = { current: one.then, target: one.target, max: one.max, level: one.level, unit: '', how: '' };
+    const stands = STANDS[levelOf(load)];
+    return h('tr', { 'data-key': one.region },
+      h('th', { scope: 'row' }, swatch(store.regions.findIndex((region) => region.key === one.region)), ' ', one.region),
+      h('td', { class: 'n' }, number(round(one.now))),
+      h('td', {}, h('span', { class: 'load' }, s('svg', { class: 'loadbar', viewBox: `0 0 ${BAR} 10`, width: BAR, height: 10, 'aria-hidden': 'true' }, loadBar(load)), h('span', {}, loadWords(load)),
+        stands && h('small', { class: `notes ${levelOf(load)}` }, `${stands}${one.level > ROUNDED * one.target ? ': nobody else has room' : ''}`))));
+  });
+  return table('Loads before and after', [['Data centre'], ['Load now', 'n'], ['Then']], rows);
 }

@@ -176,9 +176,10 @@ function markerLoad(load, isNarrow, w, top) {
     !isNarrow && s('text', { class: 'load-text', x: -w / 2 + 10 + width + 6, y: top + 34.5 }, shortLoad(load)));
 }
 
-// An arc bows by this part of its way, and by so many pixels at least: near neighbors have one that can be seen.
+// An arc bows by this part of its way; between near neighbors it goes out by their sides, so that it can be seen.
 const BOW = 0.25;
-const BOW_MIN = 58;
+const NEAR_PX = 160;
+const BESIDE_PX = 24;
 const ARC_STEPS = 48;
 
 /** Who sends clients to whom: from marker to marker, with the part. */
@@ -206,7 +207,8 @@ function drawSpills(layers, placed, spills, unit, point) {
 function between(a, b, unit) {
   const [[x1, y1], [x2, y2]] = [a.center, b.center];
   const length = Math.hypot(x2 - x1, y2 - y1) || 1;
-  const bow = Math.max(length * BOW, BOW_MIN * unit) * 2;
+  const half = Math.max(...[a, b].map(({ size: [w, height] }) => (Math.abs(y2 - y1) * w + Math.abs(x2 - x1) * height) / (2 * length)));
+  const bow = 2 * (length < NEAR_PX * unit ? Math.max(length * BOW, (half + BESIDE_PX) * unit) : length * BOW);
   const [cx, cy] = [(x1 + x2) / 2 + ((y2 - y1) / length) * bow, (y1 + y2) / 2 - ((x2 - x1) / length) * bow];
   const boxes = [a, b].map((one) => boxOf(one.center, one.size, unit));
   const points = Array.from({ length: ARC_STEPS + 1 }, (_, step) => {

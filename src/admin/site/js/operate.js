@@ -1,7 +1,7 @@
 // Operate: an operator's words, each shown before it is said, and taken back with one click.
 
 import { Problem, post, token } from './api.js';
-import { loadOf, loadWords } from './capacity.js';
+import { foreseen } from './capacity.js';
 import { field, h, render, select, table } from './dom.js';
 import { refresh, retry, store } from './store.js';
 import { age, badge, bar, clock, count, countdown, country, list, moment, now, percent, span } from './words.js';
@@ -192,7 +192,7 @@ function showPreview() {
     view.refusal && h('p', { class: view.needs_confirm ? 'caution' : 'problem' }, badge(view.needs_confirm ? 'degraded' : 'down', ''), view.refusal),
     effects(view.services),
     view.ttl_max_s > 0 && h('p', { class: 'dim' }, `Clients follow as their caches forget: all of them within ${span(view.ttl_max_s * 1_000)}.`),
-    view.service_count > 0 && store.regions.some((region) => region.load.max !== null) && h('p', { class: 'dim' }, 'Loads afterwards are not foreseen here: compare what moves with the room that is left. What does not fit below a target spills on to the next.'),
+    loads(view.loads),
     view.needs_confirm && h('label', { class: 'confirm' }, h('input', { type: 'checkbox', name: 'confirm', checked: wish.confirm, onchange: (event) => { wish.confirm = event.target.checked; showPreview(); } }), ' I have read it: do it all the same'),
     h('button', { type: 'button', class: 'main act', disabled: refused || (view.needs_confirm && !wish.confirm), onclick: act }, sentence()));
 }
@@ -225,23 +225,23 @@ function sharesOf(view) {
   return keys.map((key) => [key, of(view.before, key), of(view.after, key)]);
 }
 
-/** What a data centre carries before anything is done; the room that it has for more. */
-function loadNow(key) {
-  const region = store.regions.find((one) => one.key === key);
-  const load = region && loadOf(store, region);
-  return load ? loadWords(load) : h('span', { class: 'dim' }, 'not limited');
+/** What data centres carry and would carry. */
+function loads(changes) {
+  if (changes.length === 0) return null;
+  return h('div', { class: 'effect', 'data-key': 'loads' }, h('h3', {}, 'Loads'), foreseen(store, changes),
+    h('p', { class: 'dim' }, 'Planned with the demand of now: what does not fit below a target goes on to the next.'));
 }
 
 /** What a service's answers are now and would be. */
 function effect(view) {
   const rows = sharesOf(view).map(([key, before, after]) => {
     const arrow = Math.abs(after - before) < LITTLE ? '' : after > before ? '▲ more' : '▼ less';
-    return h('tr', { 'data-key': key }, h('th', { scope: 'row' }, key), h('td', { class: 'bars' }, bar(before), percent(before)), h('td', { class: 'bars' }, bar(after), percent(after)), h('td', {}, arrow), h('td', {}, loadNow(key)));
+    return h('tr', { 'data-key': key }, h('th', { scope: 'row' }, key), h('td', { class: 'bars' }, bar(before), percent(before)), h('td', { class: 'bars' }, bar(after), percent(after)), h('td', {}, arrow));
   });
   const moved = view.countries_moved;
   return h('div', { class: 'effect', 'data-key': view.service },
     h('h3', {}, view.service, view.all_down && badge('down', 'nothing would be left')),
-    table(`Answers of ${view.service} before and after`, [['Data centre'], ['Share now', 'bars'], ['Then', 'bars'], ['Change'], ['Load now']], rows, { none: 'no answers' }),
+    table(`Answers of ${view.service} before and after`, [['Data centre'], ['Share now', 'bars'], ['Then', 'bars'], ['Change']], rows, { none: 'no answers' }),
     h('p', {}, moved.length === 0 ? 'No country moves.' : `${count(moved.length, 'country moves', 'countries move')}: ${list(moved.map(country), 5)}.`),
     view.cached_until && h('p', { class: 'dim' }, 'Old answers stay in caches until ', moment(view.cached_until), '.'));
 }
