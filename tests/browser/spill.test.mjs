@@ -173,12 +173,14 @@ test('a drain is previewed with the loads that it brings, and they come', async 
   const { loads } = await world.say('preview', { action: 'drain', target: 'fra' });
   const by = Object.fromEntries(loads.map((one) => [one.region, one]));
   // Nobody is lost on the way, and Amsterdam is not filled above its target while others have room.
-  const sum = (which) => loads.reduce((all, one) => all + one[which], 0);
-  assert.ok(Math.abs(sum('then') - sum('now')) < sum('now') * 0.3, JSON.stringify(loads));
+  const sum = (all, which) => all.reduce((total, one) => total + one[which], 0);
+  const carried = sum((await plan()).regions, 'load');
+  assert.ok(Math.abs(sum(loads, 'then') - carried) < carried * 0.2, `${JSON.stringify(loads)}, ${carried}`);
   assert.ok(by.fra.then < 1 && by.ams.then <= by.ams.target * 1.01 && by.ams.level === by.ams.target, JSON.stringify(loads));
   await page.getByRole('button', { name: /^Drain fra/ }).click();
   await page.getByText(/^Done: Drain fra/).waitFor();
-  const near = ({ region, then }) => Math.abs(world.loads[region] - then) <= then * 0.25 + 5;
+  // As parts of all: a busy machine asks less.
+  const near = ({ region, then }) => Math.abs(world.loads[region] / Object.values(world.loads).reduce((all, load) => all + load) - then / sum(loads, 'then')) < 0.06;
   await until(() => loads.every(near), 'loads are as foreseen', 2 * PATIENCE_MS).catch((problem) => assert.fail(`${problem.message}: ${JSON.stringify([loads, world.loads])}`));
   await world.say('enable', { target: 'fra' });
   assert.deepEqual(page.faults, []);

@@ -80,7 +80,7 @@ export function loadBar({ current, target, max, level }, width = BAR, height = 1
 /** A region's load in a table: bar, numbers, words. */
 export function loadCell(store, region) {
   const load = loadOf(store, region);
-  if (!load) return h('span', { class: 'dim' }, 'not measured, no capacity set');
+  if (!load) return h('span', { class: 'dim' }, 'no limit set');
   const notes = loadNotes(load);
   return h('span', { class: 'load' },
     load.max !== null && s('svg', { class: 'loadbar', viewBox: `0 0 ${BAR} 10`, width: BAR, height: 10, 'aria-hidden': 'true' }, loadBar(load)),
