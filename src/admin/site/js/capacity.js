@@ -36,8 +36,8 @@ export function loadOf(store, region) {
 function howOf({ state, source, age_s: age, error }, current) {
   if (state === 'held') return `held: the last reading is ${span((age ?? 0) * 1_000)} old`;
   if (state === 'fresh') return source === 'endpoints' ? 'sum of its endpoints' : '';
-  if (source === 'answers') return current === null ? 'not known yet' : 'estimated from our answers';
-  return `feed lost${error ? ` (${error})` : ''}: ${current === null ? 'not known' : 'estimated from our answers'}`;
+  if (source === 'answers') return current === null ? 'not known yet' : 'estimated from our answers, by their TTL';
+  return `feed lost${error ? ` (${error})` : ''}: ${current === null ? 'not known' : 'estimated from our answers, by their TTL'}`;
 }
 
 /** Where it stands: `ok`, `warn` above target, `bad` above max; null: nobody knows. */
@@ -193,7 +193,7 @@ function comparison(store, rates) {
       h('td', { class: 'n' }, percent(share)), h('td', { class: 'n' }, percent(measured)),
       h('td', { class: 'dim' }, apart(one, share, measured)));
   });
-  return table('Planned and measured load, planned and measured share of answers', [['Data centre'], ['Planned load', 'n'], ['Measured', 'n'], ['Planned share', 'n'], ['Measured', 'n'], ['They are']], rows, { none: 'no data centre' });
+  return table('Planned and measured load, planned and measured share of answers', [['Data centre'], ['Planned load', 'n'], ['Measured', 'n'], ['Planned share', 'n'], ['Measured', 'n'], ['Shares are']], rows, { none: 'no data centre' });
 }
 
 function apart({ held }, share, measured) {

@@ -99,8 +99,7 @@ function showForm() {
       field('For', select('lasting', LASTING.filter(([value]) => value !== 0 || wish.action !== 'up').map(([value, text]) => [String(value), text]), String(wish.lasting), change('lasting'))),
       wish.lasting === -1 && field('Minutes', h('input', { type: 'number', name: 'minutes', min: 1, max: 43_200, value: wish.minutes, oninput: change('minutes') })),
       field('Why', h('input', { name: 'reason', maxlength: 200, placeholder: 'for whoever reads it at night', oninput: change('reason') }))),
-    h('div', { class: 'fields' }, field('Who', h('input', { name: 'owner', maxlength: 60, autocomplete: 'off', placeholder: 'the name of the token', oninput: change('owner') }))),
-    h('fieldset', { disabled: true, class: 'later' }, h('legend', {}, 'Shift load'), h('p', { class: 'dim' }, 'Comes with capacity.'))));
+    h('div', { class: 'fields' }, field('Who', h('input', { name: 'owner', maxlength: 60, autocomplete: 'off', placeholder: 'the name of the token', oninput: change('owner') })))));
 }
 
 function subject(about) {
