@@ -11,7 +11,7 @@ use crate::admin::looks::looked;
 use crate::admin::problem::{problem, unavailable};
 use crate::admin::query::{Parameters, bad_request};
 use crate::admin::routes::Admin;
-use crate::answer::explain::{self, Question, without_regions};
+use crate::answer::explain::{self, Explanation, Question, without_regions};
 use crate::base::moment::Moment;
 use crate::control::Control;
 use crate::dns::{Name, RecordType};
@@ -43,15 +43,23 @@ pub(super) async fn explained(State(admin): State<Arc<Admin>>, RawQuery(query): 
         let otherwise = states.map(|states| without_regions(&snapshot, &states, &regions));
         explain::explain(otherwise.as_ref().unwrap_or(&snapshot), &question, assumed)
     });
-    let Ok(mut explanation) = explained.await else { return unavailable() };
-    let look = move |control: &Control, _: &Arc<Snapshot>, now: Moment| {
-        control.explain_loads(&mut explanation, now);
-        explanation
-    };
-    match looked(&admin.operations, look).await {
+    let Ok(explanation) = explained.await else { return unavailable() };
+    match looked(&admin.operations, move |control, _, now| with_loads(explanation, control, now)).await {
         Ok(explanation) => Json(explanation).into_response(),
         Err(refusal) => refusal,
     }
+}
+
+/// The same with what load makes of shares.
+fn with_loads(mut explanation: Explanation, control: &Control, now: Moment) -> Explanation {
+    let model = control.model();
+    let of_endpoint = |key: &str| control.load_words(model.endpoint_by_key(key)?);
+    let of_region = |service: &str, region: &str| {
+        control.region_load_words(model.service_by_key(service)?, model.region_by_key(region)?, now)
+    };
+    explanation.add_loads(of_endpoint, of_region);
+    control.explain_loads(&mut explanation, now);
+    explanation
 }
 
 fn question(query: Option<&str>) -> Result<(Question, Vec<String>), String> {

@@ -141,6 +141,9 @@ pub struct RegionView {
     pub state: String,
     /// Its share of such clients, where several share.
     pub share: Option<f64>,
+    /// What makes its share, where regions share by load or by the time of their servers: `load 400 of 1000`.
+    #[serde(default)]
+    pub weighed: Option<String>,
     /// What it carries, where somebody says so.
     #[serde(default)]
     pub load: Option<RegionLoad>,
@@ -166,6 +169,12 @@ pub struct EndpointView {
     pub up: bool,
     /// It may be answered.
     pub answerable: bool,
+    /// Its share of the answers from there, where several share.
+    #[serde(default)]
+    pub share: Option<f64>,
+    /// What its load makes of that share: `12 connections`. Whoever has control fills it in.
+    #[serde(default)]
+    pub load: Option<String>,
 }
 
 /// Explains an answer. `assumed` says what of the snapshot is not so.
@@ -302,7 +311,7 @@ fn step(steering: &Steering, service: &Service, made: &Made<'_>) -> Step {
         ttl: made.decision.ttl,
         scope: made.decision.scope,
         pick: pick.into(),
-        endpoints: region.map(|region| endpoints(steering, service, region)).unwrap_or_default(),
+        endpoints: region.map(|region| endpoints(steering, service, region, made)).unwrap_or_default(),
     }
 }
 
@@ -332,6 +341,7 @@ fn ranking(steering: &Steering, decider: &Service, made: &Made<'_>) -> (Option<P
             distance_km: None,
             state: why.as_str().into(),
             share: None,
+            weighed: None,
             load: None,
         })
         .collect();
@@ -435,7 +445,9 @@ fn entry_text(entry: &GeoMatch) -> String {
     }
 }
 
-fn endpoints(steering: &Steering, service: &Service, region: RegionId) -> Vec<EndpointView> {
+fn endpoints(steering: &Steering, service: &Service, region: RegionId, made: &Made<'_>) -> Vec<EndpointView> {
+    let shares = steering.endpoint_shares(made.service, region, made.rtype);
+    let share = |id: EndpointId| shares.iter().find(|(own, _)| *own == id).filter(|_| shares.len() > 1);
     let part = service.regions.iter().find(|part| part.region == region);
     let ids: Vec<EndpointId> = part.map(|part| part.endpoint_ids().collect()).unwrap_or_default();
     let views = ids.into_iter().filter_map(|id| {
@@ -444,12 +456,27 @@ fn endpoints(steering: &Steering, service: &Service, region: RegionId) -> Vec<En
             endpoint: endpoint.key.to_string(),
             up: steering.table.up.get(id.index()),
             answerable: steering.table.is_answerable(id),
+            share: share(id).map(|(_, share)| *share),
+            load: None,
         })
     });
     views.collect()
 }
 
 impl Explanation {
+    /// Says what load makes of shares: of an endpoint by its key, of a region of a service by theirs.
+    pub fn add_loads(
+        &mut self,
+        of_endpoint: impl Fn(&str) -> Option<String>,
+        of_region: impl Fn(&str, &str) -> Option<String>,
+    ) {
+        for step in &mut self.steps {
+            step.endpoints.iter_mut().for_each(|view| view.load = of_endpoint(&view.endpoint));
+            let decider = step.follows.as_ref().unwrap_or(&step.service);
+            step.regions.iter_mut().for_each(|view| view.weighed = of_region(decider, &view.region));
+        }
+    }
+
     /// True if everything is down for some name on the way.
     #[must_use]
     pub fn is_all_down(&self) -> bool {

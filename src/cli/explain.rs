@@ -208,16 +208,24 @@ fn write_step(step: &Step, out: &mut String) -> std::fmt::Result {
             (false, true) => "down, answered all the same",
             (false, false) => "down",
         };
-        writeln!(out, "  {head:<10} {} {state}", endpoint.endpoint)?;
+        let share = share_text(endpoint.share, endpoint.load.as_deref());
+        writeln!(out, "  {head:<10} {} {state}{share}", endpoint.endpoint)?;
     }
     Ok(())
+}
+
+/// `  40.0 % (12 connections)`.
+fn share_text(share: Option<f64>, load: Option<&str>) -> String {
+    let share = share.map_or(String::new(), |share| format!("  {:.1} %", share * 100.0));
+    let load = load.map_or(String::new(), |load| format!(" ({load})"));
+    share + &load
 }
 
 fn region_line(region: &RegionView, chosen: &str) -> String {
     let tier = if region.tier == 0 { "-".into() } else { region.tier.to_string() };
     let distance = region.distance_km.map_or(String::new(), |distance| format!("  {distance:.0} km"));
-    let share = region.share.map_or(String::new(), |share| format!("  {:.1} %", share * 100.0));
-    let load = region.load.map_or(String::new(), |load| match load.max {
+    let share = share_text(region.share, region.weighed.as_deref());
+    let load = region.load.filter(|_| region.weighed.is_none()).map_or(String::new(), |load| match load.max {
         Some(max) => format!("  load {} of {}", rounded(load.current), rounded(max)),
         None => format!("  load {}", rounded(load.current)),
     });

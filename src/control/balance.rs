@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use crate::base::ids::{EndpointId, RegionId, ServiceId};
 use crate::base::moment::Moment;
-use crate::model::{Balance, Model};
+use crate::model::Model;
 use crate::policy::balance::{self, FAIR};
 
 use super::hub::Control;
@@ -33,7 +33,7 @@ impl Control {
     /// Puts the groups of the model in force in place of those before, which go on by their keys. `old_model`: the one
     /// before.
     pub(super) fn change_balances(&mut self, old_model: &Model, now: Moment) {
-        let next = Balances::new(&self.model);
+        let next = Balances::new(&self.model, &self.wiring);
         let old = std::mem::replace(&mut self.balances, next);
         let model = Arc::clone(&self.model);
         self.balances.resume(old, old_model, &model);
@@ -58,19 +58,9 @@ impl Control {
         numbers.into_iter().for_each(|number| self.balances.plan(number, now));
     }
 
-    /// A check saw how long the server of an endpoint takes.
-    pub(super) fn heard_time(&mut self, id: EndpointId, now: Moment) {
-        let groups = &self.balances.groups;
-        let is_timed = |number: &usize| match groups.get(*number).map(|group| &group.kind) {
-            Some(Kind::Time { .. }) => true,
-            Some(Kind::Endpoints { service, .. }) => {
-                let service = self.model.services.get(service.index());
-                service.is_some_and(|service| self.model.policy(service).balance == Balance::LeastResponseTime)
-            }
-            Some(Kind::Load { .. }) | None => false,
-        };
-        let numbers = self.balances.of_endpoint.get(&id).into_iter().flatten().copied();
-        let numbers: Vec<usize> = numbers.filter(is_timed).collect();
+    /// A check saw how long the server of a target takes.
+    pub(super) fn heard_time(&mut self, target: u32, now: Moment) {
+        let numbers = self.balances.of_target.get(&target).cloned().unwrap_or_default();
         numbers.into_iter().for_each(|number| self.balances.plan(number, now));
     }
 
@@ -92,23 +82,23 @@ impl Control {
         let elapsed = step.now.since(group.looked).min(group.pause() * 2);
         (group.rests, group.looked, group.planned) = (rests, step.now, None);
         group.is_fed = wanted.is_some();
-        let is_there = match (&wanted, &group.kind) {
+        let is_settled = match (&wanted, &group.kind) {
             (Some(wanted), _) => {
                 group.course.step(wanted, elapsed, group.over);
-                group.course.is_there(wanted)
+                group.course.is_settled(wanted)
             }
             // They go on by their targets.
             (None, Kind::Load { .. }) => {
                 let even = vec![FAIR; candidates.len()];
                 group.course.step(&even, elapsed, group.over);
-                group.course.is_there(&even)
+                group.course.is_settled(&even)
             }
             (None, Kind::Endpoints { .. } | Kind::Time { .. }) => {
                 group.course.reset();
                 true
             }
         };
-        if !is_there {
+        if !is_settled {
             self.balances.plan(number, step.now);
         }
         let changed = self.publish_group(number, step.now);
@@ -154,3 +144,6 @@ impl Control {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

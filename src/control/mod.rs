@@ -51,9 +51,9 @@ mod loads;
 
 mod sums;
 
-mod balance;
-
 mod fed;
+
+mod balance;
 
 mod region;
 

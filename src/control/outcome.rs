@@ -30,10 +30,8 @@ impl Control {
             self.guard_turns(turn, &mut step);
         }
         self.feed_from(number, outcome, &mut step);
-        let Some(target) = self.targets.get_mut(number) else { return (Duration::ZERO, step.finish()) };
-        if outcome.phases.first_byte.is_some() && !self.balances.is_empty() {
-            let endpoints = target.endpoints.clone();
-            endpoints.into_iter().for_each(|id| self.heard_time(id, now));
+        if outcome.phases.first_byte.is_some() {
+            self.heard_time(number, now);
         }
         let Some(target) = self.targets.get_mut(number) else { return (Duration::ZERO, step.finish()) };
         let machine = target.machine;

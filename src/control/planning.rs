@@ -26,8 +26,9 @@ use crate::table::{Planned, PlannedClass};
 use super::hub::Control;
 use super::sums;
 
-/// Demand is smoothed over this: longer than chance, shorter than a crowd takes to come.
-const SMOOTHING: Duration = Duration::from_secs(15);
+/// Demand is smoothed over this: longer than chance, shorter than a crowd takes to come. Feeds tell of a crowd at once, and
+/// demand that lags behind makes each answer look as if it meant more load than it does.
+const SMOOTHING: Duration = Duration::from_secs(5);
 
 /// What demand there was since the last time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

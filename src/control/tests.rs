@@ -13,7 +13,7 @@ use crate::base::moment::Moment;
 use crate::geo::Places;
 use crate::health::{Action, Observation, Phases, Verdict};
 use crate::model::{self, Mode, Model};
-use crate::policy::Atlases;
+use crate::policy::{Atlases, balance};
 use crate::snapshot::{Prepared, Steering};
 use crate::table::{RegionTable, Standing, States, Word};
 
@@ -47,6 +47,16 @@ policy = 'standby'
 check = ['web', 'gate']
 order = ['b', 'a', 'c']
 endpoints = { a = ['192.0.2.1'], b = ['192.0.2.3'], c = ['192.0.2.6'] }
+[policies.least]
+mode = 'active-active'
+prefer = 'load'
+balance = 'least-connections'
+[services.app]
+names = ['app.example.com']
+policy = 'least'
+check = 'web'
+load = { push = true, every = '5s', max_age = '20s' }
+endpoints = { a = ['192.0.2.1', '192.0.2.2'], b = ['192.0.2.3', '192.0.2.4'], c = ['192.0.2.5'] }
 ";
 
 /// The model at first, one with more in it, and one with less and other.
@@ -55,7 +65,9 @@ fn models() -> [Arc<Model>; 3] {
                  endpoints = { a = ['192.0.2.7'], b = ['192.0.2.3'] }\n";
     let plain = "[services.plain]\nnames = ['plain.example.com']\npolicy = 'even'\n\
                  endpoints = { a = ['192.0.2.8'], b = ['192.0.2.9'] }\n";
-    let regions = "[regions.a]\n[regions.b]\ncheck = 'gate'\ncheck_address = '192.0.2.100'\n[regions.c]\n";
+    let fed = "capacity = { target = 80, max = 100 }\nload = { push = true }\n";
+    let regions = "[regions.a]\nFED[regions.b]\nFEDcheck = 'gate'\ncheck_address = '192.0.2.100'\n[regions.c]\n"
+        .replace("FED", fed);
     let other = HEAD
         .replace("'192.0.2.4'", "'192.0.2.44'")
         .replace("fall = 2", "fall = 3")
@@ -87,8 +99,11 @@ enum Happening {
     Late(u64),
     Reload(usize),
     Restart,
+    /// What a region or an endpoint is said to carry.
+    Load(usize, u64),
 }
 
+const SOURCES: [&str; 6] = ["a", "b", "app/a/192.0.2.1", "app/a/192.0.2.2", "app/b/192.0.2.3", "app/b/192.0.2.4"];
 const TARGETS: [&str; 7] = ["a", "b", "c", "web/a", "mail/b", "web/a/192.0.2.1", "web/b/192.0.2.4"];
 const SERVICES: [&str; 3] = ["mail", "eager", "web"];
 const REGIONS: [&str; 3] = ["a", "b", "c"];
@@ -109,6 +124,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (0..5_000_u64).prop_map(Happening::Late),
         1 => (0..3_usize).prop_map(Happening::Reload),
         1 => Just(Happening::Restart),
+        6 => (0..SOURCES.len(), 0..120_u64).prop_map(|(source, load)| Happening::Load(source, load)),
     ]
 }
 
@@ -197,6 +213,7 @@ impl Play {
                 self.pass(0);
                 self.restart();
             }
+            Happening::Load(source, load) => self.load(SOURCES[source], load),
         }
         self.check();
     }
@@ -214,6 +231,17 @@ impl Play {
             Ok((_, effects)) => self.publish(effects),
             Err(_) => assert_eq!(self.control.states(), &before, "a refusal changes nothing"),
         }
+    }
+
+    fn load(&mut self, source: &str, load: u64) {
+        let key: Arc<str> = source.into();
+        let (source, metric) = match source.contains('/') {
+            true => (Source::Endpoint(key), "connections"),
+            false => (Source::Region(key), "load"),
+        };
+        let metrics = Ok([(metric.into(), load * 1_000)].into_iter().collect());
+        let (_, effects) = self.control.push(self.now, vec![Pushed { source, metrics, at: None }]);
+        self.publish(effects);
     }
 
     fn pass(&mut self, ms: u64) {
@@ -234,8 +262,16 @@ impl Play {
         assert!(next.restore(self.now, &saved));
         let effects = next.adopt(self.now, Arc::clone(self.control.model()));
         let before = std::mem::replace(&mut self.control, next);
-        assert_eq!(self.control.states(), before.states());
-        assert_eq!(self.control.table, before.table);
+        // What is fed is not saved: weights by load begin anew.
+        let now = self.control.states();
+        let unfed = States {
+            load_weight: now.load_weight.clone(),
+            region_weight: now.region_weight.clone(),
+            ..before.states().clone()
+        };
+        assert_eq!(now, &unfed);
+        assert!(now.load_weight.iter().all(|weight| *weight == 0));
+        assert_eq!(self.control.table, RegionTable::build(self.control.model(), &unfed, 0));
         // A machine that knows nothing is not saved, and a wait begins anew.
         assert_eq!(Saved { at: self.now, ..self.control.save(self.now) }, saved);
         self.publish(effects);
@@ -303,6 +339,9 @@ impl Play {
             assert!(!states.guarded[index] || states.up[index], "guarded is up");
         }
         assert!(states.ramp.iter().all(|(_, _, part)| part > 0));
+        let bounds = |weight: &u16| *weight == 0 || (balance::LEAST..=balance::MOST).contains(weight);
+        assert!(states.load_weight.len() == endpoints && states.load_weight.iter().all(bounds));
+        assert!(states.region_weight.iter().all(|(.., weight)| weight > 0));
         assert_eq!(*self.steering.table, table, "the table published is what follows");
         let holds = self.control.guard.is_holding();
         assert_eq!(holds, states.guarded.contains(&true), "a guard that holds holds something");

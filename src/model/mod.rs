@@ -22,6 +22,7 @@
 //! | `fallback-type` | a fallback that does not answer what its service is asked for |
 //! | `bad-follow`, `too-many` | as they say |
 //! | `unchecked`, `single-endpoint`, `same-place`, `short-ttl`, `unused`, `no-effect` | warnings |
+//! | `unfed` | shares by load that nothing feeds: a warning that says what happens instead |
 //! | `not-yet` | valid, not alive yet: a warning that says what happens instead |
 
 mod order;

@@ -12,7 +12,7 @@ use crate::base::ids::RegionId;
 use crate::dns::RecordType;
 
 /// The example of the manual: every kind of thing once.
-const EXAMPLE: &str = include_str!("../../tests/golden/model/example.toml");
+const EXAMPLE: &str = include_str!("../../tests/golden/example.toml");
 
 fn load(texts: &[&str]) -> (Option<Model>, Report) {
     let files: Vec<(Arc<str>, &str)> = texts.iter().map(|&text| (Arc::from("regions.toml"), text)).collect();

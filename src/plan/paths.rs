@@ -30,10 +30,16 @@ pub(super) fn solve(problem: &Problem, caps: &[u64], budget: &mut Budget) -> Opt
             search.flow.stuck = search.settled;
             break;
         };
-        while search.augment(end) {
+        // The first time in any case, so that each search gets somewhere.
+        let mut has_moved = search.augment(end, true);
+        if !has_moved {
+            return None;
+        }
+        while has_moved {
             if !budget.take(1) {
                 return None;
             }
+            has_moved = search.augment(end, false);
         }
     }
     Some(search.flow)
@@ -214,14 +220,15 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Sends what fits along the path that was found, as long as it is as short as that; false if it is not any more.
-    fn augment(&mut self, end: u8) -> bool {
+    /// Sends what fits along the path that was found; false if nothing does, or if it is not as short as that any more,
+    /// unless it `is_new`.
+    fn augment(&mut self, end: u8, is_new: bool) -> bool {
         let mut steps = Vec::new();
         let mut amount = self.room(usize::from(end));
         let mut to = end;
         while let Some(from) = self.previous[usize::from(to)] {
             let Some((cost, item)) = self.cheapest(from, usize::from(to)) else { return false };
-            if cost + self.potentials[usize::from(from)] != self.potentials[usize::from(to)] {
+            if !is_new && cost + self.potentials[usize::from(from)] != self.potentials[usize::from(to)] {
                 return false;
             }
             amount = amount.min(self.flow.amount(self.problem, item as usize, from));

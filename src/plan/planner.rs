@@ -29,13 +29,13 @@ use super::{Method, Plan, Reported, Situation, Unit, WHOLE, report};
 pub struct Planner {
     /// Steps that may be taken to find the cheapest placement.
     steps_max: u64,
-    roll: Roll,
-    scales: Vec<Scale>,
+    pub(super) roll: Roll,
+    pub(super) scales: Vec<Scale>,
     pace: Pace,
     /// By key: what units were answered.
-    trails: HashMap<u64, Known>,
+    pub(super) trails: HashMap<u64, Known>,
     /// The mean heat of those who follow each site.
-    heats: Vec<u32>,
+    pub(super) heats: Vec<u32>,
     stepped: Option<Moment>,
 }
 
@@ -50,8 +50,8 @@ impl Default for Planner {
 pub(super) struct Known {
     pub(super) trail: Trail,
     /// It was answered with its home.
-    at_home: bool,
-    seen: Moment,
+    pub(super) at_home: bool,
+    pub(super) seen: Moment,
 }
 
 /// A unit that was not seen for so long is forgotten: longer than demand is ever quiet for by chance.
@@ -220,7 +220,7 @@ impl Planner {
         let mut is_pressing = false;
         for (number, scale) in self.scales.iter_mut().enumerate() {
             let site = site_at(situation, &self.roll, number);
-            scale.expect(now, all[number], usable[number]);
+            scale.followed_by(now, all[number], usable[number]);
             if let Reported::Fresh(load, at) = site.load {
                 scale.note(load, at.min(now));
                 is_pressing |= is_pressed(site, load, scale.ahead(quickest_ms)) && !scale.is_doubted();
@@ -407,6 +407,7 @@ fn may_be_kept(wishes: &[Wish], ground: &[Ground]) -> bool {
             }
         }
     }
-    let is_little = |(ground, moving): (&Ground, &u64)| ground.max.is_none() || *moving <= ground.limit / KEPT_PART;
+    // Of what is there: next to a very large region nobody is little.
+    let is_little = |(ground, moving): (&Ground, &u64)| *moving <= ground.limit.min(ground.placed) / KEPT_PART;
     ground.iter().zip(&moving).all(is_little)
 }

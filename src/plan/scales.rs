@@ -13,11 +13,12 @@
 //! reading                                what it changes
 //! the first                              scale = load / demand
 //! the next few                           scale, as the average of them
-//! later                                  heat of the clients that follow the region, by 1/e of the surprise in 30 s, in 5 s at or
-//!                                        above max and on the way there; scale, by the rest, in 10 minutes
+//! later                                  heat of the clients that follow the region, by most of the surprise in 30 s, in
+//!                                        5 s while any region is at its max or on the way there; scale, by the rest, in
+//!                                        10 minutes
 //! while nobody has followed it for long  foreign load: what no answer of ours explains
 //! while it can't be answered             nothing: clients that still follow it may find nobody there
-//! less than a quarter of what is         nothing for ten minutes: a region that failed a moment ago says so, and a feed
+//! less than a quarter of what is         nothing for half a minute: a region that failed a moment ago says so, and a feed
 //! expected, or more than sixteen times   that lies. What is said for longer is learned anew
 //! ```
 //!
@@ -45,7 +46,7 @@ const OWNED_MS: u64 = 600_000;
 /// What is believed of what is expected, in 1/65,536.
 const BELIEVABLE: (u64, u64) = (TEMPERATE as u64 / 4, TEMPERATE as u64 * 16);
 /// Milliseconds after which even what is unbelievable is believed.
-const DOUBTED_MS: u64 = 600_000;
+const DOUBTED_MS: u64 = 30_000;
 /// Milliseconds without anybody who follows a region after which all of its load is foreign.
 const IDLE_MS: u64 = 120_000;
 /// Milliseconds between two readings that count: after a longer silence a reading is not worth more.
@@ -86,13 +87,19 @@ struct Surprise {
 }
 
 impl Scale {
+    /// A scale that is known from before.
+    pub(super) fn remembered(scale: u64, foreign: u64) -> Self {
+        let readings = if scale == 0 { 0 } else { READINGS_FIRST };
+        Self { scale: scale.min(SCALE_MAX), foreign, readings, ..Self::default() }
+    }
+
     /// The scale, if one was learned.
     pub(super) const fn known(&self) -> Option<u64> {
         if self.scale == 0 { None } else { Some(self.scale) }
     }
 
     /// Remembers the demand that follows the region, and what of it may be answered with it.
-    pub(super) fn expect(&mut self, now: Moment, demand: u64, usable: u64) {
+    pub(super) fn followed_by(&mut self, now: Moment, demand: u64, usable: u64) {
         if self.expected.back().is_some_and(|&(at, ..)| at == now) {
             self.expected.pop_back();
         }
@@ -280,7 +287,7 @@ mod tests {
         let mut scale = Scale::default();
         for second in 1..=10 {
             let now = Moment(second * 5_000);
-            scale.expect(now, 1_000, 1_000);
+            scale.followed_by(now, 1_000, 1_000);
             scale.read(load, now, false);
             scale.reckon(1_000, 1_000);
         }
@@ -292,7 +299,7 @@ mod tests {
         let mut scale = Scale::default();
         for (second, load, expected) in [(5, 2_000, 2_000), (10, 4_000, 3_000), (15, 3_000, 3_000)] {
             let now = Moment(second * 1_000);
-            scale.expect(now, 1_000, 1_000);
+            scale.followed_by(now, 1_000, 1_000);
             scale.read(load, now, false);
             assert_eq!(scale.known().map(|scale| load_of(1_000, scale).div_ceil(10) * 10), Some(expected));
             assert_eq!(scale.factor(), TEMPERATE);
@@ -304,12 +311,12 @@ mod tests {
         let mut scale = known(2_000);
         let before = scale.known();
         let now = Moment(55_000);
-        scale.expect(now, 1_000, 1_000);
+        scale.followed_by(now, 1_000, 1_000);
         scale.read(4_000, now, false);
         // 5 s of 35 s of a surprise of twice as much.
         assert!(scale.factor().abs_diff(TEMPERATE + TEMPERATE / 7) < 10, "{}", scale.factor());
         let mut fast = known(2_000);
-        fast.expect(now, 1_000, 1_000);
+        fast.followed_by(now, 1_000, 1_000);
         fast.read(4_000, now, true);
         assert!(fast.factor().abs_diff(TEMPERATE + TEMPERATE / 2) < 10, "{}", fast.factor());
         // Told twice, it is believed once.
@@ -338,7 +345,7 @@ mod tests {
     fn a_reading_is_of_its_moment() {
         let mut scale = known(2_000);
         // Everybody has moved away since, and the reading is older than that.
-        scale.expect(Moment(60_000), 0, 0);
+        scale.followed_by(Moment(60_000), 0, 0);
         scale.read(1_000, Moment(55_000), false);
         assert!(scale.factor().abs_diff(TEMPERATE) < 10, "{}", scale.factor());
     }
@@ -347,12 +354,12 @@ mod tests {
     fn what_no_answer_explains_is_foreign() {
         let mut scale = Scale::default();
         for (second, foreign) in [(5, 0), (60, 0), (125, 700), (130, 700)] {
-            scale.expect(Moment(second * 1_000), 0, 0);
+            scale.followed_by(Moment(second * 1_000), 0, 0);
             scale.read(700, Moment(second * 1_000), false);
             assert_eq!((scale.foreign, scale.known()), (foreign, None), "{second}");
         }
-        scale.expect(Moment(140_000), 500, 500);
-        scale.expect(Moment(145_000), 500, 500);
+        scale.followed_by(Moment(140_000), 500, 500);
+        scale.followed_by(Moment(145_000), 500, 500);
         scale.read(1_200, Moment(145_000), false);
         assert_eq!(scale.known(), Some(1 << 32));
     }
@@ -363,7 +370,7 @@ mod tests {
             let mut scale = known(2_000);
             for second in (55..=700).step_by(5) {
                 let now = Moment(second * 1_000);
-                scale.expect(now, 1_000, 1_000);
+                scale.followed_by(now, 1_000, 1_000);
                 scale.read(load, now, false);
                 assert_eq!(scale.factor(), TEMPERATE);
                 assert_eq!(scale.is_doubted(), second < 655, "{load}, {second}");
@@ -374,7 +381,7 @@ mod tests {
     #[test]
     fn what_cannot_be_answered_tells_nothing() {
         let mut scale = known(2_000);
-        scale.expect(Moment(60_000), 1_000, 0);
+        scale.followed_by(Moment(60_000), 1_000, 0);
         scale.read(0, Moment(60_000), false);
         assert_eq!(scale.factor(), TEMPERATE);
     }

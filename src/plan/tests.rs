@@ -208,3 +208,28 @@ fn a_feed_teaches_what_an_answer_is_worth() {
     let told = told(&situation, &plan);
     assert!(["x: a 30 b 10 | z: b 10", "x: a 31 b 9 | z: b 10"].contains(&told.as_str()), "{told}: {:?}", plan.sites);
 }
+
+#[test]
+fn a_restart_changes_nothing() {
+    let mut planner = Planner::new();
+    let mut situation = situation("a 6000/8000 | b 6000/8000", "x 40 a b+5 | z 10 b a+5");
+    let mut now = NOW;
+    for second in 0..120 {
+        now = NOW.after(Duration::from_secs(second));
+        // Each answer is worth 200, and `a` has shed since the first minute.
+        let loads = if second < 60 { [8_000_000, 2_000_000] } else { [6_000_000, 4_000_000] };
+        for (site, load) in situation.sites.iter_mut().zip(loads) {
+            site.load = Reported::Fresh(load, now);
+        }
+        planner.step(now, &situation);
+    }
+    let text = serde_json::to_string(&planner.memory()).unwrap();
+    let mut restarted = Planner::remembering(&serde_json::from_str(&text).unwrap(), now);
+    assert_eq!(restarted.memory(), planner.memory());
+    let now = now.after(Duration::from_secs(1));
+    situation.sites[0].load = Reported::Fresh(6_000_000, now);
+    situation.sites[1].load = Reported::Fresh(4_000_000, now);
+    assert_eq!(told(&situation, &restarted.step(now, &situation)), told(&situation, &planner.step(now, &situation)));
+    // One that knows nothing takes all for clients at home, and `a` for a region that they do not fill.
+    assert_eq!(told(&situation, &Planner::new().step(now, &situation)), "x: a 40 | z: b 10");
+}

@@ -9,12 +9,17 @@
 //!   at equal costs it is 1, and the costs alone decide, so that a rule can be worked out by hand.
 //! - **Bounds.** A correction is [`LEAST`] to [`MOST`]: nobody gets more than twice its fair share, however idle it says
 //!   it is, and nobody less than a quarter. A server that answers errors fast looks idle; health checks are for that.
-//! - **Easing.** Shares follow what is fed over about two TTLs: before that, caches have hardly heard of the last change.
-//!   Load that is in proportion to shares makes a loop of gain 1 with the rules below; eased, everything in it that
-//!   changes fast has a gain below 1, so it settles whatever the caches, the feed and the servers delay
-//!   (`tests.rs` lets such a loop run).
+//! - **Easing.** Shares follow what is fed with a time constant of two TTLs: before that, caches have hardly heard of the
+//!   last change.
 //! - **Holding.** What is published is rounded, and stays until what it should be is an eighth away from it: small
-//!   changes of a metric change nothing, no ring is made anew, and nobody moves.
+//!   changes of a metric change nothing, no ring is made anew, and nobody moves. Then it goes half the way.
+//!
+//! **The loop.** What is fed answers to what is published. Connections and bandwidth are in proportion to shares and shares to
+//! 1 ÷ these: a gain of 1. The free part of a region's target has a gain of at most 3 up to the target ([`cost_of_load`] says
+//! how), and more only where all are above. `tests.rs` lets such loops run behind caches of a TTL, at 40 % to 90 % of the
+//! targets: with feeds that lag up to a TTL behind all settle within minutes. Going the whole way in place of half of it they
+//! swing for ever; so they do, by a few percent, with feeds that lag by two TTLs at 90 %. Response times that rise all at
+//! once near the limit of a server have no bounded gain: there the bounds alone hold.
 //!
 //! Who is not fed gets its fair share: what the others get on average. If nobody is fed there are no corrections.
 //!
@@ -39,7 +44,7 @@ pub const FAIR: u32 = EVEN as u32 * FINE;
 /// One of those who share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// What it gets when all cost the same, in proportion to the others' ; not 0.
+    /// What it gets when all cost the same, in proportion to the others'; not 0.
     pub fair: u32,
     /// What it costs to send it more, the less the better; `None`: nobody knows.
     pub cost: Option<u64>,
@@ -159,12 +164,15 @@ impl Rest {
         Self { mark: load, since_ms: now_ms }
     }
 
-    /// Another value.
-    pub const fn note(&mut self, now_ms: u64, load: u64) {
+    /// After another value.
+    #[must_use]
+    pub const fn noted(self, now_ms: u64, load: u64) -> Self {
         if load > self.mark.saturating_add(self.mark / 16) {
-            *self = Self::new(now_ms, load);
+            Self::new(now_ms, load)
         } else if load < self.mark {
-            self.mark = load;
+            Self { mark: load, ..self }
+        } else {
+            self
         }
     }
 
@@ -217,6 +225,10 @@ pub const fn cost_of_time(time: u64) -> u64 {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Course {
     steps: Vec<Eased>,
+    /// What was published last was on the way to something else.
+    is_moving: bool,
+    /// How long ago that was.
+    quiet: Duration,
 }
 
 /// The correction of one of them.
@@ -238,7 +250,7 @@ impl Course {
     /// The course of so many, or of those that were under way before.
     #[must_use]
     pub fn new(members: impl IntoIterator<Item = Eased>) -> Self {
-        Self { steps: members.into_iter().collect() }
+        Self { steps: members.into_iter().collect(), is_moving: false, quiet: Duration::ZERO }
     }
 
     /// All of them, in order.
@@ -256,40 +268,60 @@ impl Course {
     /// All begin again at what is fair.
     pub fn reset(&mut self) {
         self.steps.fill(Eased::default());
+        self.is_moving = false;
     }
 
     /// Goes on towards what is wanted; true if something else is to be published.
     ///
     /// ```text
-    /// all are within 1/8 of what is published     nothing changes
-    /// one is not                                  all are published, each in five significant bits
+    /// all are within 1/8 of what is published             nothing changes
+    /// one is not                                          all are published anew: half the way, in six significant bits
+    /// … then all arrive, and `over` has passed, and
+    ///     all are within 1/16                             it is over
+    ///     one is not                                      all are published anew: half the way
     /// ```
+    ///
+    /// Half the way, because what is fed answers to what is published: whoever gets more will cost more. The whole way
+    /// would go as far beyond the point where both agree as it was before it, and back again, for ever.
     pub fn step(&mut self, wanted: &[u32], elapsed: Duration, over: Duration) -> bool {
         for (step, &wanted) in self.steps.iter_mut().zip(wanted) {
             step.now = ease(step.now, wanted, elapsed, over);
         }
-        if self.steps.iter().all(Eased::is_near) {
-            return false;
+        self.quiet = self.quiet.saturating_add(elapsed);
+        if self.is_within(8) {
+            let has_arrived = self.is_moving && self.quiet >= over && self.is_there(wanted);
+            if !has_arrived || self.is_within(16) {
+                self.is_moving &= !has_arrived;
+                return false;
+            }
         }
+        (self.is_moving, self.quiet) = (true, Duration::ZERO);
         let mut differs = false;
         for step in &mut self.steps {
-            let held = std::mem::replace(&mut step.held, rounded(step.now));
+            let held = rounded(step.now.midpoint(u32::from(step.held) * FINE));
             differs |= held != step.held;
+            step.held = held;
         }
         differs
     }
 
-    /// True if another step towards this would bring nothing worth a look.
+    /// True if another step towards this would bring nothing.
     #[must_use]
-    pub fn is_there(&self, wanted: &[u32]) -> bool {
-        self.steps.iter().zip(wanted).all(|(step, wanted)| step.now.abs_diff(*wanted) <= wanted / 64)
+    pub fn is_settled(&self, wanted: &[u32]) -> bool {
+        !self.is_moving && self.is_there(wanted)
     }
-}
 
-impl Eased {
-    fn is_near(&self) -> bool {
-        let held = u32::from(self.held) * FINE;
-        self.now.abs_diff(held) <= held / 8
+    /// True if nobody is a part of `1 / part` away from what is published.
+    fn is_within(&self, part: u32) -> bool {
+        let is_near = |step: &Eased| {
+            let held = u32::from(step.held) * FINE;
+            step.now.abs_diff(held) <= held / part
+        };
+        self.steps.iter().all(is_near)
+    }
+
+    fn is_there(&self, wanted: &[u32]) -> bool {
+        self.steps.iter().zip(wanted).all(|(step, wanted)| step.now.abs_diff(*wanted) <= wanted / 64)
     }
 }
 
@@ -307,10 +339,10 @@ fn rounded(correction: u32) -> u16 {
     u16::try_from(coarse(correction) / FINE).unwrap_or(EVEN).clamp(LEAST, MOST)
 }
 
-/// A number in five significant bits: off by 1/32 at most.
+/// A number in six significant bits: off by 1/64 at most.
 #[must_use]
 pub const fn coarse(number: u32) -> u32 {
-    let grid = 1_u32 << (u32::BITS - number.leading_zeros()).saturating_sub(5);
+    let grid = 1_u32 << (u32::BITS - number.leading_zeros()).saturating_sub(6);
     number.saturating_add(grid / 2) / grid * grid
 }
 

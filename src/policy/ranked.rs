@@ -207,11 +207,13 @@ impl Ranked {
         }
         let bit = 1_u128 << region.index();
         let usual = self.masks.reason_after(better);
-        let reason = match usual {
-            Reason::Preferred if home & bit != 0 && (home & usable).count_ones() > 1 => Reason::Equal,
-            Reason::Preferred if home & bit == 0 && self.next_tier(class, home) & bit != 0 => Reason::Ramp,
-            usual if home & bit != 0 => usual,
-            _ => Reason::Spill,
+        let (is_home, is_usual) = (home & bit != 0, usual == Reason::Preferred);
+        let reason = if is_home {
+            if is_usual && (home & usable).count_ones() > 1 { Reason::Equal } else { usual }
+        } else if is_usual && self.next_tier(class, home) & bit != 0 {
+            Reason::Ramp
+        } else {
+            Reason::Spill
         };
         let reason = self.masks.guarded_reason(region, reason);
         Chosen { to: Target::Region(region), reason, watched, hashed: true }

@@ -1,10 +1,13 @@
-//! Which regions the clients of a network share, and why: the decisions of queries, for whole networks.
+//! Which regions the clients of a network share, and why: the decisions of queries, for whole networks; and what the
+//! endpoints of a region share.
 
 use std::net::IpAddr;
 
-use crate::base::ids::{RegionId, ServiceId};
+use crate::base::ids::{EndpointId, RegionId, ServiceId};
+use crate::dns::RecordType;
 use crate::geo::ClassId;
-use crate::policy::{Choice, Ranked, Reason, Split, Target};
+use crate::model::Endpoint;
+use crate::policy::{Choice, Member, Pick, Ranked, Reason, Split, Target, ring};
 
 use super::steering::{Asker, Steering};
 
@@ -43,6 +46,42 @@ impl Steering {
         Some(Shares { regions, reason })
     }
 
+    /// The endpoints of a service in a region that answer with a type, each with its share of the answers: how often one
+    /// is the first of those in an answer.
+    #[must_use]
+    pub fn endpoint_shares(&self, service: ServiceId, region: RegionId, rtype: RecordType) -> Vec<(EndpointId, f64)> {
+        let places = self.places(service, region, rtype);
+        let Some(ring) = self.ring_of(service, region, rtype) else { return Vec::new() };
+        let mut counts = vec![0_usize; places.len()];
+        match ring.pick() {
+            Pick::Fixed => counts.iter_mut().take(1).for_each(|count| *count = 1),
+            Pick::Turn { .. } => counts.fill(1),
+            Pick::Bucket(buckets) | Pick::Draw(buckets) => {
+                for &place in buckets.slots() {
+                    counts.get_mut(usize::from(place)).into_iter().for_each(|count| *count += 1);
+                }
+            }
+        }
+        let total: usize = counts.iter().sum();
+        places.into_iter().zip(counts).map(|(id, count)| (id, part(count, total))).collect()
+    }
+
+    /// The endpoints in the places of a ring.
+    fn places(&self, service: ServiceId, region: RegionId, rtype: RecordType) -> Vec<EndpointId> {
+        let parts = self.model.services.get(service.index()).map_or(&[][..], |service| &service.regions);
+        let part = parts.iter().find(|part| part.region == region);
+        let all = part.into_iter().flat_map(|part| part.endpoint_ids());
+        let own = all.filter_map(|id| Some((id, self.model.endpoints.get(id.index())?)));
+        let own: Vec<_> = own.filter(|(_, endpoint)| endpoint.has(rtype)).collect();
+        let member = |(id, endpoint): &(EndpointId, &Endpoint)| Member {
+            hash: 0,
+            weight: endpoint.weight,
+            usable: self.table.is_answerable(*id),
+        };
+        let members: Vec<Member> = own.iter().map(member).collect();
+        ring(&members).into_iter().filter_map(|index| own.get(index).map(|(id, _)| *id)).collect()
+    }
+
     /// Seconds that answers with a region may be kept now by clients for whom it ranks first; `None` for an id of
     /// another model.
     #[must_use]
@@ -65,11 +104,15 @@ fn of_class(ranked: &Ranked, class: ClassId, hash: u64) -> (Vec<(RegionId, f64)>
     (regions, chosen.reason)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of a few thousand buckets")]
 fn of_split(split: &Split) -> Vec<(RegionId, f64)> {
     let shares = split.shares();
     let total: usize = shares.iter().map(|(_, count)| count).sum();
-    shares.into_iter().map(|(region, count)| (region, count as f64 / total.max(1) as f64)).collect()
+    shares.into_iter().map(|(region, count)| (region, part(count, total))).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a few thousand buckets")]
+fn part(count: usize, total: usize) -> f64 {
+    count as f64 / total.max(1) as f64
 }
 
 /// All regions of a set in one answer.

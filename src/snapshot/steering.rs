@@ -234,6 +234,11 @@ impl Steering {
         }
     }
 
+    /// The ready answers of a service in a region; `None` if it has nothing of this type there.
+    pub(super) fn ring_of(&self, service: ServiceId, region: RegionId, rtype: RecordType) -> Option<&Ring> {
+        self.served.get(service.index())?.answers.of_region(region, rtype)
+    }
+
     /// Cursors a lane needs.
     #[inline]
     #[must_use]

@@ -278,8 +278,8 @@ function explain(query) {
     steps: [{
       service: service.key, follows: null, rtype: 'A', policy: service.policy, mode: `${service.mode}, ${service.prefer ?? 'by order'}`,
       place: { link: 'client-subnet', place: `${place.code}, ${place.lat} ${place.lon}`, sources: [`country.mmdb: ${sample(Math.max(index, 61))} ${place.code}`], ranked_by: 'distance', is_fenced: false },
-      regions: ranked.map((key, at) => ({ region: key, tier: at + 1, distance_km: distance(place, regionOf(key).location), state: down.includes(key) || failed.has(key) ? 'down' : isEligible(service, key) ? 'eligible' : 'drained', share: shares.find(([one]) => one === key)?.[1] ?? null, load: null })),
-      chosen, reason, spill: null, ttl: 12, scope: 16, pick: 'turn', endpoints: service.hosts.map((host) => ({ endpoint: chosen && endpointKey(service, chosen, host), up: isUp(service, chosen, host), answerable: isUp(service, chosen, host) })),
+      regions: ranked.map((key, at) => ({ region: key, tier: at + 1, distance_km: distance(place, regionOf(key).location), state: down.includes(key) || failed.has(key) ? 'down' : isEligible(service, key) ? 'eligible' : 'drained', share: shares.find(([one]) => one === key)?.[1] ?? null, weighed: null, load: null })),
+      chosen, reason, spill: null, ttl: 12, scope: 16, pick: 'turn', endpoints: service.hosts.map((host) => ({ endpoint: chosen && endpointKey(service, chosen, host), up: isUp(service, chosen, host), answerable: isUp(service, chosen, host), share: null, load: null })),
     }],
   } };
 }

@@ -33,10 +33,10 @@ pub(crate) struct Figures {
     pub(crate) farther: f64,
 }
 
-/// Plays a scenario.
-pub(crate) fn play(scenario: &Scenario, way: Way, seed: u64) -> Run {
+/// Plays a scenario, with a look at it so often.
+pub(crate) fn play(scenario: &Scenario, way: Way, seed: u64, step_s: i64) -> Run {
     let mut world = World::new(scenario.clone(), seed);
-    let mut steerer = Steerer::new(way, &world);
+    let mut steerer = Steerer::new(way, &world, step_s);
     let mut weights: Weights = steerer.look(&world).unwrap_or_default();
     let mut run = Run { loads: Vec::new(), capacities: Vec::new(), travelled: Vec::new(), moved: 0.0, requests: 0.0 };
     while world.now < scenario.run_s {

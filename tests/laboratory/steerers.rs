@@ -39,10 +39,10 @@ pub(crate) struct Steerer {
     demand: Vec<f64>,
     pub(crate) plan: Plan,
     usable: Vec<bool>,
+    /// Seconds between two looks.
+    step_s: i64,
 }
 
-/// Seconds between two steps of the planner.
-const STEP_S: i64 = 5;
 /// Seconds that demand is smoothed over.
 const SMOOTHED_S: f64 = 30.0;
 /// Seconds after which a reading is stale, and too old.
@@ -51,9 +51,16 @@ const STALE_S: (i64, i64) = (15, 60);
 const EPOCH_MS: i64 = 1_700_000_000_000;
 
 impl Steerer {
-    pub(crate) fn new(way: Way, world: &World) -> Self {
+    pub(crate) fn new(way: Way, world: &World, step_s: i64) -> Self {
         let cities = world.scenario.cities.len();
-        Self { way, planner: Planner::new(), demand: vec![0.0; cities], plan: Plan::default(), usable: Vec::new() }
+        Self {
+            way,
+            planner: Planner::new(),
+            demand: vec![0.0; cities],
+            plan: Plan::default(),
+            usable: Vec::new(),
+            step_s,
+        }
     }
 
     /// Looks at the world; new weights if there are any.
@@ -66,7 +73,7 @@ impl Steerer {
         let usable: Vec<bool> = (0..world.scenario.regions.len()).map(|region| world.is_usable(region)).collect();
         let has_changed = usable != self.usable;
         self.usable = usable;
-        if !has_changed && world.now.rem_euclid(STEP_S) != 0 {
+        if !has_changed && world.now.rem_euclid(self.step_s) != 0 {
             return None;
         }
         Some(match self.way {

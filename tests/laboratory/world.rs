@@ -1,11 +1,9 @@
 //! A world in simulated time: resolvers that cache, regions that are loaded, feeds that tell of it late.
 
-use std::collections::BTreeMap;
-
 use meridian::base::hash::mix;
 
 use crate::random::{Random, unit};
-use crate::script::{Event, Scenario};
+use crate::script::{City, Event, Scenario};
 
 /// Seconds until health checks have taken a lost region out.
 const DETECTED_S: i64 = 15;
@@ -35,8 +33,10 @@ pub(crate) struct World {
     pub(crate) now: i64,
     random: Random,
     resolvers: Vec<Resolver>,
-    /// What resolvers do next, and when.
-    agenda: BTreeMap<i64, Vec<usize>>,
+    /// What resolvers do next, by second from the beginning on.
+    agenda: Vec<Vec<usize>>,
+    /// Kilometres from each city to each region.
+    distances: Vec<Vec<f64>>,
     /// The part of each city's clients that follow each region.
     following: Vec<Vec<f64>>,
     /// Answers to each city in the last second.
@@ -92,16 +92,18 @@ impl World {
             }));
         }
         let (regions, cities) = (scenario.regions.len(), scenario.cities.len());
-        let mut agenda: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
+        let mut agenda = vec![Vec::new(); (scenario.warm_s + scenario.run_s) as usize + 1];
         for number in 0..resolvers.len() {
-            let first = -scenario.warm_s + (random.part() * f64::from(scenario.ttl_s)) as i64;
-            agenda.entry(first).or_default().push(number);
+            agenda[(random.part() * f64::from(scenario.ttl_s)) as usize].push(number);
         }
+        let from = |city: &City| scenario.regions.iter().map(|region| far(city.place, region.place)).collect();
+        let distances = scenario.cities.iter().map(from).collect();
         Self {
             now: -scenario.warm_s - 1,
             random,
             resolvers,
             agenda,
+            distances,
             following: vec![vec![0.0; regions]; cities],
             answers: vec![0; cities],
             busy: vec![Change::NONE; cities],
@@ -122,7 +124,8 @@ impl World {
         self.happen();
         self.answers.fill(0);
         self.moved = 0.0;
-        for number in self.agenda.remove(&self.now).unwrap_or_default() {
+        let second = (self.now + self.scenario.warm_s) as usize;
+        for number in self.agenda.get_mut(second).map(std::mem::take).unwrap_or_default() {
             self.turn(number, weights);
         }
         let loads = self.loads();
@@ -145,12 +148,12 @@ impl World {
             // Until the next client asks.
             let wait = self.random.wait(requests * resolver.part);
             if wait >= 1.0 {
-                self.agenda.entry(self.now + wait as i64).or_default().push(number);
+                self.later(wait as i64, number);
                 return;
             }
         }
         let Some(region) = drawn(resolver.hash, &weights[city]) else {
-            self.agenda.entry(self.now + 1).or_default().push(number);
+            self.later(1, number);
             return;
         };
         if resolver.answered.is_some_and(|before| before != region) {
@@ -160,7 +163,7 @@ impl World {
         self.following[city][region] += resolver.part;
         self.answers[city] += 1;
         let kept = i64::from(self.scenario.ttl_s) * if resolver.is_stubborn { 2 } else { 1 };
-        self.agenda.entry(self.now + kept).or_default().push(number);
+        self.later(kept, number);
     }
 
     /// Requests per second of a city.
@@ -202,10 +205,15 @@ impl World {
 
     /// Kilometres from a city to a region.
     pub(crate) fn far(&self, city: usize, region: usize) -> f64 {
-        let (a, b) = (self.scenario.cities[city].place, self.scenario.regions[region].place);
-        let (a, b) = ((a.0.to_radians(), a.1.to_radians()), (b.0.to_radians(), b.1.to_radians()));
-        let chord = ((b.0 - a.0) / 2.0).sin().powi(2) + a.0.cos() * b.0.cos() * ((b.1 - a.1) / 2.0).sin().powi(2);
-        2.0 * 6_371.0 * chord.sqrt().asin()
+        self.distances[city][region]
+    }
+
+    /// A resolver does something in so many seconds, if that is before the end.
+    fn later(&mut self, seconds: i64, number: usize) {
+        let second = (self.now + self.scenario.warm_s + seconds) as usize;
+        if let Some(agenda) = self.agenda.get_mut(second) {
+            agenda.push(number);
+        }
     }
 
     /// Kilometres that the clients go, each second.
@@ -260,6 +268,13 @@ impl World {
         let noisy = (mean * (1.0 + self.random.normal() * self.scenario.feed_noise)).max(0.0);
         self.said[region].push(Reading { load: self.lies[region].unwrap_or(noisy), at: self.now });
     }
+}
+
+/// Kilometres between two places.
+fn far(a: (f64, f64), b: (f64, f64)) -> f64 {
+    let (a, b) = ((a.0.to_radians(), a.1.to_radians()), (b.0.to_radians(), b.1.to_radians()));
+    let chord = ((b.0 - a.0) / 2.0).sin().powi(2) + a.0.cos() * b.0.cos() * ((b.1 - a.1) / 2.0).sin().powi(2);
+    2.0 * 6_371.0 * chord.sqrt().asin()
 }
 
 /// Weighted rendezvous: what the buckets of `policy` come to for one client.

@@ -1,4 +1,5 @@
 //! What every plan keeps, whatever the regions, the clients and their demand; against a solver of another kind.
+#![allow(clippy::unwrap_used, reason = "a test ends where its helpers do")]
 
 mod drawn;
 mod reference;

@@ -23,11 +23,11 @@ pub(crate) fn least_cost(situation: &Situation) -> Option<i64> {
     let sites = situation.sites.len();
     let (source, sink) = (sites, sites + 1);
     for (site, of) in situation.sites.iter().enumerate() {
-        add(site, sink, i64::try_from(of.capacity.unwrap().target / ANSWER).unwrap(), 0);
+        add(site, sink, whole(of.capacity.map_or(0, |capacity| capacity.target)), 0);
     }
     let (mut node, mut demand) = (sites + 2, 0);
     for unit in &situation.units {
-        let amount = i64::try_from(unit.demand / ANSWER).unwrap();
+        let amount = whole(unit.demand);
         let home = unit.choices[0].1;
         add(source, node, amount, 0);
         for &(site, cost) in &unit.choices {
@@ -70,4 +70,8 @@ pub(crate) fn least_cost(situation: &Situation) -> Option<i64> {
         total += amount * far[sink];
     }
     Some(total)
+}
+
+fn whole(thousandths: u64) -> i64 {
+    i64::try_from(thousandths / ANSWER).unwrap()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meridian::base::moment::Moment;
-use meridian::control::{Changed, Control, Effects, Event, Settings};
+use meridian::control::{Changed, Control, Effects, Event, Reading, Settings, Source};
 use meridian::health::{Observation, Phases, Verdict};
 use meridian::model::Model;
 use meridian::table::{RegionTable, States};
@@ -49,12 +49,13 @@ impl Controlled {
         match happening {
             Happening::Control(_) | Happening::Reload { .. } => Err("not here".into()),
             Happening::Time(time) => self.pass(*time),
-            Happening::Probe { whom, verdict, times, every, reason } => {
+            Happening::Load { of, metrics } => self.load(of, metrics),
+            Happening::Probe { whom, verdict, times, every, took, reason } => {
                 for time in 0..*times {
                     if time > 0 {
                         self.pass(*every)?;
                     }
-                    self.probe(whom, *verdict, reason)?;
+                    self.probe(whom, *verdict, *took, reason)?;
                 }
                 Ok(())
             }
@@ -113,7 +114,16 @@ impl Controlled {
         Ok(())
     }
 
-    fn probe(&mut self, whom: &Whom, verdict: Verdict, reason: &str) -> Result<(), String> {
+    /// A load feed says something: what is asked for and what is pushed come to the same.
+    fn load(&mut self, of: &str, metrics: &[(String, u64)]) -> Result<(), String> {
+        let key = of.into();
+        let source = if of.contains('/') { Source::Endpoint(key) } else { Source::Region(key) };
+        let metrics = metrics.iter().map(|(name, value)| (name.as_str().into(), *value)).collect();
+        let effects = self.control.report(self.now, vec![Reading { source, metrics, at: self.now }]);
+        self.publish(effects)
+    }
+
+    fn probe(&mut self, whom: &Whom, verdict: Verdict, took: Option<Duration>, reason: &str) -> Result<(), String> {
         let targets = self.control.targets();
         let in_region = |region: &str| -> Vec<String> {
             let view = self.control.view(self.now);
@@ -140,7 +150,12 @@ impl Controlled {
                 verdict,
                 reason: reason.into(),
                 warning: None,
-                phases: Phases::default(),
+                phases: took.map_or_else(Phases::default, |took| Phases {
+                    connect: Some(Duration::ZERO),
+                    tls: None,
+                    first_byte: Some(took),
+                    total: took,
+                }),
                 fed: Vec::new(),
             };
             let (_, effects) = self.control.observe(self.now, id, &outcome);
@@ -206,6 +221,10 @@ impl Controlled {
             return expect(format!("{}{counters}", view.state.as_str()));
         }
         let model = self.control.model();
+        if let (Some(id), ["weight", ..]) = (model.endpoint_by_key(of), words) {
+            let weight = self.states.load_weight[id.index()];
+            return expect(format!("weight {}", if weight == 0 { "none".to_owned() } else { weight.to_string() }));
+        }
         if let Some(id) = model.endpoint_by_key(of) {
             let mut found = if self.states.up[id.index()] { "up" } else { "down" }.to_owned();
             let flags = [(self.states.guarded[id.index()], "guarded"), (self.states.last_up[id.index()], "last-up")];
@@ -236,6 +255,11 @@ impl Controlled {
                 let part = self.states.ramp.get(id, region_id).map_or("none".to_owned(), |part| part.to_string());
                 expect(format!("ramp {region} {part}"))
             }
+            ["weight", region, ..] => {
+                let region_id = model.region_by_key(region).ok_or("no such region")?;
+                let weight = self.states.region_weight.get(id, region_id);
+                expect(format!("weight {region} {}", weight.map_or("none".to_owned(), |weight| weight.to_string())))
+            }
             ["region", region, ..] => {
                 let table = RegionTable::build(model, &self.states, 1);
                 let region_id = model.region_by_key(region).ok_or("no such region")?;
@@ -243,7 +267,7 @@ impl Controlled {
                 let at = parts.iter().position(|part| part.region == region_id).ok_or("not in the service")?;
                 expect(format!("region {region} {}", table.why(id)[at].as_str()))
             }
-            _ => Err("standing, held, change, ramp or region".into()),
+            _ => Err("standing, held, change, ramp, weight or region".into()),
         }
     }
 }

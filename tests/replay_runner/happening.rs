@@ -4,7 +4,10 @@
 //! CONTROL [window 15s] [hold 30s] [wait 10s] [age 10m] [reference tcp://192.0.2.53:53]…
 //!                                       states come from here on from outcomes, commands and time, not from a script
 //! TIME +5s                              control is told of each of its deadlines on the way
-//! PROBE check@address | REGION fra | ALL pass|fail|inconclusive [xN every 1s] [reason WORDS…]
+//! PROBE check@address | REGION fra | ALL pass|fail|inconclusive [xN every 1s] [took 90ms] [reason WORDS…]
+//!                                       took: how long the server worked on its answer
+//! LOAD region load=400 [target=… max=…]   a load feed says so
+//! LOAD service/region/address connections=12…
 //! COMMAND drain | force up | force down TARGET [for 10m] [by WHO] [yes] [reason WORDS…]
 //! COMMAND enable TARGET | switch SERVICE REGION | failback SERVICE | guard release [by WHO]
 //!   REFUSED words                       it is, and says so
@@ -17,6 +20,8 @@
 //! EXPECT NO EVENT kind                  none among those that were not passed over
 //! STATE OF check@address up 0 2         and its counters: passes, failures
 //! STATE OF service/region/address up|down [guarded] [last-up] [steady 15]
+//! STATE OF service/region/address weight 128|none          what its load makes of its share, in 1/128
+//! STATE OF service weight REGION N|none
 //! STATE OF service standing WORD | held REGION | change N|none | ramp REGION 25|none | region REGION WORD
 //! STATE OF guard quiet|suspects|holds|recovers
 //! STATE OF targets N | first-round done|open
@@ -33,14 +38,40 @@ use meridian::health::{Action, Verdict};
 pub(crate) enum Happening {
     Control(Settings),
     Time(Duration),
-    Probe { whom: Whom, verdict: Verdict, times: usize, every: Duration, reason: String },
-    Command { command: Command, expected: Answer },
-    Reload { text: String, expected: Answer },
+    Probe {
+        whom: Whom,
+        verdict: Verdict,
+        times: usize,
+        every: Duration,
+        took: Option<Duration>,
+        reason: String,
+    },
+    /// Metrics in thousandths.
+    Load {
+        of: String,
+        metrics: Vec<(String, u64)>,
+    },
+    Command {
+        command: Command,
+        expected: Answer,
+    },
+    Reload {
+        text: String,
+        expected: Answer,
+    },
     Restart(Duration),
-    Event { kind: String, words: String },
-    NoEvent { kind: String },
+    Event {
+        kind: String,
+        words: String,
+    },
+    NoEvent {
+        kind: String,
+    },
     ForgetEvents,
-    State { of: String, words: Vec<String> },
+    State {
+        of: String,
+        words: Vec<String>,
+    },
 }
 
 /// What is probed.
@@ -67,6 +98,7 @@ impl Happening {
             ["PROBE", "ALL", rest @ ..] => probe(Whom::All, rest),
             ["PROBE", "REGION", region, rest @ ..] => probe(Whom::Region((*region).to_owned()), rest),
             ["PROBE", target, rest @ ..] => probe(Whom::Target((*target).to_owned()), rest),
+            ["LOAD", of, metrics @ ..] => load(of, metrics),
             ["COMMAND", rest @ ..] => {
                 command(rest).and_then(|command| Ok(Self::Command { command, expected: answer(&block())? }))
             }
@@ -108,6 +140,10 @@ fn probe(whom: Whom, words: &[&str]) -> Result<Happening, String> {
         Some(at) => (&words[..at], words[at + 1..].join(" ")),
         None => (words, String::new()),
     };
+    let (words, took) = match words {
+        [words @ .., "took", time] => (words, Some(parse_duration(time)?)),
+        _ => (words, None),
+    };
     let (verdict, rest) = words.split_first().ok_or("which outcome?")?;
     let verdict = match *verdict {
         "pass" => Verdict::Pass,
@@ -123,7 +159,17 @@ fn probe(whom: Whom, words: &[&str]) -> Result<Happening, String> {
         }
         _ => return Err("xN every TIME".into()),
     };
-    Ok(Happening::Probe { whom, verdict, times, every, reason })
+    Ok(Happening::Probe { whom, verdict, times, every, took, reason })
+}
+
+fn load(of: &str, metrics: &[&str]) -> Result<Happening, String> {
+    let metric = |word: &&str| {
+        let (name, number) = word.split_once('=').ok_or("metric=number")?;
+        let number: u64 = number.parse().map_err(|_| format!("no whole number: {word}"))?;
+        Ok((name.to_owned(), number * 1_000))
+    };
+    let metrics: Vec<(String, u64)> = metrics.iter().map(metric).collect::<Result<_, String>>()?;
+    if metrics.is_empty() { Err("which metrics?".into()) } else { Ok(Happening::Load { of: of.to_owned(), metrics }) }
 }
 
 fn command(words: &[&str]) -> Result<Command, String> {

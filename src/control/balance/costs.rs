@@ -61,18 +61,12 @@ impl Control {
             *rest = None;
             return Candidate { fair, cost: None };
         }
-        let cost = match policy.balance {
-            Balance::LeastRecentlyLoaded => {
-                let load = self.endpoint_metrics(id).and_then(busy);
-                *rest = load.map(|load| {
-                    rest.map_or(Rest::new(now.0, load), |mut rest| {
-                        rest.note(now.0, load);
-                        rest
-                    })
-                });
-                rest.map(|rest| rest.cost(now.0))
-            }
-            other => cost(other, weight, &policy.custom, |metric| self.metric_of(id, metric)),
+        let cost = if policy.balance == Balance::LeastRecentlyLoaded {
+            let load = self.endpoint_metrics(id).and_then(busy);
+            *rest = load.map(|load| rest.map_or(Rest::new(now.0, load), |rest| rest.noted(now.0, load)));
+            rest.map(|rest| rest.cost(now.0))
+        } else {
+            cost(policy.balance, weight, &policy.custom, |metric| self.metric_of(id, metric))
         };
         Candidate { fair, cost }
     }

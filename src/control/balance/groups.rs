@@ -7,8 +7,9 @@ use std::time::Duration;
 use crate::base::ids::{EndpointId, RegionId, ServiceId};
 use crate::base::limits::{BALANCE_EASE_MS_MAX, BALANCE_EASE_MS_MIN, BALANCE_LOOK_MS};
 use crate::base::moment::Moment;
+use crate::control::wiring::Wiring;
 use crate::dns::RecordType;
-use crate::model::{Mode, Model, Prefer, Service};
+use crate::model::{Balance, Mode, Model, Prefer, Service, ServiceRegion};
 use crate::policy::balance::{Course, Eased, Rest};
 
 /// All groups of a model.
@@ -17,6 +18,8 @@ pub(in crate::control) struct Balances {
     pub(super) groups: Vec<Group>,
     /// The groups that depend on an endpoint,
     pub(super) of_endpoint: BTreeMap<EndpointId, Vec<usize>>,
+    /// those that depend on the time that the server of a target takes,
+    pub(super) of_target: BTreeMap<u32, Vec<usize>>,
     /// and those that depend on the load of a region.
     pub(super) of_region: BTreeMap<RegionId, Vec<usize>>,
     /// When to look at which.
@@ -59,7 +62,7 @@ pub(super) enum Kind {
 }
 
 impl Balances {
-    pub(in crate::control) fn new(model: &Model) -> Self {
+    pub(in crate::control) fn new(model: &Model, wiring: &Wiring) -> Self {
         let telling = model.regions_telling_load();
         let mut groups = Vec::new();
         let mut by_load: BTreeMap<Vec<(RegionId, u32)>, Vec<ServiceId>> = BTreeMap::new();
@@ -86,26 +89,21 @@ impl Balances {
             groups.push(Group::of_regions(model, Kind::Load { services, regions }, over));
         }
         let mut balances = Self { groups, ..Self::default() };
-        balances.index(model);
+        balances.index(model, wiring);
         balances
     }
 
-    fn index(&mut self, model: &Model) {
+    fn index(&mut self, model: &Model, wiring: &Wiring) {
         for (number, group) in self.groups.iter().enumerate() {
-            match &group.kind {
-                Kind::Endpoints { ids, .. } => {
-                    ids.iter().for_each(|id| self.of_endpoint.entry(*id).or_default().push(number));
-                }
-                Kind::Load { regions, .. } => {
-                    regions.iter().for_each(|(region, _)| self.of_region.entry(*region).or_default().push(number));
-                }
-                Kind::Time { service, .. } => {
-                    let parts = model.services.get(service.index()).map_or(&[][..], |service| &service.regions);
-                    for id in parts.iter().flat_map(|part| part.endpoint_ids()) {
-                        self.of_endpoint.entry(id).or_default().push(number);
-                    }
-                }
+            if let Kind::Load { regions, .. } = &group.kind {
+                regions.iter().for_each(|(region, _)| self.of_region.entry(*region).or_default().push(number));
             }
+            let endpoints = group.endpoints(model);
+            if group.is_timed(model) {
+                let targets: BTreeSet<u32> = endpoints.iter().flat_map(|id| wiring.needs(*id)).copied().collect();
+                targets.into_iter().for_each(|target| self.of_target.entry(target).or_default().push(number));
+            }
+            endpoints.into_iter().for_each(|id| self.of_endpoint.entry(id).or_default().push(number));
         }
     }
 
@@ -121,7 +119,8 @@ impl Balances {
 
     /// Goes on where the groups of another model were, by text keys.
     pub(super) fn resume(&mut self, old: Self, old_model: &Model, model: &Model) {
-        let mut known: BTreeMap<(String, Arc<str>), (Eased, Option<Rest>, bool)> = BTreeMap::new();
+        type Member = (Eased, Option<Rest>, bool);
+        let mut known: BTreeMap<(String, Arc<str>), Member> = BTreeMap::new();
         for group in old.groups {
             let name = group.name(old_model);
             for ((key, eased), rest) in group.keys.iter().zip(group.course.members()).zip(group.rests) {
@@ -131,7 +130,7 @@ impl Balances {
         for group in &mut self.groups {
             let name = group.name(model);
             let own = |key: &Arc<str>| known.get(&(name.clone(), Arc::clone(key))).copied().unwrap_or_default();
-            let members: Vec<(Eased, Option<Rest>, bool)> = group.keys.iter().map(own).collect();
+            let members: Vec<Member> = group.keys.iter().map(own).collect();
             group.course = Course::new(members.iter().map(|(eased, ..)| *eased));
             group.rests = members.iter().map(|(_, rest, _)| *rest).collect();
             group.is_fed = members.iter().any(|(.., is_fed)| *is_fed);
@@ -163,6 +162,30 @@ impl Group {
             Kind::Endpoints { .. } => Vec::new(),
         };
         Self::new(kind, keys, over)
+    }
+
+    /// The endpoints that it depends on.
+    fn endpoints(&self, model: &Model) -> Vec<EndpointId> {
+        match &self.kind {
+            Kind::Endpoints { ids, .. } => ids.clone(),
+            Kind::Load { .. } => Vec::new(),
+            Kind::Time { service, .. } => {
+                let parts = model.services.get(service.index()).map_or(&[][..], |service| &service.regions);
+                parts.iter().flat_map(ServiceRegion::endpoint_ids).collect()
+            }
+        }
+    }
+
+    /// True if what checks see of the time that servers take can change it.
+    fn is_timed(&self, model: &Model) -> bool {
+        match &self.kind {
+            Kind::Endpoints { service, .. } => {
+                let service = model.services.get(service.index());
+                service.is_some_and(|service| model.policy(service).balance == Balance::LeastResponseTime)
+            }
+            Kind::Load { .. } => false,
+            Kind::Time { .. } => true,
+        }
     }
 
     /// What it is called in any model.

@@ -5,6 +5,7 @@ mod names;
 mod not_yet;
 mod policies;
 mod services;
+mod unfed;
 mod warnings;
 
 use std::cell::RefCell;
@@ -33,6 +34,7 @@ pub fn read<T: AsRef<str>>(files: &[(Arc<str>, T)], report: &mut Report) -> Opti
     let valid = !findings.has_errors();
     if valid {
         not_yet::note(&model, &mut findings);
+        unfed::note(&model, &mut findings);
     }
     report.extend(findings);
     valid.then_some(model)

@@ -71,7 +71,7 @@ fn the_table_of_costs_holds() {
     let without_queue = |name: &str| metric(name).filter(|_| name != "queue");
     assert_eq!(cost(Balance::Custom, 1, &terms, without_queue), None, "a sum that lacks a term is none");
     assert_eq!(cost(Balance::LeastConnections, 1, &terms, |_| None), None);
-    assert_eq!(cost(Balance::Custom, 1, &terms, |_| Some(u64::MAX)), Some(u64::MAX / 500));
+    assert_eq!(cost(Balance::Custom, 1, &terms, |_| Some(u64::MAX)), Some(u64::MAX / 1_000 * 2));
     assert_eq!((fair(Balance::LeastConnections, 9), fair(Balance::WeightedLeastConnections, 9)), (1, 9));
     assert_eq!(fair(Balance::WeightedLeastConnections, 0), 1);
 }
@@ -89,7 +89,7 @@ fn the_table_of_rests_holds() {
         (35_000, 0, 30_000),
         (40_000, 1, 40_000),
     ] {
-        rest.note(now, load);
+        rest = rest.noted(now, load);
         assert_eq!(rest.since_ms, since, "at {now}");
     }
     assert!(rest.cost(50_000) > rest.cost(60_000));
@@ -113,12 +113,13 @@ fn the_table_of_free_parts_holds() {
 #[test]
 fn what_is_published_is_coarse() {
     for (number, expected) in
-        [(0, 0), (31, 31), (32, 32), (33, 34), (65_536, 65_536), (66_000, 65_536), (70_000, 69_632)]
+        [(0, 0), (63, 63), (64, 64), (65, 66), (65_536, 65_536), (66_000, 65_536), (67_000, 67_584)]
     {
         assert_eq!(coarse(number), expected);
     }
-    let shares: Vec<u16> = [FAIR / 4, FAIR, FAIR * 2, FAIR + FAIR / 33].into_iter().map(rounded).collect();
-    assert_eq!(shares, [LEAST, EVEN, MOST, 132]);
+    let shares: Vec<u16> =
+        [FAIR / 4, FAIR, FAIR * 2, FAIR + FAIR / 65, FAIR + FAIR / 63].into_iter().map(rounded).collect();
+    assert_eq!(shares, [LEAST, EVEN, MOST, EVEN, 132]);
     assert!(coarse(u32::MAX) > 0);
 }
 
@@ -132,10 +133,10 @@ fn shares_follow_step_by_step_and_are_held() {
             published.push((second, course.members()[0].held));
         }
     }
-    assert!(course.is_there(&wanted));
+    assert!(course.is_settled(&wanted));
     let (first, last) = (published[0], published[published.len() - 1]);
     assert!((10..30).contains(&first.0) && first.1 < 150, "nothing jumps: {published:?}");
-    assert!((184..=192).contains(&last.1) && published.len() < 10, "{published:?}");
+    assert!((180..=192).contains(&last.1) && published.len() < 12, "{published:?}");
     assert!(published.is_sorted_by_key(|(_, held)| *held), "{published:?}");
     course.reset();
     assert!(course.is_even());
@@ -174,10 +175,16 @@ fn a_loop_of_caches_settles() {
     for lag in [0, 5, 30] {
         // One server is four times as slow as the other.
         let connections = play(&[100, 25], lag, |_, load| load + 1_000);
-        // All are at 70 % of their targets on average, and one of them carries something that is not ours.
-        let room = |at: usize, load: u64| cost_of_load(load + if at == 0 { 100_000 } else { 0 }, 500_000, 625_000);
-        let regions = play(&[100, 100, 100], lag, room);
-        for published in [connections, regions] {
+        // All are at `part` of their targets on average, and one of them carries something that is not ours.
+        let regions = |part: u64| {
+            let target = 100_000_000 / 3 / part;
+            let room = |at: usize, load: u64| {
+                let foreign = if at == 0 { target / 5 } else { 0 };
+                cost_of_load(load + foreign, target, target * 5 / 4)
+            };
+            play(&[100, 100, 100], lag, room)
+        };
+        for published in [connections, regions(40), regions(60), regions(75), regions(90)] {
             let changes: Vec<usize> =
                 (1..published.len()).filter(|&second| published[second] != published[second - 1]).collect();
             let late = changes.iter().filter(|&&second| second > 600).count();
@@ -242,13 +249,15 @@ proptest! {
         let over = Duration::from_secs(60);
         let mut course = Course::new(vec![Eased::default(); costs.len()]);
         (0..1_000).for_each(|_| { course.step(&wanted(&costs), SECOND, over); });
-        // Up to 3 % up or down, each for itself.
-        for wobble in wobbles.chunks(costs.len()) {
-            let now: Vec<u64> = costs.iter().zip(wobble).map(|(&cost, &by)| cost.saturating_add_signed(cost as i64 * by / 100)).collect();
-            if now.len() == costs.len() {
-                prop_assert!(!course.step(&wanted(&now), SECOND * 30, over), "{now:?} changed something");
-            }
+        // Up to 3 % up or down, each for itself. What rests at the edge where nothing ever moved is brought into the middle.
+        let began_even = course.members().iter().all(|one| one.held == EVEN);
+        let mut changes = 0;
+        for wobble in wobbles.chunks_exact(costs.len()) {
+            let by = |(&cost, &percent): (&u64, &i64)| cost.saturating_add_signed(cost as i64 * percent / 100);
+            let now: Vec<u64> = costs.iter().zip(wobble).map(by).collect();
+            changes += usize::from(course.step(&wanted(&now), SECOND * 5, over));
         }
+        prop_assert!(changes <= if began_even { 3 } else { 0 }, "{changes} changes");
     }
 
     #[test]

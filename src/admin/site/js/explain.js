@@ -148,7 +148,7 @@ function step(view) {
     h('th', { scope: 'row' }, swatchOf(one.region), ' ', one.region, one.region === view.chosen && h('span', { class: 'severity good' }, 'chosen')),
     h('td', {}, badge(STATES[one.state] ?? 'degraded', one.state)),
     h('td', { class: 'n' }, one.distance_km === null ? '–' : `${Math.round(one.distance_km).toLocaleString('en-US')} km`),
-    h('td', { class: 'n' }, percent(one.share)),
+    h('td', { class: 'n' }, percent(one.share), one.weighed && h('span', { class: 'dim' }, ` ${one.weighed}`)),
     h('td', {}, one.load ? loadWords({ ...one.load, unit: '' }) : h('span', { class: 'dim' }, 'nobody says'))));
   return [
     h('li', {}, h('h3', {}, 'The service'), h('p', {}, h('b', {}, view.service), view.follows && ` follows ${view.follows}`, `: policy ${view.policy}, ${view.mode}, for ${view.rtype}`)),
@@ -157,6 +157,6 @@ function step(view) {
     h('li', {}, h('h3', {}, 'The decision'), h('p', {}, h('b', {}, view.chosen), ', ', h('b', {}, view.reason), `: ${REASONS[view.reason] ?? 'a newer server may know more'}`),
       view.spill && h('p', { class: 'spilled' }, badge('degraded', ''), view.spill)),
     h('li', {}, h('h3', {}, 'The endpoint'), h('p', {}, `${PICKS[view.pick] ?? view.pick}; may be kept for ${view.ttl} s`),
-      h('ul', { class: 'plain' }, view.endpoints.map((endpoint) => h('li', {}, h('code', {}, endpoint.endpoint), ' ', upBadge(endpoint.up), !endpoint.answerable && h('span', { class: 'severity' }, 'not answered'))))),
+      h('ul', { class: 'plain' }, view.endpoints.map((endpoint) => h('li', {}, h('code', {}, endpoint.endpoint), ' ', upBadge(endpoint.up), endpoint.share != null && ` ${percent(endpoint.share)}`, endpoint.load && h('span', { class: 'dim' }, ` ${endpoint.load}`), !endpoint.answerable && h('span', { class: 'severity' }, 'not answered'))))),
   ];
 }

@@ -1,0 +1,188 @@
+//! From demand to answers: what is asked is planned, the plan is adopted, and answers follow, in simulated time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use meridian::answer::Demanded;
+use meridian::base::diagnostic::Report;
+use meridian::base::ids::ServiceId;
+use meridian::base::moment::Moment;
+use meridian::config::Config;
+use meridian::control::{Control, Demand, EventKind, Schemer, Settings};
+use meridian::geo::ClassId;
+use meridian::model;
+use meridian::policy::Reason;
+use meridian::snapshot::Steering;
+
+const TTL_S: u64 = 10;
+const MODEL: &str = r#"
+    [regions.ams]
+    [regions.fra]
+    capacity = { target = 80, max = 100 }
+    [regions.iad]
+    [geomaps.near]
+    default = ["fra", "ams", "iad"]
+    [policies.near]
+    mode = "active-active"
+    prefer = "geo"
+    geomap = "near"
+    ramp = "0s"
+    [services.web]
+    names = ["www.example."]
+    policy = "near"
+    ttl = { min = 5, max = 10 }
+    endpoints = { fra = ["192.0.2.1"], ams = ["192.0.2.2"], iad = ["192.0.2.3"] }
+    [services.twin]
+    names = ["twin.example."]
+    policy = "near"
+    ttl = { min = 5, max = 10 }
+    endpoints = { fra = ["192.0.2.1"], ams = ["192.0.2.2"], iad = ["192.0.2.3"] }
+    [services.tail]
+    names = ["tail.example."]
+    policy = "near"
+    ttl = { min = 5, max = 10 }
+    follow = "web"
+    endpoints.fra = [{ records = ["TXT fra"] }]
+    endpoints.ams = [{ records = ["TXT ams"] }]
+    endpoints.iad = [{ records = ["TXT iad"] }]
+"#;
+
+struct World {
+    control: Control,
+    schemer: Schemer,
+    steering: Steering,
+    now: Moment,
+    events: Vec<(EventKind, String)>,
+}
+
+impl World {
+    fn new(model: &str) -> Self {
+        let mut report = Report::new();
+        let model = model::read(&[("m".into(), model)], &mut report);
+        let model = Arc::new(model.unwrap_or_else(|| panic!("{}", report.render())));
+        let now = Moment(1_700_000_000_000);
+        let mut control = Control::new(Settings::from(&Config::default_in(std::path::Path::new("."))));
+        control.adopt(now, Arc::clone(&model));
+        let steering = Steering::new(model, control.states(), 1);
+        Self { control, schemer: Schemer::default(), steering, now, events: Vec::new() }
+    }
+
+    fn service(&self, key: &str) -> ServiceId {
+        self.steering.model.service_by_key(key).unwrap_or_else(|| panic!("{key}"))
+    }
+
+    /// Seconds in which clients of these services that nobody can locate are answered so often each second.
+    fn play(&mut self, seconds: u64, answers: &[(&str, u64)]) {
+        for _ in 0..seconds {
+            self.now = self.now.after(Duration::from_secs(1));
+            let row = |&(key, count): &(&str, u64)| Demanded {
+                service: self.service(key),
+                class: ClassId::UNKNOWN,
+                seconds: count * TTL_S,
+            };
+            let demand = Demand { rows: answers.iter().map(row).collect(), others: 0 };
+            let planning =
+                self.schemer.step(self.now, &self.steering, self.control.burden(self.now), &demand);
+            let effects = self.control.adopt_plan(self.now, planning);
+            self.events.extend(effects.events.iter().map(|event| (event.kind, event.line())));
+            let all: Vec<ServiceId> = self.steering.model.services().map(|(id, _)| id).collect();
+            self.steering = self.steering.repaired(self.control.states(), &all, self.steering.table.generation + 1);
+        }
+    }
+
+    /// Percent by region.
+    fn shares(&self, key: &str) -> BTreeMap<String, i64> {
+        let shares = self.steering.shares(self.service(key), None).unwrap_or_else(|| panic!("{key}"));
+        let percent = |share: f64| format!("{:.0}", share * 100.0).parse().unwrap_or(-1);
+        let key = |region: meridian::base::ids::RegionId| self.steering.model.regions[region.index()].key.to_string();
+        shares.regions.into_iter().map(|(region, share)| (key(region), percent(share))).collect()
+    }
+
+    fn kinds(&self) -> Vec<EventKind> {
+        self.events.iter().map(|(kind, _)| *kind).collect()
+    }
+}
+
+fn near(found: &BTreeMap<String, i64>, expected: &[(&str, i64)]) -> bool {
+    found.len() == expected.len()
+        && expected.iter().all(|(key, percent)| found.get(*key).is_some_and(|found| (found - percent).abs() <= 4))
+}
+
+#[test]
+fn what_is_too_much_for_a_region_goes_to_the_next_and_comes_home_again() {
+    let mut world = World::new(MODEL);
+    world.play(60, &[("web", 40)]);
+    assert_eq!(world.shares("web"), [("fra".to_owned(), 100)].into());
+    assert_eq!(world.events, []);
+
+    // Twice what fits, by two services that decide alike: half of each has to go, and whoever follows goes along.
+    world.play(300, &[("web", 100), ("twin", 60)]);
+    for service in ["web", "twin", "tail"] {
+        assert!(near(&world.shares(service), &[("fra", 50), ("ams", 50)]), "{service}: {:?}", world.shares(service));
+    }
+    assert_eq!(world.kinds(), [EventKind::SpillBegun]);
+    let (_, told) = &world.events[0];
+    assert!(told.starts_with("fra is full: clients go elsewhere: ") && told.contains("% to ams"), "{told}");
+    let view = world.control.plan_view();
+    assert_eq!((view.method, view.spills.len()), ("optimal", 1));
+    assert!((view.spills[0].part - 0.5).abs() < 0.04, "{view:?}");
+
+    world.play(400, &[("web", 40)]);
+    assert_eq!(world.shares("web"), [("fra".to_owned(), 100)].into());
+    assert_eq!(world.kinds(), [EventKind::SpillBegun, EventKind::SpillEnded]);
+}
+
+#[test]
+fn reasons_tell_who_was_sent_elsewhere() {
+    let mut world = World::new(MODEL);
+    world.play(300, &[("web", 160)]);
+    let mut reasons = BTreeMap::new();
+    for net in 0..=255_u8 {
+        let asker = meridian::snapshot::Asker { resolver: [10, 0, net, 1].into(), subnet: None };
+        let decision = world.steering.decide(world.service("web"), &asker).unwrap();
+        *reasons.entry(decision.reason).or_insert(0) += 1;
+    }
+    let (stay, go) = (reasons[&Reason::Preferred], reasons[&Reason::Spill]);
+    assert!(stay + go == 256 && (90..=166).contains(&go), "{reasons:?}");
+}
+
+#[test]
+fn several_name_servers_see_a_part_each() {
+    let mut world = World::new(MODEL);
+    let mut config = Config::default_in(std::path::Path::new("."));
+    config.plan.peers = 4;
+    world.control.configure(Settings::from(&config));
+    world.play(300, &[("web", 40)]);
+    assert!(near(&world.shares("web"), &[("fra", 50), ("ams", 50)]), "{:?}", world.shares("web"));
+}
+
+#[test]
+fn everything_full_is_shared_in_proportion_and_told_as_an_error() {
+    let limits = "capacity = { target = 80, max = 100 }";
+    let all = MODEL.replace("[regions.ams]", &format!("[regions.ams]\n{limits}"));
+    let mut world = World::new(&all.replace("[regions.iad]", &format!("[regions.iad]\n{limits}")));
+    world.play(400, &[("web", 600)]);
+    let shares = world.shares("web");
+    assert!(near(&shares, &[("fra", 33), ("ams", 33), ("iad", 33)]), "{shares:?}");
+    assert!(world.kinds().contains(&EventKind::SpillFull), "{:?}", world.events);
+}
+
+#[test]
+fn a_lost_region_leaves_its_part_of_a_plan_at_once() {
+    let mut world = World::new(MODEL);
+    world.play(300, &[("web", 160)]);
+    let mut states = world.control.states().clone();
+    let ams = world.steering.model.endpoint_by_key("web/ams/192.0.2.2").unwrap();
+    states.up[ams.index()] = false;
+    world.steering = world.steering.repaired(&states, &[world.service("web")], 1_000);
+    assert_eq!(world.shares("web"), [("fra".to_owned(), 100)].into());
+    assert!(near(&world.shares("twin"), &[("fra", 50), ("ams", 50)]));
+}
+
+#[test]
+fn without_limits_nothing_is_planned() {
+    let mut world = World::new(&MODEL.replace("capacity = { target = 80, max = 100 }", ""));
+    world.play(60, &[("web", 10_000)]);
+    assert_eq!((world.shares("web"), world.events.len()), ([("fra".to_owned(), 100)].into(), 0));
+}
