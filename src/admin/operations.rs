@@ -8,11 +8,11 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::base::moment::Moment;
-use crate::control::{Command, Control, Done, Event, Pushed, Refusal};
+use crate::control::{Burden, Command, Control, Done, Event, Outlook, Pushed, Refusal};
 use crate::journal::{Entry, Sample, Wanted};
 use crate::metrics::Rates;
 use crate::model::FeedMiss;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Steering};
 
 /// What the running server does for operators.
 pub trait Operations: Send + Sync + 'static {
@@ -40,6 +40,14 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Takes readings that are pushed; what became of each, in their order. `None`: the server ends.
     fn push(&self, readings: Vec<Pushed>) -> Pin<Box<dyn Future<Output = Option<PushResults>> + Send>>;
+
+    /// What would be planned with this steering, of the model in force. `None`: the server ends.
+    fn foresee(
+        &self,
+        now: Moment,
+        steering: Arc<Steering>,
+        burden: Burden,
+    ) -> Pin<Box<dyn Future<Output = Option<Arc<Outlook>>> + Send>>;
 
     /// The events wanted, the oldest first, at most `limit`: the first ones if a start is given, else the last ones. May
     /// wait for a disk.

@@ -17,7 +17,7 @@ use crate::admin::world::{Clients, RegionShares, Samples};
 use crate::base::ids::ServiceId;
 use crate::base::limits::PREVIEW_SERVICES_MAX;
 use crate::base::moment::Moment;
-use crate::control::{Changed, Command, Control, Order, Refusal};
+use crate::control::{Changed, Command, Control, Order, Outlook, Refusal};
 use crate::health::Action;
 use crate::policy::Choice;
 use crate::snapshot::{Snapshot, Steering};
@@ -62,6 +62,8 @@ struct PreviewView {
     service_count: usize,
     /// The longest time that caches may go on with earlier answers, seconds.
     ttl_max_s: u32,
+    /// Regions whose capacity is limited, by key: what they carry, and would carry.
+    loads: Vec<LoadChange>,
 }
 
 /// What would become of a service.
@@ -78,6 +80,20 @@ struct ServiceChange {
     cached_until: Moment,
 }
 
+/// What would become of a region's load, in the unit of its feed, or in answers a second without one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct LoadChange {
+    region: String,
+    /// What it carries.
+    now: f64,
+    /// What the plan would bring it to, once caches have followed.
+    then: f64,
+    target: f64,
+    max: f64,
+    /// What the plan would fill it to: its target, or more where nobody else has room.
+    level: f64,
+}
+
 pub(super) async fn preview(State(admin): State<Arc<Admin>>, Body(asked): Body<Asked>) -> Response {
     let command = match asked.command() {
         Ok(command) => command,
@@ -88,12 +104,22 @@ pub(super) async fn preview(State(admin): State<Arc<Admin>>, Body(asked): Body<A
         Ok(seen) => seen,
         Err(refusal) => return refusal,
     };
+    let operations = Arc::clone(&admin.operations);
     let seen = tokio::task::spawn_blocking(move || {
         let samples = admin.sampled.of(snapshot.steering.atlases.places());
         foresee(control, &snapshot, now, command, &samples)
     });
     match seen.await {
-        Ok(Ok(view)) => Json(view).into_response(),
+        Ok(Ok((mut view, planned))) => {
+            // Without a capacity nothing is planned.
+            if let Some((control, after)) = planned.filter(|(control, _)| control.outlook().is_some()) {
+                let Some(outlook) = operations.foresee(now, after, control.burden(now)).await else {
+                    return unavailable();
+                };
+                view.loads = loads(&control, &outlook);
+            }
+            Json(view).into_response()
+        }
         // What is asked about is not there: no preview of anything.
         Ok(Err(refusal)) => problem(status_of(&refusal), refusal.to_string()),
         Err(_) => unavailable(),
@@ -126,6 +152,9 @@ impl Asked {
     }
 }
 
+/// Control as it would be, and what would steer.
+type Foreseen = (Control, Arc<Steering>);
+
 /// Says the word to a control of its own and compares what is answered before and after.
 fn foresee(
     mut control: Control,
@@ -133,7 +162,7 @@ fn foresee(
     now: Moment,
     command: Command,
     samples: &Samples,
-) -> Result<PreviewView, Refusal> {
+) -> Result<(PreviewView, Option<Foreseen>), Refusal> {
     let mut view = PreviewView { allowed: true, ..PreviewView::default() };
     let mut result = control.command(now, command.clone());
     if let (Err(refusal @ Refusal::LastRegion { .. }), Command::Override(action, order)) = (&result, command) {
@@ -143,7 +172,9 @@ fn foresee(
     let effects = match result {
         Ok((_, effects)) => effects,
         Err(refusal @ (Refusal::UnknownTarget { .. } | Refusal::UnknownService { .. })) => return Err(refusal),
-        Err(refusal) => return Ok(PreviewView { refusal: Some(refusal.to_string()), ..PreviewView::default() }),
+        Err(refusal) => {
+            return Ok((PreviewView { refusal: Some(refusal.to_string()), ..PreviewView::default() }, None));
+        }
     };
     let before = &snapshot.steering;
     let mut changed: Vec<ServiceId> = match effects.changed {
@@ -153,7 +184,7 @@ fn foresee(
     };
     changed.sort_unstable();
     changed.dedup();
-    let after = before.repaired(control.states(), &changed, snapshot.generation);
+    let after = Arc::new(before.repaired(control.states(), &changed, snapshot.generation));
     let followers: Vec<ServiceId> = after.placements.followers(&changed).collect();
     changed.extend(followers);
     changed.sort_unstable();
@@ -166,7 +197,7 @@ fn foresee(
     }
     let shown = changed.into_iter().take(PREVIEW_SERVICES_MAX);
     view.services = shown.map(|id| change(before, &after, id, now, samples)).collect();
-    Ok(view)
+    Ok((view, Some((control, after))))
 }
 
 /// Whether anything that is answered for a service may be another.
@@ -188,6 +219,23 @@ fn differs(before: &Steering, after: &Steering, id: ServiceId) -> bool {
 
 fn standing(steering: &Steering, id: ServiceId) -> Option<Standing> {
     steering.table.standing.get(id.index()).copied()
+}
+
+/// The loads of a plan that is not in force.
+fn loads(control: &Control, outlook: &Outlook) -> Vec<LoadChange> {
+    let number = |thousandths: u64| thousandths as f64 / 1_000.0;
+    let changes = control.model().regions.iter().zip(&outlook.plan.sites).filter_map(|(region, site)| {
+        let (capacity, level) = (site.capacity?, site.level?);
+        Some(LoadChange {
+            region: region.key.to_string(),
+            now: number(site.fed.unwrap_or(site.load)),
+            then: number(site.aim),
+            target: number(capacity.target),
+            max: number(capacity.max),
+            level: number(level),
+        })
+    });
+    changes.collect()
 }
 
 fn change(before: &Steering, after: &Steering, id: ServiceId, now: Moment, samples: &Samples) -> ServiceChange {

@@ -29,10 +29,11 @@ macro_rules! file {
 const INDEX: File = file!("index.html", HTML);
 
 /// What the page is made of; a test compares the list with the folder.
-const FILES: [File; 24] = [
+const FILES: [File; 25] = [
     file!("app.js", SCRIPT),
     file!("icon.svg", SVG),
     file!("js/api.js", SCRIPT),
+    file!("js/capacity.js", SCRIPT),
     file!("js/dom.js", SCRIPT),
     file!("js/events.js", SCRIPT),
     file!("js/explain.js", SCRIPT),

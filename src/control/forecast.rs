@@ -48,6 +48,8 @@ pub struct PlannedRegion {
     pub max: Option<f64>,
     /// What it may be filled to now: its target, or more where nobody else has room.
     pub level: Option<f64>,
+    /// Answers a second of its own clients, whoever answers them.
+    pub home: f64,
     /// The part of its own clients that go elsewhere, 0 to 1.
     pub shed: f64,
     /// Answers a second of clients of others.
@@ -150,6 +152,7 @@ fn planned(region: String, site: &SitePlan) -> PlannedRegion {
         target: site.capacity.map(|capacity| number(capacity.target)),
         max: site.capacity.map(|capacity| number(capacity.max)),
         level: site.level.map(number),
+        home: number(site.home),
         shed: part(site.shed, site.home),
         received: number(site.received),
         held: site.held,

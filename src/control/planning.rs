@@ -137,6 +137,19 @@ impl Schemer {
         self.last = Some(now);
         self.follow(steering);
         self.learn(now, steering, demand, elapsed);
+        self.plan(now, steering, burden)
+    }
+
+    /// What a plan would come to with another steering of the same model; nothing is learned, nothing comes into force.
+    #[must_use]
+    pub fn foresee(&self, now: Moment, steering: &Steering, burden: Burden) -> Arc<Outlook> {
+        let mut schemer = self.clone();
+        schemer.follow(steering);
+        schemer.plan(now, steering, burden).outlook
+    }
+
+    /// Plans for the demand that is known.
+    fn plan(&mut self, now: Moment, steering: &Steering, burden: Burden) -> Planning {
         let drafts = self.drafts(steering);
         let (mut units, mut kept, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
         for draft in drafts {

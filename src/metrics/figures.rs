@@ -221,6 +221,7 @@ mod tests {
             target: Some(80.0),
             max: Some(100.0),
             level: Some(90.0),
+            home: 16.0,
             shed: 0.25,
             received: 0.0,
             held: false,

@@ -1,7 +1,9 @@
 //! Capacity is planned each second, and at once when something has happened: on a thread of low priority, from what control
 //! and the lanes say, and what comes of it goes to the publisher.
 
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -12,23 +14,45 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::base::limits::{PLAN_GAP_MS, PLAN_INTERVAL_MS};
 use crate::base::moment::Moment;
-use crate::control::{Burden, Control, Demand, Planning, Schemer};
+use crate::control::{Burden, Control, Demand, Outlook, Planning, Schemer};
 use crate::run::publisher::{BACKGROUND_NICENESS, Event};
 use crate::run::sweep::Sweep;
 use crate::serve::Stop;
 use crate::serve::system::be_nice;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Steering};
 
-/// One plan to be made.
-struct Job {
-    now: Moment,
-    snapshot: Arc<Snapshot>,
-    burden: Burden,
-    demand: Demand,
-    reply: oneshot::Sender<Planning>,
+/// What the planner is asked.
+#[derive(Clone)]
+pub(super) struct Planner(Sender<Job>);
+
+/// What is to be done.
+enum Job {
+    /// A plan is to be made.
+    Plan { now: Moment, snapshot: Arc<Snapshot>, burden: Burden, demand: Demand, reply: oneshot::Sender<Planning> },
+    /// Somebody wants to know what a plan would be.
+    Foresee { now: Moment, steering: Arc<Steering>, burden: Burden, reply: oneshot::Sender<Arc<Outlook>> },
 }
 
-/// Plans until the end of service.
+impl Planner {
+    /// What would be planned with this steering; `None`: the server ends.
+    pub(super) fn foresee(
+        &self,
+        now: Moment,
+        steering: Arc<Steering>,
+        burden: Burden,
+    ) -> Pin<Box<dyn Future<Output = Option<Arc<Outlook>>> + Send>> {
+        let (reply, foreseen) = oneshot::channel();
+        let sent = self.0.send(Job::Foresee { now, steering, burden, reply });
+        Box::pin(async move {
+            match sent {
+                Ok(()) => foreseen.await.ok(),
+                Err(_) => None,
+            }
+        })
+    }
+}
+
+/// Plans until the end of service; foresees for whoever asks.
 ///
 /// # Errors
 /// If the thread can't be started.
@@ -37,11 +61,11 @@ pub(super) fn start(
     generations: watch::Receiver<u64>,
     sweep: Arc<Sweep>,
     stop: Stop,
-) -> io::Result<()> {
+) -> io::Result<Planner> {
     let (jobs, wanted) = channel();
     thread::Builder::new().name("planner".into()).spawn(move || work(&wanted))?;
-    tokio::spawn(plan(events, generations, sweep, jobs, stop));
-    Ok(())
+    tokio::spawn(plan(events, generations, sweep, jobs.clone(), stop));
+    Ok(Planner(jobs))
 }
 
 fn work(jobs: &Receiver<Job>) {
@@ -49,9 +73,16 @@ fn work(jobs: &Receiver<Job>) {
         tracing::debug!(%error, "cannot lower the priority of the planner");
     }
     let mut schemer = Schemer::default();
-    for Job { now, snapshot, burden, demand, reply } in jobs {
+    for job in jobs {
         // Whoever asked may have gone.
-        let _ = reply.send(schemer.step(now, &snapshot.steering, burden, &demand));
+        match job {
+            Job::Plan { now, snapshot, burden, demand, reply } => {
+                let _ = reply.send(schemer.step(now, &snapshot.steering, burden, &demand));
+            }
+            Job::Foresee { now, steering, burden, reply } => {
+                let _ = reply.send(schemer.foresee(now, &steering, burden));
+            }
+        }
     }
 }
 
@@ -75,7 +106,7 @@ async fn plan(
         if snapshot.steering.cells().limited() != 0 {
             let demand = sweep.demand(&snapshot);
             let (reply, planned) = oneshot::channel();
-            if jobs.send(Job { now, snapshot, burden, demand, reply }).is_err() {
+            if jobs.send(Job::Plan { now, snapshot, burden, demand, reply }).is_err() {
                 return;
             }
             // The thread ends by a defect alone, which has been logged.

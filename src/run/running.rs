@@ -10,13 +10,15 @@ use tokio::sync::oneshot;
 
 use crate::admin::{Commanded, Condition, Facts, Look, Operations, PushResults, Readiness, ReloadOutcome};
 use crate::base::moment::Moment;
-use crate::control::{self, Command, Pushed};
+use crate::control::{self, Burden, Command, Outlook, Pushed};
 use crate::journal::{Entry, Sample, Wanted};
 use crate::metrics::Rates;
+use crate::run::planner::Planner;
 use crate::run::publisher::{Clock, Event};
 use crate::run::recorder::Recorder;
 use crate::run::reloads::ReloadRequest;
 use crate::run::sweep::Sweep;
+use crate::snapshot::Steering;
 
 /// The running server, as the admin listener sees it.
 pub(super) struct Running {
@@ -24,6 +26,7 @@ pub(super) struct Running {
     pub(super) requests: SyncSender<ReloadRequest>,
     pub(super) events: Sender<Event>,
     pub(super) recorder: Recorder,
+    pub(super) planner: Planner,
     pub(super) clock: Clock,
 }
 
@@ -76,6 +79,15 @@ impl Operations for Running {
                 Err(_) => None,
             }
         })
+    }
+
+    fn foresee(
+        &self,
+        now: Moment,
+        steering: Arc<Steering>,
+        burden: Burden,
+    ) -> Pin<Box<dyn Future<Output = Option<Arc<Outlook>>> + Send>> {
+        self.planner.foresee(now, steering, burden)
     }
 
     fn events(&self, wanted: &Wanted, limit: usize) -> Vec<Entry> {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -22,9 +22,10 @@ use crate::run::board::Board;
 use crate::run::lanes::{Lanes, announce};
 use crate::run::loader::Loader;
 use crate::run::notify::{Notice, notify};
+use crate::run::planner::Planner;
 use crate::run::publisher::{Clock, Event};
 use crate::run::recorder::{self, Recorder};
-use crate::run::reloads::Reloads;
+use crate::run::reloads::{ReloadRequest, Reloads};
 use crate::run::running::Running;
 use crate::run::settings::{Settings, options};
 use crate::run::signals::Signals;
@@ -109,13 +110,9 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let (stream, admin_stop) = (Stream::default(), Stop::default());
     let (recorder, recording) = start_recorder(&config, &stream, &admin_stop, &parts.sweep.metrics)?;
     let clock = parts.sweep.clock;
-    let operations = Arc::new(Running {
-        sweep: Arc::clone(&parts.sweep),
-        requests: requests.clone(),
-        events: events.clone(),
-        recorder: recorder.clone(),
-        clock,
-    });
+    let generations = parts.sweep.board.generations();
+    let planner = planner::start(events.clone(), generations, Arc::clone(&parts.sweep), admin_stop.clone())?;
+    let operations = parts.operations(requests.clone(), events.clone(), recorder.clone(), planner);
 
     let (first_round, round_done) = oneshot::channel();
     let roots = Roots::system();
@@ -324,6 +321,24 @@ impl Parts {
 }
 
 impl Parts {
+    /// What the admin listener asks and says.
+    fn operations(
+        &self,
+        requests: SyncSender<ReloadRequest>,
+        events: Sender<Event>,
+        recorder: Recorder,
+        planner: Planner,
+    ) -> Arc<Running> {
+        Arc::new(Running {
+            sweep: Arc::clone(&self.sweep),
+            requests,
+            events,
+            recorder,
+            planner,
+            clock: self.sweep.clock,
+        })
+    }
+
     /// What the publisher works with: control as an earlier process left it, among other things.
     fn publisher(
         &self,

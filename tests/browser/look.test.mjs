@@ -169,6 +169,8 @@ test('pictures for the manual', { skip: !process.env.PICTURES && 'PICTURES=1 mak
     await page.context().close();
   };
   const tall = { width: 1280, height: 860 };
+  // What tests before this one did is over.
+  await until(async () => (await world.get('services')).every((service) => service.ramps.length === 0), 'no ramp', 6 * PATIENCE_MS);
   await take('world', 'dashboard-world', tall);
   await take('operate?region=fra', 'dashboard-operate', tall);
   // Some minutes of history, with a failover in it.

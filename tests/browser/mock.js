@@ -5,7 +5,7 @@
 //
 // It serves src/admin/site and the routes the page asks, from a small model: four data centres, three services. What
 // happens is said on its standard input or by POST /mock/SAY: `fail fra`, `recover fra`, `degrade fra`, `guard`,
-// `quiet`, `cut` (no connection until `mend`). The token is `mock-token-0123456789`.
+// `quiet`, `spill` (Frankfurt is full) and `room`, `cut` (no connection until `mend`). The token is `mock-token-0123456789`.
 'use strict';
 const { createServer } = require('node:http');
 const { readFileSync, existsSync } = require('node:fs');
@@ -96,6 +96,22 @@ function loadView({ capacity }) {
   return { state: 'estimated', source: 'answers', current: null, ...limits, at: null, age_s: null, error: null };
 }
 
+/** What Frankfurt sends to Amsterdam, as a part of its clients; 0: nobody is sent elsewhere. */
+let spilled = 0;
+function plan() {
+  const rows = traffic().answers;
+  const all = rows.reduce((sum, row) => sum + row.per_second, 0);
+  const of = (key) => rows.filter((row) => row.region === key).reduce((sum, row) => sum + row.per_second, 0);
+  const moved = of('fra') * spilled;
+  const planned = ({ key, capacity }) => {
+    const [load, limit] = [of(key), key === 'fra' && spilled > 0 ? of('fra') * 0.9 : capacity?.target ?? null];
+    const received = key === 'ams' ? moved : 0;
+    return { region: key, fed: null, load, planned: load - (key === 'fra' ? moved : 0) + received, target: limit, max: limit && limit * 1.25, level: limit, home: load, shed: key === 'fra' ? spilled : 0, received, held: false };
+  };
+  const spills = spilled > 0 ? [{ from: 'fra', to: 'ams', demand: moved, part: spilled }] : [];
+  return { at: Date.now(), method: spilled > 0 ? 'optimal' : 'home', demand: all, classes: 31, pending: moved / 9, extra_km: spilled > 0 ? 362 : 0, regions: regions.map(planned), spills };
+}
+
 function regionView(region) {
   const mine = services.filter((service) => partsOf(service).includes(region.key));
   const all = mine.flatMap((service) => service.hosts.map((host) => isUp(service, region.key, host)));
@@ -166,7 +182,7 @@ function traffic() {
   return { at: Date.now(), window_s: 10, answers: rows, transports: { udp: { queries_per_second: total * 1.04, dropped_per_second: 0 }, tcp: { queries_per_second: total * 0.01, dropped_per_second: 0 } }, rcodes: { NOERROR: total, NXDOMAIN: total * 0.04, REFUSED: total * 0.01 } };
 }
 
-const SEVERITY = { region_lost: 'warning', endpoint_down: 'warning', check_down: 'warning', override_set: 'warning', active_moved: 'warning', guard_holds: 'error', service_all_down: 'error' };
+const SEVERITY = { region_lost: 'warning', endpoint_down: 'warning', check_down: 'warning', override_set: 'warning', spill_begun: 'warning', active_moved: 'warning', guard_holds: 'error', service_all_down: 'error' };
 function tell(kind, fields = {}, at = Date.now()) {
   const event = { seq: ++seq, at, kind, severity: SEVERITY[kind] ?? 'info', cause: '', name_count: 0, count: 1, ...fields };
   journal.push(event);
@@ -234,7 +250,7 @@ function preview(body) {
       countries_moved: before.by.filter(([code, region], index) => region !== after.by[index][1] && code).map(([code]) => code),
     };
   });
-  return { allowed: true, refusal: null, needs_confirm: views.some((view) => view.all_down), services: views, ttl_max_s: Math.max(0, ...touched.map((service) => service.max)) };
+  return { allowed: true, refusal: null, needs_confirm: views.some((view) => view.all_down), services: views, ttl_max_s: Math.max(0, ...touched.map((service) => service.max)), loads: plan().regions.filter((one) => one.max !== null).map(({ region, load, target, max, level }) => ({ region, now: load, then: takesAway && region === key ? 0 : load * 1.2, target, max, level })) };
 }
 function decideAll(service, without) {
   const by = centroids.map((place) => [place.code, decide(service, place, without).regions]);
@@ -262,8 +278,8 @@ function explain(query) {
     steps: [{
       service: service.key, follows: null, rtype: 'A', policy: service.policy, mode: `${service.mode}, ${service.prefer ?? 'by order'}`,
       place: { link: 'client-subnet', place: `${place.code}, ${place.lat} ${place.lon}`, sources: [`country.mmdb: ${sample(Math.max(index, 61))} ${place.code}`], ranked_by: 'distance', is_fenced: false },
-      regions: ranked.map((key, at) => ({ region: key, tier: at + 1, distance_km: distance(place, regionOf(key).location), state: down.includes(key) || failed.has(key) ? 'down' : isEligible(service, key) ? 'eligible' : 'drained', share: shares.find(([one]) => one === key)?.[1] ?? null })),
-      chosen, reason, ttl: 12, scope: 16, pick: 'turn', endpoints: service.hosts.map((host) => ({ endpoint: chosen && endpointKey(service, chosen, host), up: isUp(service, chosen, host), answerable: isUp(service, chosen, host), share: null, load: null })),
+      regions: ranked.map((key, at) => ({ region: key, tier: at + 1, distance_km: distance(place, regionOf(key).location), state: down.includes(key) || failed.has(key) ? 'down' : isEligible(service, key) ? 'eligible' : 'drained', share: shares.find(([one]) => one === key)?.[1] ?? null, weighed: null, load: null })),
+      chosen, reason, spill: null, ttl: 12, scope: 16, pick: 'turn', endpoints: service.hosts.map((host) => ({ endpoint: chosen && endpointKey(service, chosen, host), up: isUp(service, chosen, host), answerable: isUp(service, chosen, host), share: null, load: null })),
     }],
   } };
 }
@@ -305,6 +321,8 @@ function say(text) {
   if (what === 'turn') { probed.set(`web@${addresses[key]}.10`, 2); publish(); }
   if (what === 'guard') { guard = { phase: 'holds', since: Date.now(), until: Date.now() + 30_000, held: 11, some: ['web/fra/192.0.2.10'] }; tell('guard_holds', { cause: 'every region lost most endpoints within 15 s' }); publish(); }
   if (what === 'quiet') { guard = { phase: 'quiet', since: null, until: null, held: 0, some: [] }; publish(); }
+  if (what === 'spill') { spilled = 0.38; tell('spill_begun', { region: 'fra', cause: '96 % of max; of its own clients go 38 % to ams' }); publish(); }
+  if (what === 'room') { spilled = 0; tell('spill_ended', { region: 'fra' }); publish(); }
   if (what === 'cut') { cut = true; clients.forEach((client) => client.destroy()); }
   if (what === 'mend') cut = false;
 }
@@ -335,7 +353,7 @@ function answer(request, response) {
     return undefined;
   }
   const q = url.searchParams;
-  const shows = { status, regions: () => regions.map(regionView), services: () => services.map(serviceView), checks: targets, traffic, server };
+  const shows = { status, regions: () => regions.map(regionView), services: () => services.map(serviceView), checks: targets, traffic, server, plan };
   if (path in shows) return json(200, shows[path]());
   if (path === 'overrides') return json(200, overrideViews(), { ETag: etag() });
   if (path === 'world') { const found = world(q.get('service') ?? undefined); return found ? json(200, found) : problem(404, 'no such service'); }

@@ -20,20 +20,23 @@ export const PATIENCE_MS = 30_000;
 const CENTERS = { fra: '127.0.1', ams: '127.0.4', iad: '127.0.2', sin: '127.0.3' };
 const ZONE = '$TTL 300\n@ SOA ns1 hostmaster 1 3600 600 86400 60\n@ NS ns1\nns1 A 192.0.2.53\n';
 
-const regions = (port) => `
+// Where `isFed`, each data centre tells its load itself, with what it can carry.
+const FEED = 'load     = { push = true, every = "2s", max_age = "16s" }\n';
+
+const regions = (port, isFed) => `
 [regions.fra]
 label    = "Frankfurt"
 location = { lat = 50.11, lon = 8.68 }
-capacity = { target = 4000, max = 5000 }
-[regions.ams]
+${isFed ? FEED : 'capacity = { target = 4000, max = 5000 }\n'}[regions.ams]
 label    = "Amsterdam"
 location = { lat = 52.37, lon = 4.90 }
-[regions.iad]
+${isFed ? FEED : ''}[regions.iad]
 label    = "Ashburn"
 location = { lat = 38.95, lon = -77.45 }
-[regions.sin]
+${isFed ? FEED : ''}[regions.sin]
 label    = "Singapore"
 location = { lat = 1.35, lon = 103.99 }
+${isFed ? FEED : ''}
 
 [checks.web]
 http     = { path = "/healthz", port = ${port} }
@@ -123,8 +126,9 @@ class Center {
 
 /** The world; `stop` ends all of it. */
 export class World {
-  static async start() {
+  static async start({ isFed = false } = {}) {
     const world = new World();
+    world.isFed = isFed;
     world.folder = await mkdtemp(join(tmpdir(), 'meridian-browser-'));
     const port = await freePort();
     world.centers = Object.fromEntries(Object.entries(CENTERS).map(([key, net]) => [key, new Center(net, port)]));
@@ -142,7 +146,7 @@ export class World {
     await mkdir(join(this.folder, 'state'));
     const put = (name, text) => writeFile(join(this.folder, name), text);
     await put('zones/example.com.zone', ZONE);
-    await put('zones/regions.toml', regions(port));
+    await put('zones/regions.toml', regions(port, this.isFed));
     await put('state/admin.token', `${TOKEN}\n`);
     await put('meridian.toml', `[dns]\nlisten = ["127.0.0.1:${this.dns}"]\n[admin]\nlisten = "127.0.0.1:${this.admin}"\n[geoip]\nfolder = "${join(ROOT, 'geoip')}"\n[log]\nlevel = "warn"\n`);
   }
@@ -204,6 +208,12 @@ export class World {
     const networks = countries.map((one) => /(\d+\.\d+\.\d+\.\d+)\//.exec(one.sample ?? '')?.[1]).filter(Boolean);
     const socket = createSocket('udp4');
     socket.on('error', () => {});
+    // Clients go where they are told: this is what data centres see of them.
+    this.went = Object.fromEntries(Object.keys(CENTERS).map((key) => [key, 0]));
+    socket.on('message', (answer) => {
+      const key = centerOf(answer);
+      if (key) this.went[key] += 1;
+    });
     let turn = 0;
     const names = ['www.example.com', 'www.example.com', 'api.example.com', 'shop.example.com'];
     this.asking = setInterval(() => {
@@ -215,8 +225,31 @@ export class World {
     this.socket = socket;
   }
 
+  /**
+   * Data centres tell their load every second, as it follows from the clients that went there, and what they can carry:
+   * `this.limits`, by region. Who has no limits there tells nothing.
+   */
+  feed(limits) {
+    this.limits = limits;
+    let [before, at] = [{ ...this.went }, performance.now()];
+    const smoothed = {};
+    this.feeding = setInterval(() => {
+      const now = performance.now();
+      const readings = [];
+      for (const [key, went] of Object.entries(this.went)) {
+        const rate = ((went - before[key]) * 1_000) / (now - at);
+        smoothed[key] = smoothed[key] === undefined ? rate : smoothed[key] * 0.6 + rate * 0.4;
+        if (this.limits[key]) readings.push({ region: key, metrics: { load: smoothed[key], ...this.limits[key] } });
+      }
+      this.loads = smoothed;
+      [before, at] = [{ ...this.went }, now];
+      if (readings.length > 0) this.say('loads', { readings }).catch(() => {});
+    }, 1_000);
+  }
+
   async stop() {
     clearInterval(this.asking);
+    clearInterval(this.feeding);
     this.socket?.close();
     this.stood?.closeAllConnections();
     this.stood?.close();
@@ -224,6 +257,15 @@ export class World {
     await Promise.all(Object.values(this.centers).map((center) => center.die()));
     await rm(this.folder, { recursive: true });
   }
+}
+
+/** The data centre of the first address of an answer, whose first record has a compressed name. */
+function centerOf(answer) {
+  if (answer.readUInt16BE(6) === 0) return undefined;
+  let at = 12;
+  while (answer[at] !== 0) at += 1 + answer[at];
+  const address = answer.subarray(at + 17, at + 21).join('.');
+  return Object.keys(CENTERS).find((key) => address.startsWith(`${CENTERS[key]}.`));
 }
 
 /** A query for A with the client's /24. */

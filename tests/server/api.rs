@@ -265,6 +265,26 @@ fn a_preview_says_what_happens_and_changes_nothing() {
 }
 
 #[test]
+fn a_preview_foresees_loads() {
+    let server = start(&[]);
+    // Clients in Germany ask all the time, and their region has a capacity.
+    let drain = || {
+        for client in 0..50 {
+            ask(server.dns(), &query_for(7, "www.example.com", TYPE_A, [10, 1, client, 0].into(), 24));
+        }
+        let body = json!({"action": "drain", "target": "fra"}).to_string();
+        send(&server, "POST", "/api/v1/preview", &[JSON], &body).json()["loads"].clone()
+    };
+    let loads = wait_until(drain, |loads| loads[0]["now"].as_f64() > Some(1.0));
+    assert_eq!(loads.as_array().unwrap().len(), 1, "no other region has one: {loads}");
+    let fra = &loads[0];
+    assert_eq!((&fra["region"], &fra["then"]), (&"fra".into(), &json!(0.0)), "{loads}");
+    assert_eq!((&fra["target"], &fra["max"], &fra["level"]), (&json!(40.0), &json!(50.0), &json!(40.0)), "{loads}");
+    let plan = shown(&server, "/api/v1/plan");
+    assert!(plan["regions"][0]["planned"].as_f64() > Some(1.0), "nothing is done by it: {plan}");
+}
+
+#[test]
 fn the_world_is_what_clients_get() {
     let server = start(&[]);
     let regions = [("fra", "192.0.2.1"), ("iad", "198.51.100.10"), ("sin", "203.0.113.10")];

@@ -34,6 +34,9 @@ const KINDS = {
   feed_lost: ['has a load feed that is lost', 'feeds', 'degraded'],
   feed_back: ['has its load feed back', 'feeds', 'ok'],
   feed_refused: ['has a load feed that says what cannot be meant', 'feeds', 'degraded'],
+  spill_begun: ['spills: part of its clients go to others', 'spills', 'degraded'],
+  spill_ended: ['spills no more: its clients are home again', 'spills', 'ok'],
+  spill_full: ['is filled above its target: nobody else has room', 'spills', 'degraded'],
   change_made: ['was changed', 'operators', 'ok'],
   change_refused: ['was not changed', 'operators', 'degraded'],
   access_refused: ['Somebody without the right token wanted a change', 'operators', 'degraded'],
@@ -42,7 +45,7 @@ const KINDS = {
 };
 
 export const GROUPS = [
-  ['', 'Everything'], ['failover', 'Failovers'], ['endpoints', 'Endpoints'], ['checks', 'Health checks'], ['feeds', 'Load feeds'],
+  ['', 'Everything'], ['failover', 'Failovers'], ['endpoints', 'Endpoints'], ['checks', 'Health checks'], ['feeds', 'Load feeds'], ['spills', 'Spills'],
   ['operators', 'Operators'], ['guard', 'Guard'], ['files', 'Files'],
 ];
 

@@ -1,6 +1,7 @@
 // Explain: what a client gets, step by step, and what it would get if a region were down.
 
 import { get } from './api.js';
+import { loadWords } from './capacity.js';
 import { field, h, render, select, table } from './dom.js';
 import { loadMap, makeMap } from './map.js';
 import { choose, store } from './store.js';
@@ -34,8 +35,6 @@ function build(main) {
     field('Name', parts.name), parts.names, field('Type', parts.type), field('Client', parts.client, 'an address or a network'),
     field('or a country', parts.country), field('Resolver', parts.resolver, 'empty: the client asks itself'),
     h('fieldset', {}, h('legend', {}, 'What if these were down'), parts.down),
-    h('fieldset', { disabled: true }, h('legend', {}, 'What if the load were'), h('p', { class: 'dim' }, 'Comes with capacity: until a region’s load is measured, load moves nobody.'),
-      h('label', { class: 'inline' }, 'Load ', h('input', { type: 'number', name: 'load', placeholder: '–' }))),
     h('button', { type: 'submit', class: 'main' }, 'Explain'));
   main.append(h('h1', { class: 'unseen' }, 'Explain'),
     h('div', { class: 'explain' }, h('section', { class: 'card' }, h('h2', {}, 'Who asks what'), form),
@@ -149,12 +148,14 @@ function step(view) {
     h('th', { scope: 'row' }, swatchOf(one.region), ' ', one.region, one.region === view.chosen && h('span', { class: 'severity good' }, 'chosen')),
     h('td', {}, badge(STATES[one.state] ?? 'degraded', one.state)),
     h('td', { class: 'n' }, one.distance_km === null ? '–' : `${Math.round(one.distance_km).toLocaleString('en-US')} km`),
-    h('td', { class: 'n' }, percent(one.share), one.load && h('span', { class: 'dim' }, ` ${one.load}`))));
+    h('td', { class: 'n' }, percent(one.share), one.weighed && h('span', { class: 'dim' }, ` ${one.weighed}`)),
+    h('td', {}, one.load ? loadWords({ ...one.load, unit: '' }) : h('span', { class: 'dim' }, 'nobody says'))));
   return [
     h('li', {}, h('h3', {}, 'The service'), h('p', {}, h('b', {}, view.service), view.follows && ` follows ${view.follows}`, `: policy ${view.policy}, ${view.mode}, for ${view.rtype}`)),
     located,
-    h('li', {}, h('h3', {}, 'Regions, as this client prefers them'), table(`Regions for this client (${view.service})`, [['Tier', 'n'], ['Region'], ['State'], ['Distance', 'n'], ['Share', 'n']], rows)),
-    h('li', {}, h('h3', {}, 'The decision'), h('p', {}, h('b', {}, view.chosen), ', ', h('b', {}, view.reason), `: ${REASONS[view.reason] ?? 'a newer server may know more'}`)),
+    h('li', {}, h('h3', {}, 'Regions, as this client prefers them'), table(`Regions for this client (${view.service})`, [['Tier', 'n'], ['Region'], ['State'], ['Distance', 'n'], ['Share', 'n'], ['Load']], rows)),
+    h('li', {}, h('h3', {}, 'The decision'), h('p', {}, h('b', {}, view.chosen), ', ', h('b', {}, view.reason), `: ${REASONS[view.reason] ?? 'a newer server may know more'}`),
+      view.spill && h('p', { class: 'spilled' }, badge('degraded', ''), view.spill)),
     h('li', {}, h('h3', {}, 'The endpoint'), h('p', {}, `${PICKS[view.pick] ?? view.pick}; may be kept for ${view.ttl} s`),
       h('ul', { class: 'plain' }, view.endpoints.map((endpoint) => h('li', {}, h('code', {}, endpoint.endpoint), ' ', upBadge(endpoint.up), endpoint.share != null && ` ${percent(endpoint.share)}`, endpoint.load && h('span', { class: 'dim' }, ` ${endpoint.load}`), !endpoint.answerable && h('span', { class: 'severity' }, 'not answered'))))),
   ];

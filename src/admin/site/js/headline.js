@@ -1,6 +1,7 @@
 // The sentence at the top: is every data centre well, and if not, where do its clients go and since when?
 
-import { count, clock, list, isUsual } from './words.js';
+import { isFull, makesRoom, spillsOf } from './capacity.js';
+import { count, clock, list, isUsual, percent } from './words.js';
 
 /**
  * What stands at the top, the worst first: `{ level, text }`; `level` is `ok`, `warn`, `bad` or `off`.
@@ -22,6 +23,7 @@ export function headline(store) {
   const drained = of('drained');
   if (drained.length > 0) lines.push(gone(store, drained, 'drained', 'warn'));
   for (const region of of('degraded').slice(0, 3)) lines.push({ level: 'warn', text: degraded(region) });
+  lines.push(...capacity(store));
   const disabled = of('disabled').map((region) => region.key);
   const others = regions.length - disabled.length;
   const off = disabled.length > 0 ? `; ${list(disabled)} ${disabled.length === 1 ? 'is' : 'are'} disabled` : '';
@@ -57,11 +59,26 @@ function degraded(region) {
   return `${region.key} is degraded${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`;
 }
 
+/** Who is full and whose clients go elsewhere for it; and who is filled because nobody has room. */
+function capacity(store) {
+  const spills = spillsOf(store);
+  const from = [...new Set(spills.map((spill) => spill.from))];
+  const full = (store.plan?.regions ?? []).filter(isFull).map(({ region }) => region);
+  const lines = from.slice(0, 3).map((key) => {
+    const [first, ...others] = spills.filter((spill) => spill.from === key);
+    const to = [`${percent(first.part)} of its clients go to ${first.to}`, ...others.map((spill) => `${percent(spill.part)} to ${spill.to}`)];
+    return { level: 'warn', text: `${key} ${makesRoom(store, key) ? 'makes room for others' : 'is full'}: ${list(to)}` };
+  });
+  if (from.length > 3) lines.push({ level: 'warn', text: `${count(from.length - 3, 'more data centre is', 'more data centres are')} full` });
+  if (full.length > 0) lines.push({ level: 'warn', text: `${list(full)} ${full.length === 1 ? 'is' : 'are'} filled above target: nobody else has room` });
+  return lines;
+}
+
 /** Who answers the clients that are not where they belong; the most countries first. */
 function takersOf(store, lost) {
   const counts = new Map();
   for (const { regions, reason } of store.world?.countries ?? []) {
-    if (isUsual(reason)) continue;
+    if (isUsual(reason) || reason === 'spill') continue;
     for (const [region, share] of regions) counts.set(region, (counts.get(region) ?? 0) + share);
   }
   for (const { active } of counts.size === 0 ? store.services : []) if (active) counts.set(active.region, 1);

@@ -1,9 +1,10 @@
 // The map: countries shaded by the region that answers them now, regions as markers, arcs where clients are not where
 // they belong.
 
+import { loadBar, loadNotes, loadWords } from './capacity.js';
 import { h, render, s } from './dom.js';
 import { project } from './project.js';
-import { country, isUsual, percent, shape, stateOf } from './words.js';
+import { country, isUsual, number, percent, shape, stateOf } from './words.js';
 
 // A region with this share of a country's clients is the one that answers it.
 const MOST = 0.6;
@@ -39,11 +40,14 @@ export function makeMap(map, { go, point }) {
     if (!lands.has(code)) lands.set(code, s('circle', { cx, cy, r: 3.5, 'data-code': code, class: 'land dot' }));
   }
   land.append(...lands.values());
-  const layers = Object.fromEntries(['moved', 'arcs', 'leaders', 'markers'].map((name) => [name, s('g', { class: name })]));
+  const layers = Object.fromEntries(['moved', 'arcs', 'leaders', 'spills', 'markers'].map((name) => [name, s('g', { class: name })]));
   const pattern = s('pattern', { id: 'moved-hatch', width: 9, height: 9, patternUnits: 'userSpaceOnUse', patternTransform: 'rotate(45)' },
     s('rect', { class: 'hatch-line', width: 3, height: 9 }));
+  const head = s('marker', { id: 'spill-head', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 8, markerHeight: 8, markerUnits: 'userSpaceOnUse', orient: 'auto' }, s('path', { class: 'spill-head', d: 'M0 0L8 4L0 8z' }));
+  // The table says the same.
+  layers.spills.setAttribute('aria-hidden', 'true');
   const svg = s('svg', { class: 'map', viewBox: `0 0 ${map.width} ${map.height}`, role: 'group', 'aria-label': 'Map of the world. The tables below say the same.' },
-    s('defs', {}, pattern), land, layers.moved, layers.arcs, layers.leaders, layers.markers);
+    s('defs', {}, pattern, head), land, layers.moved, layers.arcs, layers.leaders, layers.spills, layers.markers);
   const known = { countries: new Map(), regions: [] };
   const codeAt = (event) => event.target.closest?.('[data-code]')?.dataset.code;
   svg.addEventListener('click', (event) => codeAt(event) && go(codeAt(event)));
@@ -105,7 +109,8 @@ function drawMoved(map, layers, known) {
   const moved = [...known.countries.values()].filter((entry) => !isUsual(entry.reason));
   render(layers.moved, moved.map(({ country: code }) => map.countries[code] &&
     s('path', { d: map.countries[code], fill: 'url(#moved-hatch)', 'data-key': `moved${code}`, 'data-code': code })));
-  const arcs = moved.flatMap(({ country: code, regions }) => {
+  // Those of a full region have its arc to who takes them.
+  const arcs = moved.filter(({ reason }) => reason !== 'spill').flatMap(({ country: code, regions }) => {
     const [from, to] = [map.points[code], at.get(most(regions))];
     return from && to ? [s('path', { class: 'arc', d: arc(from, to), 'data-key': `arc${code}${most(regions)}` })] : [];
   });
@@ -121,6 +126,9 @@ function arc([x1, y1], [x2, y2]) {
 const NARROW_PX = 560;
 
 const MARKER_HEIGHT = 24;
+// With a load below.
+const MARKER_HEIGHT_LOADED = 40;
+const LOAD_BAR = 60;
 const TEXT_PX = 14;
 const ruler = document.createElement('canvas').getContext('2d');
 ruler.font = '600 13px system-ui, "DejaVu Sans", sans-serif';
@@ -130,38 +138,100 @@ function drawMarkers(map, layers, width, view, highlight, point) {
   const zoom = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / TEXT_PX;
   const unit = (map.width / (width || 1_000)) * zoom;
   const isNarrow = width < NARROW_PX;
-  const placed = place(view.regions.filter((region) => region.location), isNarrow, unit, map, view.shares);
+  const placed = place(view, isNarrow, unit, map);
+  drawSpills(layers, placed, view.spills ?? [], unit, point);
   render(layers.leaders, placed.map(({ anchor: [x, y], center: [cx, cy], region }) => [
     s('line', { class: 'leader', x1: x, y1: y, x2: cx, y2: cy, 'data-key': `leader${region.key}` }),
     s('circle', { class: 'anchor', cx: x, cy: y, r: 3 * unit, 'data-key': `anchor${region.key}` }),
   ]));
-  render(layers.markers, placed.map(({ center: [x, y], region, text, size: [w] }) => {
+  render(layers.markers, placed.map(({ center: [x, y], region, text, load, size: [w, height] }) => {
     const { word } = stateOf(region.state);
     const share = view.shares.get(region.key);
-    const words = `${region.label || region.key}: ${word}${share === undefined ? '' : `, ${percent(share)} of answers`}`;
+    const loaded = load ? `, load ${[loadWords(load), ...loadNotes(load)].join(', ')}` : '';
+    const words = `${region.label || region.key}: ${word}${share === undefined ? '' : `, ${percent(share)} of answers`}${loaded}`;
+    const top = -height / 2;
     return s('g', {
       class: `marker ${region.state}`, transform: `translate(${x.toFixed(1)} ${y.toFixed(1)}) scale(${unit.toFixed(3)})`,
       tabindex: 0, role: 'img', 'aria-label': words, 'data-key': `marker${region.key}`,
       onpointerenter: () => (highlight(region.key), point(words)), onpointerleave: () => highlight(null),
       onfocus: () => (highlight(region.key), point(words)), onblur: () => highlight(null),
     },
-    s('rect', { class: 'pill', x: -w / 2, y: -MARKER_HEIGHT / 2, width: w, height: MARKER_HEIGHT, rx: 4 }),
-    s('rect', { class: `stripe fill${(view.regions.indexOf(region) % 8) + 1}`, x: -w / 2 + 1.5, y: -MARKER_HEIGHT / 2 + 1.5, width: 4, height: MARKER_HEIGHT - 3, rx: 2 }),
-    s('g', { class: `icon ${region.state}`, transform: `translate(${-w / 2 + 9} -7) scale(.875)` }, shape(region.state)),
-    s('text', { x: -w / 2 + 27, y: 4.5 }, text));
+    s('rect', { class: 'pill', x: -w / 2, y: top, width: w, height, rx: 4 }),
+    s('rect', { class: `stripe fill${(view.regions.indexOf(region) % 8) + 1}`, x: -w / 2 + 1.5, y: top + 1.5, width: 4, height: height - 3, rx: 2 }),
+    s('g', { class: `icon ${region.state}`, transform: `translate(${-w / 2 + 9} ${top + 5}) scale(.875)` }, shape(region.state)),
+    s('text', { x: -w / 2 + 27, y: top + 16.5 }, text),
+    load && markerLoad(load, isNarrow, w, top));
   }));
 }
 
+/** `48/50`: what is said in full by the table and by the words of the marker. */
+const shortLoad = ({ current, max }) => `${current === null ? '?' : number(Math.round(current))}/${number(max)}`;
+
+const markerWidth = (load, isNarrow) => (isNarrow ? 0 : 9 + LOAD_BAR + 6 + Math.ceil(ruler.measureText(shortLoad(load)).width) + 8);
+
+/** The load in a marker: a bar, and the numbers where there is room for them. */
+function markerLoad(load, isNarrow, w, top) {
+  const width = isNarrow ? w - 17 : LOAD_BAR;
+  return s('g', { class: 'loadbar' }, s('g', { transform: `translate(${-w / 2 + 10} ${top + (isNarrow ? 22 : 26)})` }, loadBar(load, width, isNarrow ? 6 : 8)),
+    !isNarrow && s('text', { class: 'load-text', x: -w / 2 + 10 + width + 6, y: top + 34.5 }, shortLoad(load)));
+}
+
+// An arc bows by this part of its way; between near neighbors it goes out by their sides, so that it can be seen.
+const BOW = 0.25;
+const NEAR_PX = 160;
+const BESIDE_PX = 24;
+const ARC_STEPS = 48;
+
+/** Who sends clients to whom: from marker to marker, with the part. */
+function drawSpills(layers, placed, spills, unit, point) {
+  const by = new Map(placed.map((one) => [one.region.key, one]));
+  render(layers.spills, spills.flatMap(({ from, to, part, demand }) => {
+    const [a, b] = [by.get(from), by.get(to)];
+    if (!a || !b) return [];
+    const way = between(a, b, unit);
+    if (way.length < 2) return [];
+    const [mx, my] = way[Math.floor(way.length / 2)];
+    const words = `${percent(part)} of the clients of ${from} go to ${to}: ${number(Math.round(demand * 10) / 10)} answers/s`;
+    const hover = { onpointerenter: () => point(words), onpointerleave: () => point('') };
+    const d = `M${way.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join('L')}`;
+    return [s('g', { class: 'spill', 'data-key': `spill ${from} ${to}`, 'data-from': from, 'data-to': to, ...hover },
+      s('path', { class: 'spill-ground', d }),
+      s('path', { class: `spill-line ${part >= 0.25 ? 'large' : ''}`, d, 'marker-end': 'url(#spill-head)' }),
+      s('text', { class: 'spill-part', transform: `translate(${mx.toFixed(1)} ${my.toFixed(1)}) scale(${unit.toFixed(3)})`, y: 4.5 }, percent(part)))];
+  }));
+  const head = layers.spills.ownerSVGElement.querySelector('#spill-head');
+  for (const side of ['markerWidth', 'markerHeight']) head.setAttribute(side, (11 * unit).toFixed(1));
+}
+
+/** Points of an arc between two markers, outside of both. */
+function between(a, b, unit) {
+  const [[x1, y1], [x2, y2]] = [a.center, b.center];
+  const length = Math.hypot(x2 - x1, y2 - y1) || 1;
+  const half = Math.max(...[a, b].map(({ size: [w, height] }) => (Math.abs(y2 - y1) * w + Math.abs(x2 - x1) * height) / (2 * length)));
+  const bow = 2 * (length < NEAR_PX * unit ? Math.max(length * BOW, (half + BESIDE_PX) * unit) : length * BOW);
+  const [cx, cy] = [(x1 + x2) / 2 + ((y2 - y1) / length) * bow, (y1 + y2) / 2 - ((x2 - x1) / length) * bow];
+  const boxes = [a, b].map((one) => boxOf(one.center, one.size, unit));
+  const points = Array.from({ length: ARC_STEPS + 1 }, (_, step) => {
+    const t = step / ARC_STEPS;
+    return [(1 - t) ** 2 * x1 + 2 * t * (1 - t) * cx + t ** 2 * x2, (1 - t) ** 2 * y1 + 2 * t * (1 - t) * cy + t ** 2 * y2];
+  });
+  return points.filter(([x, y]) => !boxes.some((box) => inside(box, x, y)));
+}
+
 /** Finds room for each marker near its place, so that none covers another. */
-function place(regions, isNarrow, unit, map, shares) {
+function place({ regions, shares, loads }, isNarrow, unit, map) {
   // From north to south: those in the north stand above their places, the others below.
-  const sorted = [...regions].sort((a, b) => b.location.lat - a.location.lat);
+  const sorted = regions.filter((region) => region.location).sort((a, b) => b.location.lat - a.location.lat);
   const anchors = sorted.map((region) => project(region.location.lon, region.location.lat));
   const done = [];
   sorted.forEach((region, index) => {
     const share = shares.get(region.key);
     const text = isNarrow || share === undefined ? region.key : `${region.key} ${percent(share)}`;
-    const size = [36 + Math.ceil(ruler.measureText(text).width), MARKER_HEIGHT];
+    // Only what has a limit has a bar.
+    const known = loads?.get(region.key);
+    const load = known && known.max !== null ? known : null;
+    const wide = Math.max(36 + Math.ceil(ruler.measureText(text).width), load ? markerWidth(load, isNarrow) : 0);
+    const size = [wide, load ? (isNarrow ? MARKER_HEIGHT + 8 : MARKER_HEIGHT_LOADED) : MARKER_HEIGHT];
     const [ax, ay] = anchors[index];
     let best = null;
     for (const [dx, dy] of offsets(size)) {
@@ -173,7 +243,7 @@ function place(regions, isNarrow, unit, map, shares) {
         + anchors.reduce((sum, [x, y], other) => sum + (other !== index && inside(box, x, y) ? 60 : 0), 0);
       if (best === null || cost < best.cost) best = { cost, center };
     }
-    done.push({ region, anchor: anchors[index], center: best.center, size, text });
+    done.push({ region, anchor: anchors[index], center: best.center, size, text, load });
   });
   return done;
 }
@@ -196,7 +266,7 @@ const outside = (box, map) => (box[0] < 0 || box[1] < 0 || box[2] > map.width ||
 const inside = (box, x, y) => x > box[0] && x < box[2] && y > box[1] && y < box[3];
 
 /** What the shades and shapes of the map mean. */
-export function legend(regions, countries) {
+export function legend(regions, countries, spills = 0) {
   const counts = new Map();
   let moved = 0;
   for (const entry of countries) {
@@ -209,5 +279,6 @@ export function legend(regions, countries) {
   return h('ul', { class: 'legend' },
     regions.map((region, index) => h('li', {}, sample((index % 8) + 1), `${region.key} `, h('span', { class: 'dim' }, String(counts.get(region.key) ?? 0)))),
     counts.has('several') && h('li', {}, sample('mix', false), 'several ', h('span', { class: 'dim' }, String(counts.get('several')))),
-    h('li', {}, sample(0, true), 'not their first choice ', h('span', { class: 'dim' }, String(moved))));
+    h('li', {}, sample(0, true), 'not their first choice ', h('span', { class: 'dim' }, String(moved))),
+    spills > 0 && h('li', {}, s('svg', { class: 'swatch', viewBox: '0 0 18 12', width: 18, height: 12, 'aria-hidden': 'true' }, s('path', { class: 'spill-line', d: 'M1 9Q8 0 13 6' }), s('path', { class: 'spill-head', d: 'M10 6L17 6L13 12z' })), 'spill: part of a full region’s clients ', h('span', { class: 'dim' }, String(spills))));
 }

@@ -1,6 +1,7 @@
 // Operate: an operator's words, each shown before it is said, and taken back with one click.
 
 import { Problem, post, token } from './api.js';
+import { foreseen } from './capacity.js';
 import { field, h, render, select, table } from './dom.js';
 import { refresh, retry, store } from './store.js';
 import { age, badge, bar, clock, count, countdown, country, list, moment, now, percent, span } from './words.js';
@@ -98,8 +99,7 @@ function showForm() {
       field('For', select('lasting', LASTING.filter(([value]) => value !== 0 || wish.action !== 'up').map(([value, text]) => [String(value), text]), String(wish.lasting), change('lasting'))),
       wish.lasting === -1 && field('Minutes', h('input', { type: 'number', name: 'minutes', min: 1, max: 43_200, value: wish.minutes, oninput: change('minutes') })),
       field('Why', h('input', { name: 'reason', maxlength: 200, placeholder: 'for whoever reads it at night', oninput: change('reason') }))),
-    h('div', { class: 'fields' }, field('Who', h('input', { name: 'owner', maxlength: 60, autocomplete: 'off', placeholder: 'the name of the token', oninput: change('owner') }))),
-    h('fieldset', { disabled: true, class: 'later' }, h('legend', {}, 'Shift load'), h('p', { class: 'dim' }, 'Comes with capacity.'))));
+    h('div', { class: 'fields' }, field('Who', h('input', { name: 'owner', maxlength: 60, autocomplete: 'off', placeholder: 'the name of the token', oninput: change('owner') })))));
 }
 
 function subject(about) {
@@ -191,6 +191,7 @@ function showPreview() {
     view.refusal && h('p', { class: view.needs_confirm ? 'caution' : 'problem' }, badge(view.needs_confirm ? 'degraded' : 'down', ''), view.refusal),
     effects(view.services),
     view.ttl_max_s > 0 && h('p', { class: 'dim' }, `Clients follow as their caches forget: all of them within ${span(view.ttl_max_s * 1_000)}.`),
+    loads(view.loads),
     view.needs_confirm && h('label', { class: 'confirm' }, h('input', { type: 'checkbox', name: 'confirm', checked: wish.confirm, onchange: (event) => { wish.confirm = event.target.checked; showPreview(); } }), ' I have read it: do it all the same'),
     h('button', { type: 'button', class: 'main act', disabled: refused || (view.needs_confirm && !wish.confirm), onclick: act }, sentence()));
 }
@@ -221,6 +222,13 @@ function sharesOf(view) {
   const keys = [...new Set([...view.before, ...view.after].map(([key]) => key))];
   const of = (shares, key) => shares.find(([one]) => one === key)?.[1] ?? 0;
   return keys.map((key) => [key, of(view.before, key), of(view.after, key)]);
+}
+
+/** What data centres carry and would carry. */
+function loads(changes) {
+  if (changes.length === 0) return null;
+  return h('div', { class: 'effect', 'data-key': 'loads' }, h('h3', {}, 'Loads'), foreseen(store, changes),
+    h('p', { class: 'dim' }, 'Planned with the demand of now: what does not fit below a target goes on to the next.'));
 }
 
 /** What a service's answers are now and would be. */

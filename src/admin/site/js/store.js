@@ -23,6 +23,8 @@ export const store = {
   guard: null,
   targets: new Map(),
   world: null,
+  /** Who takes what another cannot. */
+  plan: null,
   /** The service that the map shows; null: the first. */
   service: null,
   traffic: null,
@@ -69,6 +71,8 @@ function hear(kind, data) {
   if (kind === 'event') {
     remember([data]);
     tell('event');
+    // Loads and plans make no new generation.
+    if (/^(feed|spill)_/.test(data.kind)) refreshSoon();
   } else if (kind === 'state') {
     refreshSoon();
   } else if (kind === 'traffic') {
@@ -126,6 +130,7 @@ async function readAll() {
   const isFirst = store.status === null;
   const side = Promise.all([
     lenient('server', () => get('server')),
+    lenient('plan', () => get('plan')),
     isFirst && lenient('traffic', () => get('traffic')),
     isFirst && latest().then(remember, noted),
   ]);

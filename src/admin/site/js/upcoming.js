@@ -1,7 +1,7 @@
 // What is about to change: ramps, failbacks, ends of overrides, the guard, endpoints about to flip.
 
 import { h } from './dom.js';
-import { badge, count, countdown, now } from './words.js';
+import { badge, count, countdown, now, number } from './words.js';
 
 const FLIPS_MAX = 8;
 
@@ -12,6 +12,7 @@ export function upcoming(store) {
     ...guard(store.guard),
     ...store.overrides.flatMap(override),
     ...store.services.flatMap(service),
+    ...pending(store.plan),
     ...flips(store),
     ...certificates(store),
   ];
@@ -65,6 +66,13 @@ function flips(store) {
     }
   }
   return found.sort((a, b) => a.at - b.at).slice(0, FLIPS_MAX);
+}
+
+/** Clients that the plan moves step by step, because caches and data centres are given time. */
+function pending(plan) {
+  if (!plan || plan.pending < Math.max(0.5, plan.demand / 100)) return [];
+  const text = `${number(Math.round(plan.pending))} answers/s are still to move`;
+  return [{ key: 'pending', at: null, shape: 'unknown', text, more: 'the capacity plan goes forward in steps, as caches forget' }];
 }
 
 const isTurning = (target) => (target.state === 'up' ? target.failures > 0 : target.passes > 0);

@@ -1,5 +1,6 @@
 // World: the map, its twin as tables, what is about to change and what has changed.
 
+import { capacityPanel, loadCell, loadOf, spillCell, spillsOf } from './capacity.js';
 import { h, render, select, table } from './dom.js';
 import { line, merged } from './events.js';
 import { loadMap, legend, makeMap, regionWords } from './map.js';
@@ -20,7 +21,7 @@ export function open(main, _parameters, isOther) {
     bar: h('div', { class: 'mapbar' }),
     figure: h('div', { class: 'figure' }),
     tip: h('p', { class: 'tip', 'aria-hidden': 'true' }),
-    next: h('div', {}), changed: h('div', {}), regions: h('div', {}), countries: h('div', {}),
+    next: h('div', {}), changed: h('div', {}), regions: h('div', {}), capacity: h('div', {}), countries: h('div', {}),
   };
   const search = h('input', { type: 'search', placeholder: 'Country or region', 'aria-label': 'Show only countries or regions with', oninput: (event) => {
     filter = event.target.value.toLowerCase();
@@ -35,6 +36,7 @@ export function open(main, _parameters, isOther) {
       h('div', { class: 'side' },
         h('section', { class: 'card' }, h('h2', {}, 'About to change'), parts.next),
         h('section', { class: 'card' }, h('h2', {}, 'What changed'), parts.changed))),
+    h('section', { class: 'card capacity', 'aria-label': 'Capacity' }, h('h2', {}, 'Capacity'), parts.capacity),
     h('section', { class: 'card' }, h('div', { class: 'head' }, h('h2', {}, 'Countries'), search), parts.countries));
   map = null;
   const mine = parts;
@@ -63,7 +65,10 @@ function explainCountry(code) {
 
 export function update(what) {
   if (!parts) return;
-  if (what !== 'event') showRegions();
+  if (what !== 'event') {
+    showRegions();
+    render(parts.capacity, capacityPanel(store, rates()));
+  }
   if (what === 'traffic') return;
   render(parts.next, upcomingList(store));
   const latest = merged(store.events.slice(0, CHANGES_READ)).slice(0, CHANGES_SHOWN);
@@ -95,11 +100,12 @@ function showBar() {
   const chosen = store.world?.service ?? keys[0] ?? '';
   render(parts.bar,
     h('label', { class: 'inline' }, 'Clients of ', select('service', keys.map((key) => [key, key]), chosen, (event) => choose(event.target.value))),
-    legend(store.regions, store.world?.countries ?? []));
+    legend(store.regions, store.world?.countries ?? [], spillsOf(store).length));
 }
 
 function showMap() {
-  map?.update({ regions: store.regions, countries: store.world?.countries ?? [], shares: shares() });
+  const loads = new Map(store.regions.map((region) => [region.key, loadOf(store, region)]));
+  map?.update({ regions: store.regions, countries: store.world?.countries ?? [], shares: shares(), loads, spills: spillsOf(store) });
 }
 
 function showRegions() {
@@ -111,19 +117,15 @@ function showRegions() {
     h('td', {}, badge(region.state)),
     h('td', { class: 'bars' }, bar(share.get(region.key)), percent(share.get(region.key))),
     h('td', { class: 'n' }, number(by.get(region.key) ?? 0)),
+    h('td', {}, loadCell(store, region)),
+    h('td', {}, spillCell(store, region.key)),
     h('td', { class: 'n' }, `${region.up} of ${region.endpoints}`),
     h('td', { class: 'n' }, `${region.eligible} of ${region.services}`),
-    h('td', { class: 'n' }, String(got.get(region.key) ?? 0)),
-    h('td', { class: 'dim' }, load(region))));
+    h('td', { class: 'n' }, String(got.get(region.key) ?? 0))));
   render(parts.regions, table('Data centres', [
-    ['Data centre'], ['State'], ['Share of answers', 'bars'], ['Answers/s', 'n'], ['Endpoints up', 'n'], ['Eligible', 'n'], ['Countries', 'n'], ['Load'],
-  ], rows, { none: 'none is configured' }));
-}
-
-function load({ capacity, load: measured }) {
-  if (!capacity) return 'no capacity set';
-  const unit = capacity.unit ? ` ${capacity.unit}` : '';
-  return `${measured === null || measured === undefined ? 'not measured' : number(measured)}; target ${number(capacity.target)}, max ${number(capacity.max)}${unit}`;
+    ['Data centre'], ['State'], ['Share of answers', 'bars'], ['Answers/s', 'n'], ['Load'], ['Clients sent on'], ['Endpoints up', 'n'], ['Eligible', 'n'], ['Countries', 'n'],
+  ], rows, { none: 'none is configured' }),
+    store.regions.some((region) => region.load.max !== null) && h('p', { class: 'foot' }, 'The marks on a bar of load are target and max; a broken one is what the plan fills it to where nobody else has room.'));
 }
 
 function showCountries() {
