@@ -122,7 +122,7 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let feeder = feeding::start(events.clone(), random::word()?, &roots, &admin_stop)?;
     let work = parts.publisher(&config, prober, feeder, recorder.clone(), clock, first_round);
     let publishing = publisher::start(work, incoming)?;
-    watch(&stream, &parts.sweep, &admin_stop, events.clone(), recorder.clone())?;
+    watch(&stream, &parts.sweep, &admin_stop, events.clone(), recorder.clone());
     tokio::spawn(admin::serve(parts.admin, Arc::clone(&parts.doors), stream, operations, admin_stop.clone()));
     let start_wait = config.start.wait;
     let mut reloads = Reloads {
@@ -181,23 +181,12 @@ fn start_recorder(
     Ok(Recorder::start(&config.state.folder, listeners, Arc::clone(metrics))?)
 }
 
-/// Starts the tasks that plan capacity, keep the history and tell those who follow; they end with the service.
-///
-/// # Errors
-/// If the planner's thread can't be started.
-fn watch(
-    stream: &Stream,
-    sweep: &Arc<Sweep>,
-    stop: &Stop,
-    events: Sender<Event>,
-    recorder: Recorder,
-) -> Result<(), RunError> {
+/// Starts the tasks that keep the history and tell those who follow; they end with the service.
+fn watch(stream: &Stream, sweep: &Arc<Sweep>, stop: &Stop, events: Sender<Event>, recorder: Recorder) {
     let generations = sweep.board.generations();
-    planner::start(events.clone(), generations.clone(), Arc::clone(sweep), stop.clone())?;
     tokio::spawn(historian::keep(events, generations.clone(), recorder, Arc::clone(sweep), stop.clone()));
     tokio::spawn(historian::tell(stream.clone(), generations, sweep.clock));
     tokio::spawn(historian::tell_traffic(stream.clone(), Arc::clone(sweep), stop.clone()));
-    Ok(())
 }
 
 /// Waits for the first outcome of every check, but not for ever.
