@@ -97,7 +97,7 @@ export function choose(service) {
 
 let due = null;
 let missing = null;
-let running = false;
+let running = null;
 
 /** Reads everything again, once for all who ask within a moment. */
 function refreshSoon(wait = SETTLE_MS) {
@@ -108,8 +108,11 @@ function refreshSoon(wait = SETTLE_MS) {
 /** Reads everything again; done when it is read. */
 export async function refresh() {
   clearTimeout(due);
-  if (running) return refreshSoon();
-  running = true;
+  // What began to be read before may be of before: whoever waits gets what is read from here on.
+  while (running) await running;
+  clearTimeout(due);
+  let done;
+  running = new Promise((resolve) => { done = resolve; });
   const begun = performance.now();
   try {
     missing = null;
@@ -119,7 +122,8 @@ export async function refresh() {
   } catch (problem) {
     store.problem = problem;
   }
-  running = false;
+  running = null;
+  done();
   tell('data');
   // What only time changes (outcomes of probes, countdowns) is read again, but never so often that it is a burden.
   const pause = document.hidden ? 6 * REFRESH_MS : REFRESH_MS;
