@@ -62,7 +62,7 @@ impl World {
         let model = model::read(&[("m".into(), model)], &mut report);
         let model = Arc::new(model.unwrap_or_else(|| panic!("{}", report.render())));
         let now = Moment(1_700_000_000_000);
-        let mut control = Control::new(Settings::from(&Config::default_in(std::path::Path::new("."))));
+        let mut control = Control::new(Settings::default());
         control.adopt(now, Arc::clone(&model));
         let steering = Steering::new(model, control.states(), 1);
         Self { control, schemer: Schemer::default(), steering, now, events: Vec::new() }

@@ -8,10 +8,10 @@ use serde::Serialize;
 use crate::base::ids::{EndpointId, RegionId};
 use crate::base::moment::Moment;
 use crate::model::METRIC_LOAD;
+use crate::plan::Reported;
 
 use super::hub::Control;
 use super::loads::{Fed, Phase, Source};
-use super::sums::Reported;
 
 /// The load of a region, for people.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -60,9 +60,9 @@ impl Control {
     pub fn load_view(&self, region: RegionId, now: Moment) -> LoadView {
         let reported = self.load_of(region, now);
         let (state, current) = match reported {
-            Reported::Fresh(load) => ("fresh", Some(load)),
+            Reported::Fresh(load, _) => ("fresh", Some(load)),
             Reported::Held(load) => ("held", Some(load)),
-            Reported::Estimated => ("estimated", None),
+            Reported::Silent | Reported::Estimated => ("estimated", None),
         };
         let (source, at, error) = match self.own_feed(region) {
             Some(fed) => (fed.feed.way.as_str(), fed.heard.as_ref().map(|heard| heard.at), error(fed)),

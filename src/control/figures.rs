@@ -255,15 +255,7 @@ mod tests {
 
     /// Both regions are up.
     fn control() -> Control {
-        let mut control = Control::new(Settings {
-            guard_window: Duration::from_secs(15),
-            guard_hold: Duration::from_secs(30),
-            references: Vec::new(),
-            start_wait: Duration::from_secs(10),
-            state_max_age: Duration::from_secs(600),
-            peers: 1,
-            step_max: 100,
-        });
+        let mut control = Control::new(Settings::default());
         adopt(&mut control, 0, MODEL);
         observe(&mut control, 1, 1, Verdict::Pass);
         observe(&mut control, 1, 2, Verdict::Pass);

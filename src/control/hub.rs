@@ -1,6 +1,7 @@
 //! The state of control, and what can be asked of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,13 @@ pub struct Settings {
     pub peers: u32,
     /// The part of a region's load that may leave it per TTL, in thousandths.
     pub step_max: u32,
+}
+
+/// Those of a configuration that says nothing.
+impl Default for Settings {
+    fn default() -> Self {
+        Self::from(&config::Config::default_in(Path::new("")))
+    }
 }
 
 impl From<&config::Config> for Settings {

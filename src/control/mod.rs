@@ -77,6 +77,5 @@ pub use planning::{Burden, Demand, Outlook, Planning, Schemer};
 pub use region::{CapacityView, LocationView, RegionState, RegionView};
 pub use saved::{Saved, SavedHeld, SavedRamp};
 pub use service::{ActiveView, EndpointView, RampView, ServiceView, TtlView};
-pub use sums::Reported;
 pub use targets::ProbeTarget;
 pub use view::{GuardView, LastView, OverrideView, PhasesView, TargetView, View};

@@ -18,13 +18,12 @@ use crate::base::ids::{RegionId, ServiceId};
 use crate::base::moment::Moment;
 use crate::geo::ClassId;
 use crate::model::Model;
-use crate::plan::{Capacity, Plan, Planner, Reported, Site, Situation, Unit};
+use crate::plan::{Capacity, Plan, Planner, Site, Situation, Unit};
 use crate::policy::{Atlases, Kin, Offer};
 use crate::snapshot::Steering;
 use crate::table::{Planned, PlannedClass};
 
 use super::hub::Control;
-use super::sums;
 
 /// Demand is smoothed over this: longer than chance, shorter than a crowd takes to come. Feeds tell of a crowd at once, and
 /// demand that lags behind makes each answer look as if it meant more load than it does.
@@ -109,13 +108,7 @@ impl Control {
     pub fn burden(&self, now: Moment) -> Burden {
         let ids = (0..=u8::MAX).map(RegionId).zip(&self.model.regions);
         let site = |(id, region): (RegionId, &crate::model::Region)| {
-            let view = self.load_view(id, now);
-            let load = match self.load_of(id, now) {
-                sums::Reported::Fresh(load) => Reported::Fresh(load, view.at.unwrap_or(now)),
-                sums::Reported::Held(load) => Reported::Held(load),
-                sums::Reported::Estimated if view.source == "answers" => Reported::Estimated,
-                sums::Reported::Estimated => Reported::Silent,
-            };
+            let load = self.load_of(id, now);
             let capacity = self.capacity_of(id, now).map(|(target, max)| Capacity { target, max });
             Site { key: steering_hash(&[region.key.as_bytes()]), capacity, load }
         };

@@ -14,20 +14,10 @@ use std::sync::Arc;
 use crate::base::ids::{EndpointId, RegionId};
 use crate::base::moment::Moment;
 use crate::model::{Capacity, Checked, Feed, FeedWay, LoadFeed, METRIC_LOAD, METRIC_MAX, METRIC_TARGET, Model};
+use crate::plan::Reported;
 
 use super::hub::Control;
 use super::loads::{Fed, Loads, Phase, Source};
-
-/// What is known of the load of a region, in thousandths of the unit of its feed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reported {
-    /// As good as new.
-    Fresh(u64),
-    /// The last value; the next is overdue. Shares stay as they are.
-    Held(u64),
-    /// Nobody says: our own answers are all there is to go by.
-    Estimated,
-}
 
 /// A sum over the feeds of a region's endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,16 +28,16 @@ pub(super) struct Sum {
 }
 
 impl Control {
-    /// What is known of the load of a region.
+    /// What is known of the load of a region, in thousandths of the unit of its feed.
     #[must_use]
     pub fn load_of(&self, region: RegionId, now: Moment) -> Reported {
         match self.own_feed(region) {
             Some(fed) => {
                 let load = fed.trusted(now).and_then(|heard| heard.metrics.get(METRIC_LOAD));
-                match (fed.phase(now), load) {
-                    (Phase::Fresh, Some(load)) => Reported::Fresh(load),
-                    (Phase::Held, Some(load)) => Reported::Held(load),
-                    _ => Reported::Estimated,
+                match (fed.phase(now), load, fed.heard.as_ref()) {
+                    (Phase::Fresh, Some(load), Some(heard)) => Reported::Fresh(load, heard.at),
+                    (Phase::Held, Some(load), _) => Reported::Held(load),
+                    _ => Reported::Silent,
                 }
             }
             None => self.sum(region, METRIC_LOAD, now).map_or(Reported::Estimated, |sum| sum.reported),
@@ -65,8 +55,8 @@ impl Control {
             }
             None if file.is_none() => {
                 let sum = |metric| match self.sum(region, metric, now)?.reported {
-                    Reported::Fresh(sum) | Reported::Held(sum) => Some(sum),
-                    Reported::Estimated => None,
+                    Reported::Fresh(sum, _) | Reported::Held(sum) => Some(sum),
+                    Reported::Silent | Reported::Estimated => None,
                 };
                 (sum(METRIC_TARGET), sum(METRIC_MAX))
             }
@@ -116,12 +106,12 @@ impl Control {
         if counted == 0 {
             return None;
         }
-        let reported = if known * 2 < counted || known == 0 {
-            Reported::Estimated
-        } else {
-            let whole = u128::from(sum) * u128::from(counted) / u128::from(known);
-            let whole = u64::try_from(whole).unwrap_or(u64::MAX);
-            if fresh * 2 >= counted { Reported::Fresh(whole) } else { Reported::Held(whole) }
+        let whole = u128::from(sum) * u128::from(counted) / u128::from(known.max(1));
+        let whole = u64::try_from(whole).unwrap_or(u64::MAX);
+        let reported = match at {
+            Some(at) if fresh * 2 >= counted => Reported::Fresh(whole, at),
+            Some(_) if known * 2 >= counted => Reported::Held(whole),
+            Some(_) | None => Reported::Silent,
         };
         Some(Sum { reported, at })
     }
@@ -228,15 +218,7 @@ mod tests {
 
     fn control() -> Control {
         let second = std::time::Duration::from_secs(1);
-        let mut control = Control::new(Settings {
-            guard_window: second,
-            guard_hold: second,
-            references: Vec::new(),
-            start_wait: second,
-            state_max_age: second,
-            peers: 1,
-            step_max: 100,
-        });
+        let mut control = Control::new(Settings { start_wait: second, ..Settings::default() });
         control.adopt(Moment(0), read(MODEL));
         control
     }
@@ -279,13 +261,13 @@ mod tests {
     #[test]
     fn a_silent_feed_is_held_then_lost() {
         let mut control = control();
-        assert_eq!(control.load_of(ALL[0], Moment(1)), Reported::Estimated);
+        assert_eq!(control.load_of(ALL[0], Moment(1)), Reported::Silent);
         let (taken, effects) = push(&mut control, 1_000, 1_000, &[("load", 60_000)]);
         assert_eq!((taken, kinds(&effects)), (Ok(()), Vec::new()), "the first one is what everybody expects");
-        assert_eq!(control.load_of(ALL[0], Moment(10_999)), Reported::Fresh(60_000));
+        assert_eq!(control.load_of(ALL[0], Moment(10_999)), Reported::Fresh(60_000, Moment(1_000)));
         assert_eq!(control.load_of(ALL[0], Moment(11_000)), Reported::Held(60_000));
         assert_eq!(control.load_of(ALL[0], Moment(30_999)), Reported::Held(60_000));
-        assert_eq!(control.load_of(ALL[0], Moment(31_000)), Reported::Estimated, "and never 0");
+        assert_eq!(control.load_of(ALL[0], Moment(31_000)), Reported::Silent, "and never 0");
         let told = play(&mut control, 100_000);
         assert_eq!(
             told,
@@ -304,7 +286,11 @@ mod tests {
         );
         let (_, effects) = push(&mut control, 100_000, 100_000, &[("load", 0)]);
         assert_eq!(kinds(&effects), [EventKind::FeedBack]);
-        assert_eq!(control.load_of(ALL[0], Moment(100_000)), Reported::Fresh(0), "who says 0 means it");
+        assert_eq!(
+            control.load_of(ALL[0], Moment(100_000)),
+            Reported::Fresh(0, Moment(100_000)),
+            "who says 0 means it"
+        );
     }
 
     #[test]
@@ -357,7 +343,7 @@ mod tests {
         assert_eq!(told(&mut control, 1), [EventKind::FeedBack]);
         assert_eq!(told(&mut control, u64::MAX), [EventKind::FeedRefused]);
         assert_eq!(told(&mut control, u64::MAX), []);
-        assert_eq!(control.load_of(ALL[0], Moment(91_000)), Reported::Fresh(1), "what is known stays");
+        assert_eq!(control.load_of(ALL[0], Moment(91_000)), Reported::Fresh(1, Moment(91_000)), "what is known stays");
         assert_eq!(control.figures(Moment(91_000), 100).feed_errors[FeedError::Number as usize], 4);
         let others = [Source::Region("b".into()), Source::Region("x".into()), Source::Region("d".into())];
         for source in others {
@@ -371,18 +357,22 @@ mod tests {
     fn endpoints_add_up() {
         let mut control = control();
         let load = |control: &Control, now| control.load_of(ALL[1], Moment(now));
-        assert_eq!(load(&control, 1), Reported::Estimated);
+        assert_eq!(load(&control, 1), Reported::Silent);
         // One document feeds two endpoints of the first server, and counts once.
         report(&mut control, 1_000, "api/b/192.0.2.1", &[("load", 40_000), ("connections", 7_000)]);
         report(&mut control, 1_000, "web/b/192.0.2.1", &[("load", 40_000)]);
-        assert_eq!(load(&control, 1_000), Reported::Fresh(80_000), "the other server counts as this one");
+        assert_eq!(
+            load(&control, 1_000),
+            Reported::Fresh(80_000, Moment(1_000)),
+            "the other server counts as this one"
+        );
         report(&mut control, 2_000, "api/b/192.0.2.2", &[("load", 10_000), ("connections", 3_000)]);
-        assert_eq!(load(&control, 2_000), Reported::Fresh(50_000));
-        assert_eq!(load(&control, 11_500), Reported::Fresh(50_000), "half of them are");
+        assert_eq!(load(&control, 2_000), Reported::Fresh(50_000, Moment(1_000)));
+        assert_eq!(load(&control, 11_500), Reported::Fresh(50_000, Moment(1_000)), "half of them are");
         assert_eq!(load(&control, 12_500), Reported::Held(50_000));
         report(&mut control, 12_500, "api/b/192.0.2.1", &[("load", 40_000), ("connections", 9_000)]);
         assert_eq!(load(&control, 40_000), Reported::Held(80_000));
-        assert_eq!(load(&control, 42_500), Reported::Estimated);
+        assert_eq!(load(&control, 42_500), Reported::Silent);
         // A server that is down carries nothing.
         let target = control.targets().into_iter().find(|target| target.address.to_string() == "192.0.2.2").unwrap();
         let fed = Vec::new();
@@ -449,7 +439,7 @@ mod tests {
         assert_eq!(observe(1_000, vec![missing(), Ok(9_000)]), [EventKind::FeedRefused]);
         assert_eq!(observe(2_000, vec![Ok(4_000), Ok(9_000)]), []);
         assert_eq!(observe(3_000, Vec::new()), [], "it did not answer");
-        assert_eq!(control.load_of(ALL[2], Moment(3_000)), Reported::Fresh(4_000));
+        assert_eq!(control.load_of(ALL[2], Moment(3_000)), Reported::Fresh(4_000, Moment(2_000)));
         assert_eq!(control.capacity_of(ALL[2], Moment(3_000)), Some((7_200, 9_000)));
     }
 
@@ -461,11 +451,11 @@ mod tests {
         assert_eq!(control.feeds().len(), 5, "not what is pushed or checked");
         let effects = control.adopt(Moment(2_000), read(&format!("[regions.Z]\n{MODEL}")));
         assert!(effects.refeed);
-        assert_eq!(control.load_of(RegionId(1), Moment(2_000)), Reported::Fresh(5), "by its key");
+        assert_eq!(control.load_of(RegionId(1), Moment(2_000)), Reported::Fresh(5, Moment(1_000)), "by its key");
         let id = |control: &Control| control.model().endpoint_by_key("api/b/192.0.2.2").unwrap();
         assert!(control.endpoint_metrics(id(&control)).is_some());
         control.adopt(Moment(3_000), read(&MODEL.replace("json = '/load'", "json = '/percent'")));
         assert_eq!(control.endpoint_metrics(id(&control)), None, "another number");
-        assert_eq!(control.load_of(ALL[0], Moment(3_000)), Reported::Fresh(5));
+        assert_eq!(control.load_of(ALL[0], Moment(3_000)), Reported::Fresh(5, Moment(1_000)));
     }
 }

@@ -349,15 +349,8 @@ impl Play {
 }
 
 fn settings() -> Settings {
-    Settings {
-        guard_window: Duration::from_secs(15),
-        guard_hold: Duration::from_secs(30),
-        references: vec![crate::config::Target::Tcp(([192, 0, 2, 200], 53).into())],
-        start_wait: Duration::from_secs(10),
-        state_max_age: Duration::from_secs(600),
-        peers: 1,
-        step_max: 100,
-    }
+    let references = vec![crate::config::Target::Tcp(([192, 0, 2, 200], 53).into())];
+    Settings { references, ..Settings::default() }
 }
 
 proptest! {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -35,15 +34,7 @@ fn configuration(maxima: [u64; 3]) -> Configuration {
     let model = Arc::new(model.unwrap_or_else(|| panic!("{}", report.render())));
     let places = Places::read(Vec::new(), Some(("networks.toml", NETWORKS)), 0, &mut report).unwrap();
     let atlases = Arc::new(Atlases::new(&model, Arc::new(places)));
-    let settings = Settings {
-        guard_window: Duration::from_secs(15),
-        guard_hold: Duration::from_secs(30),
-        references: Vec::new(),
-        start_wait: Duration::from_secs(10),
-        state_max_age: Duration::from_secs(600),
-        peers: 1,
-        step_max: 250,
-    };
+    let settings = Settings { step_max: 250, ..Settings::default() };
     Configuration { name: "test".into(), model, atlases, settings }
 }
 

@@ -118,7 +118,7 @@ impl Happening {
 }
 
 fn settings(options: &[&str]) -> Result<Settings, String> {
-    let mut settings = Settings::from(&Config::default_in(std::path::Path::new("")));
+    let mut settings = Settings::default();
     for pair in options.chunks(2) {
         match pair {
             ["window", time] => settings.guard_window = parse_duration(time)?,

@@ -7,12 +7,12 @@ use crate::base::moment::Moment;
 use crate::model::{
     Balance, METRIC_BANDWIDTH, METRIC_CONNECTIONS, METRIC_LOAD, METRIC_RESPONSE_MS, Metrics, Policy, Term,
 };
+use crate::plan::Reported;
 use crate::policy::balance::{Candidate, Rest, coarse, cost, cost_of_load, cost_of_time, fair};
 
 use super::groups::Kind;
 use crate::control::hub::Control;
 use crate::control::loads::show;
-use crate::control::sums::Reported;
 
 /// What is known of a group at a moment: candidates in its order, and the rests that they follow from.
 pub(super) type Known = (Vec<Candidate>, Vec<Option<Rest>>);
@@ -93,8 +93,8 @@ impl Control {
     fn cost_of_region(&self, region: RegionId, now: Moment) -> Option<u64> {
         let (target, max) = self.capacity_of(region, now)?;
         match self.load_of(region, now) {
-            Reported::Fresh(load) | Reported::Held(load) => Some(cost_of_load(load, target, max)),
-            Reported::Estimated => None,
+            Reported::Fresh(load, _) | Reported::Held(load) => Some(cost_of_load(load, target, max)),
+            Reported::Silent | Reported::Estimated => None,
         }
     }
 
@@ -144,10 +144,10 @@ impl Control {
             Kind::Load { services, .. } if services.contains(&service) => {
                 let (target, _) = self.capacity_of(region, now)?;
                 match self.load_of(region, now) {
-                    Reported::Fresh(load) | Reported::Held(load) => {
+                    Reported::Fresh(load, _) | Reported::Held(load) => {
                         Some(format!("load {} of {}", show(load), show(target)))
                     }
-                    Reported::Estimated => Some(format!("target {}", show(target))),
+                    Reported::Silent | Reported::Estimated => Some(format!("target {}", show(target))),
                 }
             }
             Kind::Time { service: own, .. } if *own == service => {

@@ -55,15 +55,7 @@ fn read(text: &str) -> Arc<Model> {
 }
 
 fn control() -> Control {
-    let settings = Settings {
-        guard_window: Duration::from_secs(15),
-        guard_hold: Duration::from_secs(30),
-        references: Vec::new(),
-        start_wait: Duration::from_secs(10),
-        state_max_age: Duration::from_secs(600),
-        peers: 1,
-        step_max: 100,
-    };
+    let settings = Settings::default();
     let mut control = Control::new(settings);
     control.adopt(Moment(0), read(MODEL));
     control
