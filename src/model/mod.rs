@@ -32,6 +32,7 @@ mod checks;
 mod feeds;
 pub mod document;
 mod types;
+mod lookups;
 mod validate;
 
 #[cfg(test)]
