@@ -9,7 +9,7 @@ use meridian::base::diagnostic::Report;
 use meridian::base::ids::ServiceId;
 use meridian::base::moment::Moment;
 use meridian::config::Config;
-use meridian::control::{Control, Demand, EventKind, Schemer, Settings};
+use meridian::control::{CapacityPlanner, Control, Demand, EventKind, Settings};
 use meridian::geo::ClassId;
 use meridian::model;
 use meridian::policy::Reason;
@@ -50,7 +50,7 @@ const MODEL: &str = r#"
 
 struct World {
     control: Control,
-    schemer: Schemer,
+    planner: CapacityPlanner,
     steering: Steering,
     now: Moment,
     events: Vec<(EventKind, String)>,
@@ -65,7 +65,7 @@ impl World {
         let mut control = Control::new(Settings::default());
         control.adopt(now, Arc::clone(&model));
         let steering = Steering::new(model, control.states(), 1);
-        Self { control, schemer: Schemer::default(), steering, now, events: Vec::new() }
+        Self { control, planner: CapacityPlanner::default(), steering, now, events: Vec::new() }
     }
 
     fn service(&self, key: &str) -> ServiceId {
@@ -82,8 +82,8 @@ impl World {
                 seconds: count * TTL_S,
             };
             let demand = Demand { rows: answers.iter().map(row).collect(), others: 0 };
-            let planning = self.schemer.step(self.now, &self.steering, self.control.burden(self.now), &demand);
-            let effects = self.control.adopt_plan(self.now, planning);
+            let change = self.planner.step(self.now, &self.steering, self.control.conditions(self.now), &demand);
+            let effects = self.control.adopt_plan(self.now, change);
             self.events.extend(effects.events.iter().map(|event| (event.kind, event.line())));
             let all: Vec<ServiceId> = self.steering.model.services().map(|(id, _)| id).collect();
             self.steering = self.steering.repaired(self.control.states(), &all, self.steering.table.generation + 1);
@@ -178,6 +178,23 @@ fn a_lost_region_leaves_its_part_of_a_plan_at_once() {
     world.steering = world.steering.repaired(&states, &[world.service("web")], 1_000);
     assert_eq!(world.shares("web"), [("fra".to_owned(), 100)].into());
     assert!(near(&world.shares("twin"), &[("fra", 50), ("ams", 50)]));
+}
+
+#[test]
+fn a_restart_sends_nobody_home() {
+    let mut world = World::new(MODEL);
+    world.play(300, &[("web", 160)]);
+    let text = serde_json::to_string(&world.control.save(world.now)).unwrap();
+    let mut again = World::new(MODEL);
+    let (now, model) = (world.now, Arc::clone(&again.steering.model));
+    again.control = Control::new(Settings::default());
+    assert!(again.control.restore(now, &serde_json::from_str(&text).unwrap()));
+    again.control.adopt(now, model);
+    again.planner = CapacityPlanner::remembering(again.control.plan_memory().unwrap(), now);
+    again.now = now;
+    // All that is left would fit at home; those who were away are still away, and go home at the pace of caches.
+    again.play(2, &[("web", 80)]);
+    assert!(near(&again.shares("web"), &[("fra", 50), ("ams", 50)]), "{:?}", again.shares("web"));
 }
 
 #[test]

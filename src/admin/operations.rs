@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::base::moment::Moment;
-use crate::control::{Burden, Command, Control, Done, Event, Outlook, Pushed, Refusal};
+use crate::control::{Command, Conditions, Control, Done, Event, Outlook, Pushed, Refusal};
 use crate::journal::{Entry, Sample, Wanted};
 use crate::metrics::Rates;
 use crate::model::FeedMiss;
@@ -46,7 +46,7 @@ pub trait Operations: Send + Sync + 'static {
         &self,
         now: Moment,
         steering: Arc<Steering>,
-        burden: Burden,
+        conditions: Conditions,
     ) -> Pin<Box<dyn Future<Output = Option<Arc<Outlook>>> + Send>>;
 
     /// The events wanted, the oldest first, at most `limit`: the first ones if a start is given, else the last ones. May

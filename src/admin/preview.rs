@@ -113,7 +113,7 @@ pub(super) async fn preview(State(admin): State<Arc<Admin>>, Body(asked): Body<A
         Ok(Ok((mut view, planned))) => {
             // Without a capacity nothing is planned.
             if let Some((control, after)) = planned.filter(|(control, _)| control.outlook().is_some()) {
-                let Some(outlook) = operations.foresee(now, after, control.burden(now)).await else {
+                let Some(outlook) = operations.foresee(now, after, control.conditions(now)).await else {
                     return unavailable();
                 };
                 view.loads = loads(&control, &outlook);

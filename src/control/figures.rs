@@ -19,8 +19,8 @@ use crate::table::{STEADY, Standing};
 
 use super::course::Course;
 use super::fed::LoadView;
-use super::forecast::PlanView;
 use super::hub::Control;
+use super::plan_view::PlanView;
 use super::region::RegionState;
 use super::words::earlier;
 

@@ -17,7 +17,7 @@ mod planning;
 
 mod spill;
 
-mod forecast;
+mod plan_view;
 
 mod step;
 
@@ -70,10 +70,10 @@ pub use command::{Command, Done, Order, Refusal};
 pub use event::{Changed, Effects, Event, EventKind, Severity};
 pub use fed::{FedView, LoadView};
 pub use figures::{EndpointFigures, Figures, RegionFigures, ServiceFigures, TargetFigures};
-pub use forecast::{PlanView, PlannedRegion, SpillView};
 pub use hub::{Control, Settings};
 pub use loads::{EndpointReading, FeedTarget, Pushed, Reading, Source};
-pub use planning::{Burden, Demand, Outlook, Planning, Schemer};
+pub use plan_view::{PlanView, PlannedRegion, SpillView};
+pub use planning::{CapacityPlanner, Conditions, Demand, Outlook, PlanChange};
 pub use region::{CapacityView, LocationView, RegionState, RegionView};
 pub use saved::{Saved, SavedHeld, SavedRamp};
 pub use service::{ActiveView, EndpointView, RampView, ServiceView, TtlView};

@@ -18,7 +18,7 @@ use crate::base::ids::{RegionId, ServiceId};
 use crate::base::moment::Moment;
 use crate::geo::ClassId;
 use crate::model::Model;
-use crate::plan::{Capacity, Plan, Planner, Site, Situation, Unit};
+use crate::plan::{Capacity, Memory, Plan, Planner, Site, Situation, Unit};
 use crate::policy::{Atlases, Kin, Offer};
 use crate::snapshot::Steering;
 use crate::table::{Planned, PlannedClass};
@@ -40,7 +40,7 @@ pub struct Demand {
 
 /// What is known of the regions, by [`RegionId`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Burden {
+pub struct Conditions {
     /// Regions with their loads and capacities.
     pub sites: Vec<Site>,
     /// Name servers that share the demand.
@@ -51,7 +51,7 @@ pub struct Burden {
 
 /// A plan, ready to be adopted by the control that has this model.
 #[derive(Clone, Debug)]
-pub struct Planning {
+pub struct PlanChange {
     /// The model it is for.
     pub model: Arc<Model>,
     /// The atlases it is for.
@@ -60,6 +60,8 @@ pub struct Planning {
     pub services: Vec<(ServiceId, Option<Arc<Planned>>)>,
     /// What it comes to.
     pub outlook: Arc<Outlook>,
+    /// What the planner is to know after a restart.
+    pub memory: Arc<Memory>,
 }
 
 /// What a plan comes to, for people.
@@ -77,7 +79,7 @@ pub struct Outlook {
 
 /// Plans again and again; remembers what it needs for that.
 #[derive(Clone, Debug, Default)]
-pub struct Schemer {
+pub struct CapacityPlanner {
     planner: Planner,
     /// Whose services and classes `rows` are of.
     of: Option<(Arc<Model>, Arc<Atlases>)>,
@@ -105,7 +107,7 @@ struct Draft {
 impl Control {
     /// What is known of the regions that a plan goes by.
     #[must_use]
-    pub fn burden(&self, now: Moment) -> Burden {
+    pub fn conditions(&self, now: Moment) -> Conditions {
         let ids = (0..=u8::MAX).map(RegionId).zip(&self.model.regions);
         let site = |(id, region): (RegionId, &crate::model::Region)| {
             let load = self.load_of(id, now);
@@ -113,36 +115,36 @@ impl Control {
             Site { key: steering_hash(&[region.key.as_bytes()]), capacity, load }
         };
         let (peers, step_max) = (self.settings.peers, self.settings.step_max);
-        Burden { sites: ids.map(site).collect(), peers, step_max }
+        Conditions { sites: ids.map(site).collect(), peers, step_max }
     }
 }
 
-impl Schemer {
-    /// True if nothing can be planned: no region has a capacity.
+impl CapacityPlanner {
+    /// One that goes on where an earlier process ended.
     #[must_use]
-    pub fn is_idle(burden: &Burden) -> bool {
-        burden.sites.iter().all(|site| site.capacity.is_none())
+    pub fn remembering(memory: &Memory, now: Moment) -> Self {
+        Self { planner: Planner::remembering(memory, now), ..Self::default() }
     }
 
     /// The next plan. `steering` is the one in force, and `demand` what there was since the last time.
-    pub fn step(&mut self, now: Moment, steering: &Steering, burden: Burden, demand: &Demand) -> Planning {
+    pub fn step(&mut self, now: Moment, steering: &Steering, conditions: Conditions, demand: &Demand) -> PlanChange {
         let elapsed = self.last.map_or(Duration::ZERO, |last| now.since(last));
         self.last = Some(now);
         self.follow(steering);
         self.learn(now, steering, demand, elapsed);
-        self.plan(now, steering, burden)
+        self.plan(now, steering, conditions)
     }
 
     /// What a plan would come to with another steering of the same model; nothing is learned, nothing comes into force.
     #[must_use]
-    pub fn foresee(&self, now: Moment, steering: &Steering, burden: Burden) -> Arc<Outlook> {
-        let mut schemer = self.clone();
-        schemer.follow(steering);
-        schemer.plan(now, steering, burden).outlook
+    pub fn foresee(&self, now: Moment, steering: &Steering, conditions: Conditions) -> Arc<Outlook> {
+        let mut planner = self.clone();
+        planner.follow(steering);
+        planner.plan(now, steering, conditions).outlook
     }
 
     /// Plans for the demand that is known.
-    fn plan(&mut self, now: Moment, steering: &Steering, burden: Burden) -> Planning {
+    fn plan(&mut self, now: Moment, steering: &Steering, conditions: Conditions) -> PlanChange {
         let drafts = self.drafts(steering);
         let (mut units, mut kept, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
         for draft in drafts {
@@ -151,12 +153,13 @@ impl Schemer {
             kept.push(draft);
         }
         let total = units.iter().map(|unit| unit.demand).sum();
-        let Burden { sites, peers, step_max } = burden;
+        let Conditions { sites, peers, step_max } = conditions;
         let mut plan = self.planner.step(now, &Situation { sites, units, peers, step_max });
         let services = services(steering, &kept, std::mem::take(&mut plan.units));
         let outlook = Outlook { at: now, plan, demand: total, units: kept.len() };
         let (model, atlases) = (Arc::clone(&steering.model), Arc::clone(&steering.atlases));
-        Planning { model, atlases, services, outlook: Arc::new(outlook) }
+        let memory = Arc::new(self.planner.memory());
+        PlanChange { model, atlases, services, outlook: Arc::new(outlook), memory }
     }
 
     /// Ids are of one model, and classes of its atlases: what can be told of others is carried over by keys.

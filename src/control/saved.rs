@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::ids::{EndpointId, RegionId, ServiceId};
 use crate::base::moment::Moment;
 use crate::health::{Health, Machine, Override, SavedGuard};
+use crate::plan::Memory;
 
 use super::hub::Control;
 
@@ -36,6 +37,9 @@ pub struct Saved {
     pub waiting: Vec<String>,
     /// Of services with nothing up: the endpoints that were up last.
     pub last_up: Vec<String>,
+    /// What the capacity planner knew.
+    #[serde(default)]
+    pub plan: Memory,
 }
 
 /// The active region of a service.
@@ -83,6 +87,7 @@ impl Control {
             guarded: guarded.collect(),
             waiting: waiting.filter_map(|(index, _)| key_of(index)).collect(),
             last_up: self.save_last_up(),
+            plan: self.plan_memory().map(|memory| Memory::clone(memory)).unwrap_or_default(),
         }
     }
 
@@ -99,6 +104,7 @@ impl Control {
         let held = || saved.held.iter().cloned();
         self.restored = Some(if is_fresh {
             self.guard.restore(saved.guard);
+            self.remember_plan(&saved.plan);
             saved.clone()
         } else {
             Saved { held: held().map(|held| SavedHeld { better: Vec::new(), ..held }).collect(), ..Saved::default() }

@@ -13,12 +13,12 @@ use std::time::Duration;
 
 use crate::base::ids::RegionId;
 use crate::base::moment::Moment;
-use crate::plan::SitePlan;
+use crate::plan::{Memory, SitePlan};
 use crate::table::Plans;
 
 use super::event::{Effects, Event, EventKind};
 use super::hub::Control;
-use super::planning::{Outlook, Planning};
+use super::planning::{Outlook, PlanChange};
 use super::step::Step;
 
 /// A spill that comes back within this has not ended.
@@ -30,6 +30,8 @@ const SHED_PART: u64 = 500;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Spilling {
     outlook: Option<Arc<Outlook>>,
+    /// What the planner knows, or an earlier process knew.
+    memory: Option<Arc<Memory>>,
     /// By the region's key: what goes on.
     regions: BTreeMap<Arc<str>, Course>,
 }
@@ -45,19 +47,20 @@ struct Course {
 
 impl Control {
     /// A plan comes into force. One for another model than the one in force is ignored: the next one is on its way.
-    pub fn adopt_plan(&mut self, now: Moment, planning: Planning) -> Effects {
+    pub fn adopt_plan(&mut self, now: Moment, change: PlanChange) -> Effects {
         let mut step = Step::new(now);
-        if !self.has_begun || !Arc::ptr_eq(&planning.model, &self.model) {
+        if !self.has_begun || !Arc::ptr_eq(&change.model, &self.model) {
             return step.finish();
         }
-        for (service, planned) in planning.services {
+        for (service, planned) in change.services {
             if self.states.plans.set(service, planned) {
                 step.changed.push(service);
                 step.changed.extend(self.wiring.followers(service));
             }
         }
-        self.tell_spills(&planning.outlook, &mut step);
-        self.spilling.outlook = Some(planning.outlook);
+        self.tell_spills(&change.outlook, &mut step);
+        self.spilling.memory = Some(change.memory);
+        self.spilling.outlook = Some(change.outlook);
         step.finish()
     }
 
@@ -65,6 +68,17 @@ impl Control {
     #[must_use]
     pub const fn outlook(&self) -> Option<&Arc<Outlook>> {
         self.spilling.outlook.as_ref()
+    }
+
+    /// What a planner knows after a restart; `None`: nothing.
+    #[must_use]
+    pub const fn plan_memory(&self) -> Option<&Arc<Memory>> {
+        self.spilling.memory.as_ref()
+    }
+
+    /// What the planner of an earlier process knew.
+    pub(super) fn remember_plan(&mut self, memory: &Memory) {
+        self.spilling.memory = Some(Arc::new(memory.clone()));
     }
 
     /// Services or classes of clients will be others: what is planned is forgotten, and planned anew.
@@ -81,6 +95,7 @@ impl Control {
             let (sheds, is_full) = (site.shed > 0 && site.shed >= site.home / SHED_PART, is_full(site));
             let known = courses.get(&key).copied();
             if known.is_none() && sheds {
+                step.save = true;
                 step.tell(about(step.now, EventKind::SpillBegun, &key, self.where_to(id, outlook)));
             }
             if is_full && !known.is_some_and(|course| course.is_full) {
@@ -96,6 +111,7 @@ impl Control {
         courses.retain(|key, course| {
             let is_over = !course.is_full && step.now.since(course.last) >= PAUSE;
             if is_over {
+                step.save = true;
                 step.tell(about(step.now, EventKind::SpillEnded, key, String::new()));
             }
             !is_over

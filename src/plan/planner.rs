@@ -7,8 +7,8 @@
 //! how fast                pace.rs      from what is answered to what is aimed at
 //! ```
 //!
-//! A plan that is still right to a thirty-second of what each region may have is kept: readings tremble, and clients are
-//! not to.
+//! A plan is kept while what would move is next to nothing of what each region has: readings tremble, and clients are not
+//! to.
 
 use std::collections::HashMap;
 
@@ -58,7 +58,7 @@ pub(super) struct Known {
 const FORGOTTEN_MS: u64 = 600_000;
 /// The largest demand of a unit: more than all the resolvers of the world ask.
 const DEMAND_MAX: u64 = 1 << 40;
-/// The part of what a region may have that a plan may be off by and is still kept.
+/// The part of what is placed on a region that a plan may be off by and is still kept.
 const KEPT_PART: u64 = 24;
 
 impl Planner {

@@ -41,12 +41,6 @@ pub struct Offer {
 pub struct Kin(State);
 
 impl Kin {
-    /// The number of the group of services that decide alike, in this model.
-    #[must_use]
-    pub const fn group(&self) -> u32 {
-        self.0.group
-    }
-
     /// The regions that may be answered.
     #[must_use]
     pub const fn usable(&self) -> u128 {

@@ -14,7 +14,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::base::limits::{PLAN_GAP_MS, PLAN_INTERVAL_MS};
 use crate::base::moment::Moment;
-use crate::control::{Burden, Control, Demand, Outlook, Planning, Schemer};
+use crate::control::{CapacityPlanner, Conditions, Control, Demand, Outlook, PlanChange};
+use crate::plan::Memory;
 use crate::run::publisher::{BACKGROUND_NICENESS, Event};
 use crate::run::sweep::Sweep;
 use crate::serve::Stop;
@@ -27,10 +28,18 @@ pub(super) struct Planner(Sender<Job>);
 
 /// What is to be done.
 enum Job {
+    /// What an earlier process knew.
+    Remember { now: Moment, memory: Arc<Memory> },
     /// A plan is to be made.
-    Plan { now: Moment, snapshot: Arc<Snapshot>, burden: Burden, demand: Demand, reply: oneshot::Sender<Planning> },
+    Plan {
+        now: Moment,
+        snapshot: Arc<Snapshot>,
+        conditions: Conditions,
+        demand: Demand,
+        reply: oneshot::Sender<PlanChange>,
+    },
     /// Somebody wants to know what a plan would be.
-    Foresee { now: Moment, steering: Arc<Steering>, burden: Burden, reply: oneshot::Sender<Arc<Outlook>> },
+    Foresee { now: Moment, steering: Arc<Steering>, conditions: Conditions, reply: oneshot::Sender<Arc<Outlook>> },
 }
 
 impl Planner {
@@ -39,10 +48,10 @@ impl Planner {
         &self,
         now: Moment,
         steering: Arc<Steering>,
-        burden: Burden,
+        conditions: Conditions,
     ) -> Pin<Box<dyn Future<Output = Option<Arc<Outlook>>> + Send>> {
         let (reply, foreseen) = oneshot::channel();
-        let sent = self.0.send(Job::Foresee { now, steering, burden, reply });
+        let sent = self.0.send(Job::Foresee { now, steering, conditions, reply });
         Box::pin(async move {
             match sent {
                 Ok(()) => foreseen.await.ok(),
@@ -72,15 +81,16 @@ fn work(jobs: &Receiver<Job>) {
     if let Err(error) = be_nice(BACKGROUND_NICENESS) {
         tracing::debug!(%error, "cannot lower the priority of the planner");
     }
-    let mut schemer = Schemer::default();
+    let mut planner = CapacityPlanner::default();
     for job in jobs {
         // Whoever asked may have gone.
         match job {
-            Job::Plan { now, snapshot, burden, demand, reply } => {
-                let _ = reply.send(schemer.step(now, &snapshot.steering, burden, &demand));
+            Job::Remember { now, memory } => planner = CapacityPlanner::remembering(&memory, now),
+            Job::Plan { now, snapshot, conditions, demand, reply } => {
+                let _ = reply.send(planner.step(now, &snapshot.steering, conditions, &demand));
             }
-            Job::Foresee { now, steering, burden, reply } => {
-                let _ = reply.send(schemer.foresee(now, &steering, burden));
+            Job::Foresee { now, steering, conditions, reply } => {
+                let _ = reply.send(planner.foresee(now, &steering, conditions));
             }
         }
     }
@@ -95,6 +105,7 @@ async fn plan(
 ) {
     let mut every = interval(Duration::from_millis(PLAN_INTERVAL_MS));
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut is_reminded = false;
     loop {
         tokio::select! {
             _ = every.tick() => {}
@@ -102,16 +113,21 @@ async fn plan(
             () = stop.wait() => return,
         }
         let next = Instant::now() + Duration::from_millis(PLAN_GAP_MS);
-        let Some((now, snapshot, burden)) = look(&events).await else { return };
-        if snapshot.steering.cells().limited() != 0 {
+        let Some(Seen { now, snapshot, conditions, memory }) = look(&events).await else { return };
+        if let Some(conditions) = conditions {
+            if let Some(memory) = memory.filter(|_| !std::mem::replace(&mut is_reminded, true))
+                && jobs.send(Job::Remember { now, memory }).is_err()
+            {
+                return;
+            }
             let demand = sweep.demand(&snapshot);
             let (reply, planned) = oneshot::channel();
-            if jobs.send(Job::Plan { now, snapshot, burden, demand, reply }).is_err() {
+            if jobs.send(Job::Plan { now, snapshot, conditions, demand, reply }).is_err() {
                 return;
             }
             // The thread ends by a defect alone, which has been logged.
-            let Ok(planning) = planned.await else { return };
-            if events.send(Event::Planned(Box::new(planning))).is_err() {
+            let Ok(change) = planned.await else { return };
+            if events.send(Event::Planned(Box::new(change))).is_err() {
                 return;
             }
         }
@@ -122,12 +138,25 @@ async fn plan(
     }
 }
 
+/// What is seen at one moment.
+struct Seen {
+    now: Moment,
+    snapshot: Arc<Snapshot>,
+    /// `None`: no capacity is limited.
+    conditions: Option<Conditions>,
+    /// What the planner knew last, or an earlier process did.
+    memory: Option<Arc<Memory>>,
+}
+
 /// What is known at this moment; `None`: the publisher has ended.
-async fn look(events: &Sender<Event>) -> Option<(Moment, Arc<Snapshot>, Burden)> {
+async fn look(events: &Sender<Event>) -> Option<Seen> {
     let (reply, seen) = oneshot::channel();
     let look = move |control: &Control, snapshot: &Arc<Snapshot>, now: Moment| {
+        let is_limited = snapshot.steering.cells().limited() != 0;
+        let conditions = is_limited.then(|| control.conditions(now));
+        let (snapshot, memory) = (Arc::clone(snapshot), control.plan_memory().cloned());
         // Whoever asked may have gone.
-        let _ = reply.send((now, Arc::clone(snapshot), control.burden(now)));
+        let _ = reply.send(Seen { now, snapshot, conditions, memory });
     };
     events.send(Event::Look(Box::new(look))).ok()?;
     seen.await.ok()

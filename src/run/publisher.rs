@@ -17,7 +17,7 @@ use crate::base::ids::ServiceId;
 use crate::base::limits::{EVENTS_MAX, PUBLISH_INTERVAL_MS, RETIRED_POLL_MS, STATE_INTERVAL_MS};
 use crate::base::moment::Moment;
 use crate::control::{
-    Changed, Command, Control, Effects, Event as Happened, Planning, ProbeTarget, Pushed, Reading, Settings, Severity,
+    Changed, Command, Control, Effects, Event as Happened, PlanChange, ProbeTarget, Pushed, Reading, Settings, Severity,
 };
 use crate::feed::{Feeder, Told};
 use crate::health::Observation;
@@ -46,7 +46,7 @@ pub(super) enum Event {
     /// Somebody looks.
     Look(Look),
     /// Capacity was planned.
-    Planned(Box<Planning>),
+    Planned(Box<PlanChange>),
 }
 
 /// Loaded parts, ready to be published.
@@ -262,11 +262,11 @@ impl Publisher {
                 }
                 let _ = reply.send(result);
             }
-            Event::Planned(planning) => {
+            Event::Planned(change) => {
                 // Its services and classes are those of a model and its atlases.
                 let atlases = self.pending.loaded.as_ref().map_or(&self.current.steering.atlases, |new| &new.atlases);
-                if Arc::ptr_eq(&planning.atlases, atlases) {
-                    let effects = self.control.adopt_plan(now, *planning);
+                if Arc::ptr_eq(&change.atlases, atlases) {
+                    let effects = self.control.adopt_plan(now, *change);
                     self.follow(effects);
                 }
             }

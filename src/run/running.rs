@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::admin::{Commanded, Condition, Facts, Look, Operations, PushResults, Readiness, ReloadOutcome};
 use crate::base::moment::Moment;
-use crate::control::{self, Burden, Command, Outlook, Pushed};
+use crate::control::{self, Command, Conditions, Outlook, Pushed};
 use crate::journal::{Entry, Sample, Wanted};
 use crate::metrics::Rates;
 use crate::run::planner::Planner;
@@ -85,9 +85,9 @@ impl Operations for Running {
         &self,
         now: Moment,
         steering: Arc<Steering>,
-        burden: Burden,
+        conditions: Conditions,
     ) -> Pin<Box<dyn Future<Output = Option<Arc<Outlook>>> + Send>> {
-        self.planner.foresee(now, steering, burden)
+        self.planner.foresee(now, steering, conditions)
     }
 
     fn events(&self, wanted: &Wanted, limit: usize) -> Vec<Entry> {

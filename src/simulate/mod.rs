@@ -1,12 +1,12 @@
 //! What would happen: demand and events on a configuration, played in simulated time.
 //!
-//! A [`World`] drives a [`crate::control::Control`] and a [`crate::control::Schemer`] of its own, as the server drives
+//! A [`World`] drives a [`crate::control::Control`] and a [`crate::control::CapacityPlanner`] of its own, as the server drives
 //! its: probes find what is lost, the planner plans once a second, and caches go on with what they were answered until
 //! it expires. What comes out is an [`Outcome`], for people as a table or a page, for programs as it is.
 //!
 //! ```text
 //! events → control (probes, words, reloads) → steering ─→ answers → caches → loads of regions
-//!             └── plan ← schemer ← demand ←──────┘                              │
+//!             └── plan ← planner ← demand ←──────┘                              │
 //!                            └───────────── readings of load feeds ←────────────┘
 //! ```
 //!

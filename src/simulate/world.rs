@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::answer::Demanded;
 use crate::base::ids::{RegionId, ServiceId};
 use crate::base::moment::Moment;
-use crate::control::{self, Changed, Command, Control, Demand, Effects, Order, Schemer, Settings};
+use crate::control::{self, CapacityPlanner, Changed, Command, Control, Demand, Effects, Order, Settings};
 use crate::geo::ClassId;
 use crate::health::Action;
 use crate::model::{Capacity, Model};
@@ -67,7 +67,7 @@ pub struct World {
     /// What control told, by second.
     pub(super) told: Vec<(i64, control::Event)>,
     atlases: Arc<Atlases>,
-    schemer: Schemer,
+    planner: CapacityPlanner,
     probes: Probes,
     /// What is asked, in times of the beginning: by all, and by country.
     factor: f64,
@@ -134,7 +134,7 @@ impl World {
             unserved: 0.0,
             told: Vec::new(),
             atlases: Arc::clone(atlases),
-            schemer: Schemer::default(),
+            planner: CapacityPlanner::default(),
             probes,
             factor: 1.0,
             factors: BTreeMap::new(),
@@ -270,10 +270,10 @@ impl World {
     }
 
     fn plan(&mut self, now: Moment) {
-        let burden = self.control.burden(now);
-        if Schemer::is_idle(&burden) {
+        if self.steering.cells().limited() == 0 {
             return;
         }
+        let conditions = self.control.conditions(now);
         let mut seconds: BTreeMap<(ServiceId, ClassId), f64> = std::mem::take(&mut self.carry);
         for (group, crowd) in self.groups.iter().zip(&self.crowds) {
             *seconds.entry((group.decider, group.class)).or_default() += crowd.demand * f64::from(group.ttl_s);
@@ -285,7 +285,7 @@ impl World {
             rows.push(Demanded { service, class, seconds: whole });
             self.carry.insert((service, class), sum - sum.floor());
         }
-        let planning = self.schemer.step(now, &self.steering, burden, &Demand { rows, others: 0 });
+        let planning = self.planner.step(now, &self.steering, conditions, &Demand { rows, others: 0 });
         let effects = self.control.adopt_plan(now, planning);
         self.follow(effects);
     }

@@ -81,12 +81,6 @@ impl Plans {
         self.of(service).map_or(0, |planned| planned.id())
     }
 
-    /// True if the plan says nothing of anybody.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.of.iter().all(Option::is_none)
-    }
-
     /// Sets what the plan says of a service; true if it was something else.
     pub fn set(&mut self, service: ServiceId, planned: Option<Arc<Planned>>) -> bool {
         if self.id_of(service) == planned.as_ref().map_or(0, |planned| planned.id()) {
@@ -138,9 +132,9 @@ mod tests {
         let one = planned(&[(0, &[(0, 1)])]).map(Arc::new);
         assert!(plans.set(service, one.clone()) && !plans.set(service, one.clone()));
         assert_eq!(plans.of(service), one.as_ref());
-        assert_eq!((plans.id_of(ServiceId(0)), plans.id_of(ServiceId(9)), plans.is_empty()), (0, 0, false));
+        assert_eq!((plans.id_of(ServiceId(0)), plans.id_of(ServiceId(9))), (0, 0));
         assert_ne!(plans, Plans::default());
-        assert!(plans.set(service, None) && plans.is_empty());
+        assert!(plans.set(service, None));
         assert_eq!(plans, Plans::default());
     }
 }

@@ -30,7 +30,7 @@
 use std::time::Duration;
 
 use meridian::base::units::parse_duration;
-use meridian::config::{Config, Target};
+use meridian::config::Target;
 use meridian::control::{Command, Order, Settings};
 use meridian::health::{Action, Verdict};
 
