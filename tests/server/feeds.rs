@@ -195,8 +195,7 @@ fn loads_are_fed_from_everywhere() {
     // What cannot be meant is told, and what was known stays for a while.
     json.say(&document("{\"now\": {\"rps\": -1}, \"limits\": [80, 100]}"));
     wait_until(|| told(&server), |told| told.contains(&("feed_refused".into(), "json".into())));
-    let held = load(&server, "json");
-    assert_eq!((&held["current"], held["error"].as_str().unwrap()), (&json!(41.5), "number: -1 is below 0"));
+    wait_for_load(&server, "json", &json!({"current": 41.5, "error": "number: -1 is below 0"}));
     assert!(server.metric("meridian_feed_errors_total{kind=\"number\"}") >= 1.0);
 }
 
