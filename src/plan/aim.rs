@@ -9,7 +9,7 @@ use super::levels::{self, Bound, Levels};
 use super::problem::{Budget, Flow, Problem};
 use super::roll::Roll;
 use super::shares::{Shares, divide, part, share_of};
-use super::{Method, Unit, WHOLE, paths, waterfall};
+use super::{Method, Unit, WHOLE, paths, ties, waterfall};
 
 /// What is known of one unit.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +33,8 @@ struct Group {
     home: Shares,
     /// Where it may go, among the choices of all groups.
     choices: Range<usize>,
-    before: u128,
+    /// How much of it was at which site.
+    before: Vec<(u8, u64)>,
 }
 
 /// All groups, and where they may go.
@@ -92,9 +93,11 @@ pub(super) fn aim(
         }
         first_items.push(problem.items.len());
         let choices = choices.get(group.choices.clone()).unwrap_or(&[]);
-        for &(site, share) in &group.home {
+        let demands: Vec<u64> = group.home.iter().map(|&(_, share)| part(group.demand, share.into())).collect();
+        let homes = group.home.iter().zip(&demands).zip(group.before_each(&demands));
+        for ((&(site, _), &demand), before) in homes {
             let cost = choices.iter().find(|&&(other, _)| other == site).map_or(0, |&(_, cost)| cost);
-            problem.add(part(group.demand, share.into()), (site, cost), choices, group.before);
+            problem.add(demand, (site, cost), choices, &before);
         }
     }
     let (flow, levels, method) = solve(&problem, bounds, steps_max);
@@ -121,7 +124,8 @@ fn solve(problem: &Problem, bounds: &[Bound], steps_max: u64) -> (Flow, Levels, 
     let levels = levels
         .or_else(|| levels::settle(&coarse, bounds, |caps| waterfall::solve(&coarse, caps, &mut budget)))
         .unwrap_or_else(lowest);
-    if let Some(flow) = paths::solve(problem, &levels.caps, &mut Budget(steps_max)) {
+    if let Some(mut flow) = paths::solve(problem, &levels.caps, &mut Budget(steps_max)) {
+        ties::settle(problem, &levels.caps, &mut flow, &mut Budget(steps_max / 4));
         return (flow, levels, Method::Optimal);
     }
     let flow = waterfall::solve(problem, &levels.caps, &mut budget);
@@ -148,7 +152,13 @@ impl Groups {
             let group = &mut groups.all[number];
             group.key = group.key.min(unit.key);
             group.demand = group.demand.saturating_add(stance.demand);
-            group.before |= stance.current.iter().flatten().fold(0_u128, |mask, &(site, _)| mask | 1 << site);
+            for &(site, share) in stance.current.iter().flatten().filter(|(site, _)| held >> site & 1 == 0) {
+                let amount = part(stance.demand, share.into());
+                match group.before.iter_mut().find(|(known, _)| *known == site) {
+                    Some((_, sum)) => *sum = sum.saturating_add(amount),
+                    None => group.before.push((site, amount)),
+                }
+            }
             of_unit.push(number);
         }
         (groups, of_unit)
@@ -169,7 +179,7 @@ impl Groups {
         let start = self.choices.len();
         self.choices.extend_from_slice(choices);
         let choices = start..self.choices.len();
-        self.all.push(Group { key: u64::MAX, demand: 0, pinned, home, choices, before: 0 });
+        self.all.push(Group { key: u64::MAX, demand: 0, pinned, home, choices, before: Vec::new() });
         number
     }
 }
@@ -212,6 +222,30 @@ fn hold(stance: &Stance, held: u128, choices: &[(u8, u32)]) -> (Shares, Shares) 
 }
 
 impl Group {
+    /// What was before, for each of its homes: what was there, and of the rest what fills them up.
+    fn before_each(&self, demands: &[u64]) -> Vec<Vec<(u8, u64)>> {
+        let mut rest = self.before.clone();
+        rest.sort_unstable_by_key(|&(site, _)| site);
+        let mut take = |demand: u64, from: &dyn Fn(u8) -> bool| -> Vec<(u8, u64)> {
+            let mut left = demand;
+            let mut taken = Vec::new();
+            for (site, amount) in rest.iter_mut().filter(|(site, amount)| *amount > 0 && from(*site)) {
+                let part = left.min(*amount);
+                *amount -= part;
+                left -= part;
+                taken.push((*site, part));
+            }
+            taken
+        };
+        let homes = self.home.iter().zip(demands);
+        let mut each: Vec<_> = homes.map(|(&(home, _), &demand)| take(demand, &|site| site == home)).collect();
+        for (before, demand) in each.iter_mut().zip(demands) {
+            let known = before.iter().map(|&(_, amount)| amount).sum();
+            before.extend(take(demand.saturating_sub(known), &|_| true));
+        }
+        each
+    }
+
     /// The shares that come of where its items are.
     fn shares(&self, problem: &Problem, flow: &Flow, first: usize) -> Shares {
         let mut weights: Vec<(u8, u64)> = Vec::new();

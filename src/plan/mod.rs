@@ -29,6 +29,7 @@
 //! | who is where, who may go where, at what cost | `problem.rs` |
 //! | how far each region may be filled | `levels.rs` |
 //! | all regions solved together | `paths.rs` |
+//! | of what costs the same, what was before | `ties.rs` |
 //! | nearest first, and the rest to the next | `waterfall.rs` |
 //! | how fast | `pace.rs` |
 //! | what outlives the process | `memory.rs` |
@@ -50,6 +51,8 @@ mod scales;
 mod problem;
 
 mod paths;
+
+mod ties;
 
 mod waterfall;
 

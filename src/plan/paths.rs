@@ -198,7 +198,7 @@ impl<'a> Search<'a> {
         let mut count = 0;
         for (extra, to) in home.into_iter().chain(others) {
             let cost = u64::from(EXTRA_MAX + extra - here);
-            let is_new = u64::from(item.before >> to & 1 == 0);
+            let is_new = u64::from(self.problem.is_new(item, to));
             put(to, Reverse(cost << 32 | is_new << 31 | u64::from(number)));
             count += 1;
         }

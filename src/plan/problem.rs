@@ -16,10 +16,10 @@ use std::ops::Range;
 pub(super) struct Item {
     pub(super) demand: u64,
     pub(super) home: u8,
-    /// Sites that had a part of it before: among equals they come first.
-    pub(super) before: u128,
     /// Its ways among those of the problem.
     ways: Range<usize>,
+    /// Where it was before, among that of all.
+    before: Range<usize>,
 }
 
 /// Where an item may go beside its home, and what it costs more than there.
@@ -35,6 +35,7 @@ pub(super) struct Problem {
     pub(super) sites: usize,
     pub(super) items: Vec<Item>,
     ways: Vec<Way>,
+    before: Vec<(u8, u64)>,
 }
 
 /// What a way costs at most: beyond it all are equally far. Sums of three stay below 2³².
@@ -45,18 +46,31 @@ impl Problem {
         Self { sites, ..Self::default() }
     }
 
-    /// Adds an item. A region that costs no more than its home costs one more, so that nobody moves for nothing, and of
+    /// Adds an item. `before`: how much of it was at which site; among equals these come first. A region that costs no more than its home costs one more, so that nobody moves for nothing, and of
     /// two who could make room by moving together only one does.
-    pub(super) fn add(&mut self, demand: u64, home: (u8, u32), choices: &[(u8, u32)], before: u128) {
+    pub(super) fn add(&mut self, demand: u64, home: (u8, u32), choices: &[(u8, u32)], before: &[(u8, u64)]) {
         let start = self.ways.len();
         let elsewhere = choices.iter().filter(|&&(site, _)| site != home.0 && usize::from(site) < self.sites);
         self.ways.extend(elsewhere.map(|&(site, cost)| Way { extra: extra(home.1, cost), site }));
-        self.items.push(Item { demand, home: home.0, before, ways: start..self.ways.len() });
+        let known = self.before.len();
+        self.before.extend_from_slice(before);
+        let (ways, before) = (start..self.ways.len(), known..self.before.len());
+        self.items.push(Item { demand, home: home.0, ways, before });
     }
 
     /// Where an item may go beside its home.
     pub(super) fn ways(&self, item: &Item) -> &[Way] {
         self.ways.get(item.ways.clone()).unwrap_or(&[])
+    }
+
+    /// How much of an item was at which site.
+    pub(super) fn before(&self, item: &Item) -> &[(u8, u64)] {
+        self.before.get(item.before.clone()).unwrap_or(&[])
+    }
+
+    /// True if nothing of an item was at a site.
+    pub(super) fn is_new(&self, item: &Item, site: u8) -> bool {
+        !self.before(item).iter().any(|&(other, _)| other == site)
     }
 
     /// Demand of each site when everybody is at home.
@@ -83,7 +97,7 @@ impl Problem {
             known.insert((item.home, reach), coarse.items.len());
             let start = coarse.ways.len();
             coarse.ways.extend(sites_of(reach).map(|site| Way { extra: 1, site }));
-            coarse.items.push(Item { ways: start..coarse.ways.len(), before: 0, ..item.clone() });
+            coarse.items.push(Item { ways: start..coarse.ways.len(), before: 0..0, ..item.clone() });
         }
         coarse
     }

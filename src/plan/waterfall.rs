@@ -27,7 +27,7 @@ pub(super) fn solve(problem: &Problem, caps: &[u64], budget: &mut Budget) -> Opt
     for (number, item) in (0_u32..).zip(&problem.items).filter(|(_, item)| item.demand > 0) {
         if excess(&flow, item.home) > 0 {
             let ways = problem.ways(item).iter();
-            offers.extend(ways.map(|way| (way.extra, item.before >> way.site & 1 == 0, number, way.site)));
+            offers.extend(ways.map(|way| (way.extra, problem.is_new(item, way.site), number, way.site)));
         }
     }
     if !budget.take(offers.len() as u64) {
