@@ -51,6 +51,8 @@ struct Times {
     steering: Duration,
     /// Something else had the core meanwhile.
     disturbed: bool,
+    /// Pages that were not there: first touched, or taken away by the system in the meantime.
+    faults: u64,
 }
 
 impl Times {
@@ -73,8 +75,16 @@ fn main() {
     );
     let mut server = Server::start(model);
     println!(
-        "{:<20}{:>7}{:>11}{:>10}{:>10}{:>18}{:>16}{:>11}",
-        "ms", "times", "disturbed", "median", "most", "most undisturbed", "median control", "steering"
+        "{:<20}{:>7}{:>11}{:>10}{:>10}{:>18}{:>16}{:>11}{:>16}",
+        "ms",
+        "times",
+        "disturbed",
+        "median",
+        "most",
+        "most undisturbed",
+        "median control",
+        "steering",
+        "faults in most"
     );
     let one: Vec<u64> = (0..arguments.times).map(|turn| server.target(&lone_address(turn).to_string())).collect();
     let (mut down, mut back, mut clock) = (Vec::new(), Vec::new(), Vec::new());
@@ -138,7 +148,7 @@ impl Server {
     }
 
     fn publish(&mut self, step: impl FnOnce(&mut Control) -> Effects) -> Times {
-        let switches = switches();
+        let (switches, faults) = (switches(), faults());
         let begun = Instant::now();
         let effects = step(&mut self.control);
         let stepped = Instant::now();
@@ -151,7 +161,8 @@ impl Server {
             Changed::All => unreachable!("no model is adopted here"),
         };
         let (control, steering) = (stepped - begun, stepped.elapsed());
-        let times = Times { control, steering, disturbed: switches != crate::switches() };
+        let times =
+            Times { control, steering, disturbed: switches != crate::switches(), faults: crate::faults() - faults };
         if let Some(next) = next {
             self.steering = next;
         }
@@ -166,7 +177,7 @@ fn outcome(verdict: Verdict) -> Observation {
 
 fn report(what: &str, found: &[Times]) {
     println!(
-        "{what:<20}{:>7}{:>11}{:>10.3}{:>10.3}{:>18.3}{:>16.3}{:>11.3}",
+        "{what:<20}{:>7}{:>11}{:>10.3}{:>10.3}{:>18.3}{:>16.3}{:>11.3}{:>16}",
         found.len(),
         found.iter().filter(|times| times.disturbed).count(),
         milliseconds(median(found.iter().map(Times::whole).collect())),
@@ -174,6 +185,7 @@ fn report(what: &str, found: &[Times]) {
         milliseconds(found.iter().filter(|times| !times.disturbed).map(Times::whole).max().unwrap_or_default()),
         milliseconds(median(found.iter().map(|times| times.control).collect())),
         milliseconds(median(found.iter().map(|times| times.steering).collect())),
+        found.iter().max_by_key(|times| times.whole()).map_or(0, |times| times.faults),
     );
 }
 
@@ -181,6 +193,14 @@ fn report(what: &str, found: &[Times]) {
 fn switches() -> Option<String> {
     let status = std::fs::read_to_string("/proc/thread-self/status").ok()?;
     status.lines().find(|line| line.starts_with("nonvoluntary_ctxt_switches")).map(ToOwned::to_owned)
+}
+
+/// How often this thread met a page that was not there; 0 always where the system does not say.
+fn faults() -> u64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap_or_default();
+    // After the name, which may have spaces in it: minflt is the eighth field, majflt the tenth.
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or("").split(' ').collect();
+    [7, 9].iter().filter_map(|&at| fields.get(at)?.parse::<u64>().ok()).sum()
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
