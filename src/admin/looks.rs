@@ -247,6 +247,11 @@ pub(super) async fn plan(State(admin): State<Arc<Admin>>, RawQuery(query): RawQu
     shown(&admin, &admin.views.plan, query.as_deref(), |control, _, _| control.plan_view()).await
 }
 
+pub(super) async fn demand(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    let look = |control: &Control, snapshot: &Arc<Snapshot>, _: Moment| control.demand_view(&snapshot.steering.atlases);
+    shown(&admin, &admin.views.demand, query.as_deref(), look).await
+}
+
 /// How regions stood.
 #[derive(Serialize)]
 struct HistoryView {

@@ -51,6 +51,7 @@ pub(super) struct Views {
     pub(super) services: Shared,
     pub(super) checks: Shared,
     pub(super) plan: Shared,
+    pub(super) demand: Shared,
 }
 
 /// Serves the admin listener until the end of service. Without tokens nothing can be changed, and a listener that
@@ -133,6 +134,7 @@ fn routes() -> Vec<Route> {
         looking("/api/v1/server", Read, get(looks::server)),
         looking("/api/v1/traffic", Read, get(looks::traffic)),
         looking("/api/v1/plan", Read, get(looks::plan)),
+        looking("/api/v1/demand", Read, get(looks::demand)),
         looking("/api/v1/explain", Read, get(explained::explained)),
         looking("/api/v1/world", Think, get(world::world)),
         looking("/api/v1/stream", Read, get(stream::stream)),

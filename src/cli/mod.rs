@@ -2,6 +2,7 @@
 
 mod check;
 mod client;
+mod demand;
 mod demo;
 mod exit;
 mod explain;
@@ -48,6 +49,8 @@ enum Command {
     ///
     /// Plays the configuration with simulated time: probes, planner and resolvers that cache. Nothing is changed.
     Simulate(Box<simulate::SimulateArguments>),
+    /// Who asks the running server for what, as a file for `simulate --demand`
+    Demand(demand::DemandArguments),
     /// Regions, services, health checks and overrides of the running server
     ///
     /// Ends with 4 if a service has no healthy region.
@@ -111,6 +114,7 @@ pub fn run() -> Exit {
         Command::Check(arguments) => check::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Simulate(arguments) => simulate::run(*arguments),
+        Command::Demand(arguments) => demand::run(arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Drain(arguments) => operate::drain(arguments),
         Command::Force(command) => operate::force(command),

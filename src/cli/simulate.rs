@@ -26,7 +26,8 @@ pub(super) struct SimulateArguments {
     /// How much is asked from where, in answers a second; docs/simulate.md has the format
     #[arg(long, value_name = "FILE", conflicts_with_all = ["population", "total"])]
     demand: Option<PathBuf>,
-    /// Demand by country, as many people as use the internet there; that is so without --demand
+    /// Demand by country, as many people as use the internet there; that is so without --demand, unless a running server
+    /// is asked that counts who asks it
     #[arg(long)]
     population: bool,
     /// So many answers a second, all together; without it two thirds of all targets, or what the running server counts
@@ -150,10 +151,17 @@ fn of_files(arguments: &SimulateArguments, files: Files, standing: Option<&Stand
     for event in &events {
         event.check(&model).map_err(|reason| failed(&reason))?;
     }
-    let total = arguments.total.or_else(|| Some(standing?.demand? * f64::from(config.plan.peers)));
-    let mut profile = match &arguments.demand {
-        Some(path) => profile(path, &model)?,
-        None => Profile::population(&model, total),
+    let peers = f64::from(config.plan.peers);
+    let total = arguments.total.or_else(|| Some(standing?.demand? * peers));
+    let counted = standing.map(|standing| standing.counted.as_slice()).filter(|counted| !counted.is_empty());
+    let mut profile = match (&arguments.demand, counted) {
+        (Some(path), _) => profile(path, &model)?,
+        (None, Some(counted)) if !arguments.population => {
+            let all: f64 = counted.iter().map(|row| row.demand).sum();
+            let factor = arguments.total.map_or(peers, |total| total / all.max(f64::MIN_POSITIVE));
+            Profile::recorded(&model, &loaded.atlases, counted, factor)
+        }
+        (None, _) => Profile::population(&model, total),
     };
     let start = standing.map(|standing| standing.start(&model)).unwrap_or_default();
     let configuration = Configuration { name, model, atlases: loaded.atlases, settings: Settings::from(&config) };

@@ -9,7 +9,7 @@ use crate::cli::client::Server;
 use crate::control::{Command, Order};
 use crate::health::Action;
 use crate::model::{METRIC_MAX, Model};
-use crate::simulate::Start;
+use crate::simulate::{Counted, Start};
 
 /// How the running server stands.
 pub(super) struct Standing {
@@ -27,6 +27,8 @@ pub(super) struct Standing {
     pub(super) is_spilling: bool,
     /// Answers a second that it plans for: what it is asked itself.
     pub(super) demand: Option<f64>,
+    /// The same by class of clients.
+    pub(super) counted: Vec<Counted>,
 }
 
 /// What a load feed says of a region.
@@ -42,10 +44,11 @@ impl Standing {
     /// # Errors
     /// Why it does not say.
     pub(super) fn ask(server: &Server) -> Result<Self, String> {
-        Ok(Self::of(&server.look("/api/v1/status")?, &server.look("/api/v1/plan")?))
+        let look = |path| server.look(path);
+        Ok(Self::of(&look("/api/v1/status")?, &look("/api/v1/plan")?, &look("/api/v1/demand")?))
     }
 
-    fn of(status: &Value, plan: &Value) -> Self {
+    fn of(status: &Value, plan: &Value, demand: &Value) -> Self {
         let list = |key: &str| status[key].as_array().map(Vec::as_slice).unwrap_or_default();
         let word = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
         let down = list("targets").iter().filter(|target| target["state"] == "down");
@@ -75,6 +78,7 @@ impl Standing {
             carries: list("regions").iter().map(|region| (word(region, "key"), carries(region, plan))).collect(),
             is_spilling: plan["spills"].as_array().is_some_and(|spills| !spills.is_empty()),
             demand: plan["demand"].as_f64().filter(|demand| *demand > 0.0),
+            counted: counted(demand),
         }
     }
 
@@ -97,6 +101,15 @@ impl Standing {
         let load = |(key, fed): (&String, &Fed)| Some((model.region_by_key(key)?, fed.load?));
         self.fed.iter().filter_map(load).collect()
     }
+}
+
+/// What is asked by whom, as a server tells it.
+pub(super) fn counted(demand: &Value) -> Vec<Counted> {
+    let row = |row: &Value| {
+        let (service, demand) = (row["service"].as_str()?.to_owned(), row["demand"].as_f64()?);
+        Some(Counted { service, network: row["network"].as_str().map(str::to_owned), demand })
+    };
+    demand["rows"].as_array().into_iter().flatten().filter_map(row).collect()
 }
 
 /// What a region carries, by its feed or as the planner reckons.

@@ -72,7 +72,7 @@ pub use fed::{FedView, LoadView};
 pub use figures::{EndpointFigures, Figures, RegionFigures, ServiceFigures, TargetFigures};
 pub use hub::{Control, Settings};
 pub use loads::{EndpointReading, FeedTarget, Pushed, Reading, Source};
-pub use plan_view::{PlanView, PlannedRegion, SpillView};
+pub use plan_view::{DemandRow, DemandView, PlanView, PlannedRegion, SpillView};
 pub use planning::{CapacityPlanner, Conditions, Demand, Outlook, PlanChange};
 pub use region::{CapacityView, LocationView, RegionState, RegionView};
 pub use saved::{Saved, SavedHeld, SavedRamp};

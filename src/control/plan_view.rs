@@ -1,11 +1,17 @@
 //! What the plan in force comes to, for people: views for programs and the dashboard, and a word in explanations.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::answer::explain::{Explanation, RegionLoad, Step};
-use crate::base::ids::RegionId;
+use crate::base::ids::{RegionId, ServiceId};
 use crate::base::moment::Moment;
+use crate::geo::{Atlas, ClassId};
 use crate::plan::{SitePlan, Spill};
+use crate::policy::Atlases;
 
 use super::hub::Control;
 use super::planning::Outlook;
@@ -71,7 +77,45 @@ pub struct SpillView {
     pub part: f64,
 }
 
+/// Who asks for what.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DemandView {
+    /// When; `None`: no region has a capacity, so nothing is counted, or nothing was yet.
+    pub at: Option<Moment>,
+    /// By service and class of clients.
+    pub rows: Vec<DemandRow>,
+}
+
+/// What one class of clients asks of one service.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DemandRow {
+    /// The service that decides.
+    pub service: String,
+    /// A network of the class; `None`: clients that nobody can locate.
+    pub network: Option<String>,
+    /// Answers a second.
+    pub demand: f64,
+}
+
 impl Control {
+    /// Who asks for what, by classes of these atlases.
+    #[must_use]
+    pub fn demand_view(&self, atlases: &Atlases) -> DemandView {
+        let Some(outlook) = self.outlook() else { return DemandView { at: None, rows: Vec::new() } };
+        // Services that rank alike have one atlas.
+        let mut examples: HashMap<*const Atlas, Vec<Option<(IpAddr, u8)>>> = HashMap::new();
+        let row = |&(service, class, demand): &(ServiceId, ClassId, u64)| {
+            let network = atlases.of(service).filter(|_| class != ClassId::UNKNOWN).and_then(|atlas| {
+                let examples = examples.entry(Arc::as_ptr(atlas)).or_insert_with(|| atlas.examples());
+                examples.get(class.0 as usize).copied().flatten()
+            });
+            let service = self.model.services.get(service.index())?.key.to_string();
+            let network = network.map(|(address, length)| format!("{address}/{length}"));
+            Some(DemandRow { service, network, demand: number(demand) })
+        };
+        DemandView { at: Some(outlook.at), rows: outlook.asked.iter().filter_map(row).collect() }
+    }
+
     /// What is planned, for programs.
     #[must_use]
     pub fn plan_view(&self) -> PlanView {

@@ -75,6 +75,8 @@ pub struct Outlook {
     pub demand: u64,
     /// Classes of clients it was made for.
     pub units: usize,
+    /// What was asked: by service that decides and class, in thousandths of answers a second.
+    pub asked: Vec<(ServiceId, ClassId, u64)>,
 }
 
 /// Plans again and again; remembers what it needs for that.
@@ -156,7 +158,8 @@ impl CapacityPlanner {
         let Conditions { sites, peers, step_max } = conditions;
         let mut plan = self.planner.step(now, &Situation { sites, units, peers, step_max });
         let services = services(steering, &kept, std::mem::take(&mut plan.units));
-        let outlook = Outlook { at: now, plan, demand: total, units: kept.len() };
+        let asked = self.rows.iter().map(|(&(service, class), smoothed)| (service, class, smoothed.mean)).collect();
+        let outlook = Outlook { at: now, plan, demand: total, units: kept.len(), asked };
         let (model, atlases) = (Arc::clone(&steering.model), Arc::clone(&steering.atlases));
         let memory = Arc::new(self.planner.memory());
         PlanChange { model, atlases, services, outlook: Arc::new(outlook), memory }

@@ -1,6 +1,6 @@
 //! For one ranking, tolerance and set of regions: address → class of clients, and the bits of the address that decide.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::base::ids::RegionId;
 use crate::model::{GeoRanking, Model};
@@ -97,6 +97,26 @@ impl Atlas {
     #[must_use]
     pub fn costs(&self, id: ClassId) -> Vec<(RegionId, Option<u32>)> {
         self.ranker.distances(self.middles.get(id.0 as usize).copied().flatten())
+    }
+
+    /// By [`ClassId`]: a network all of whose addresses are of the class, a large one, IPv4 where there is one. A pass over
+    /// all ranges: for a look now and then.
+    #[must_use]
+    pub fn examples(&self) -> Vec<Option<(IpAddr, u8)>> {
+        let mut examples: Vec<Option<(IpAddr, u8)>> = vec![None; self.classes.len()];
+        let v4 =
+            self.v4.first_networks().map(|(class, start, length)| (class, Ipv4Addr::from_bits(start).into(), length));
+        let v6 =
+            self.v6.first_networks().map(|(class, start, length)| (class, Ipv6Addr::from_bits(start).into(), length));
+        for (class, address, length) in v4.chain(v6) {
+            let address: IpAddr = address;
+            let Some(example) = examples.get_mut(class as usize) else { continue };
+            let is_better = example.is_none_or(|(known, best)| known.is_ipv4() == address.is_ipv4() && length < best);
+            if is_better {
+                *example = Some((address, length));
+            }
+        }
+        examples
     }
 
     /// Ranges of IPv4 and of IPv6 addresses it tells apart.

@@ -39,6 +39,13 @@ impl<B: Bits> Table<B> {
         (value, scope(address, start, self.starts.get(next).copied()))
     }
 
+    /// Of each range its value and the network that its first address is in: address and length.
+    pub(super) fn first_networks(&self) -> impl Iterator<Item = (u32, B, u8)> {
+        let nexts = self.starts.iter().skip(1).copied().map(Some).chain([None]);
+        let ranges = self.starts.iter().zip(&self.values).zip(nexts);
+        ranges.map(|((&start, &value), next)| (value, start, scope(start, start, next)))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.starts.len()
     }

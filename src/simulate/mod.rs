@@ -14,6 +14,7 @@
 //! |---|---|
 //! | internet users by country | `population.rs` |
 //! | how much is asked from where: a file, or the table | `profile.rs` |
+//! | as a server counts it | `recorded.rs` |
 //! | the same by classes of clients of a configuration | `crowds.rs` |
 //! | what happens, and when | `event.rs` |
 //! | what resolvers hold | `caches.rs` |
@@ -32,6 +33,8 @@ mod event;
 pub mod population;
 
 mod profile;
+
+mod recorded;
 
 mod crowds;
 
@@ -65,5 +68,6 @@ pub use outcome::{CountryRow, Course, Outcome, RegionRow, Segment, SpillRow, Sta
 pub use page::page;
 pub use play::{Scenario, calibrated, play};
 pub use profile::{Origin, Profile, Row};
+pub use recorded::Counted;
 pub use text::text;
 pub use world::{Configuration, Start, World};

@@ -181,4 +181,20 @@ fn what_a_region_has_too_much_goes_to_the_next_and_nothing_flaps() {
     assert_eq!((plan["spills"][0]["from"].as_str(), plan["spills"][0]["to"].as_str()), (Some("fra"), Some("ams")));
     let metrics = crate::cockpit::get(&world.server, "/metrics").body;
     assert!(metrics.contains("meridian_spill_answers{from=\"fra\",to=\"ams\"}"), "{metrics}");
+
+    // Who asked is counted, and what is counted can be played.
+    let demand = shown(&world.server, "/api/v1/demand");
+    let rows = demand["rows"].as_array().unwrap();
+    assert!(rows.len() == 1 && rows[0]["service"] == "web" && rows[0]["network"] == "10.0.0.0/8", "{demand}");
+    let run = |arguments: &[&str]| {
+        let output = command(world.server.folder(), &[arguments, &["--config", "operator.toml"]].concat()).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let file = run(&["demand"]);
+    let (key, rate) = file.lines().last().unwrap().split_once(" = ").unwrap();
+    assert!(key == "DE" && rate.parse::<f64>().unwrap() > 1.0, "{file}");
+    let text = run(&["simulate", "--running", "--for", "10s"]);
+    assert!(text.contains("as the running server counts it") && text.contains("\n  DE  "), "{text}");
 }
