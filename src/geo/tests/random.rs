@@ -326,5 +326,9 @@ proptest! {
                 prop_assert_eq!(explained.scope, scope);
             }
         }
+        for (class, example) in (0..).zip(atlas.examples()).skip(1) {
+            let (address, length) = example.expect("every class has clients");
+            prop_assert_eq!(atlas.locate(address), (ClassId(class), length), "{}/{}", address, length);
+        }
     }
 }
