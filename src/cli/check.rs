@@ -84,14 +84,21 @@ fn preview(place: &str, config: &Config, configuration: &Configuration) -> Resul
         answers.insert(service.clone(), of_world(&world));
     }
     let start = standing.start(&configuration.model);
-    let profile = preview::profile(configuration, standing.demand.map(|demand| demand * f64::from(config.plan.peers)));
+    let peers = f64::from(config.plan.peers);
+    let total = standing.demand.map(|demand| demand * peers);
+    let profile = preview::profile(configuration, total, &standing.counted, peers);
     let loads = standing.loads(&configuration.model);
     let profile = if loads.is_empty() { profile } else { calibrated(configuration, &profile, &start, &loads) };
     let preview = Preview::new(
         configuration,
         &profile,
         &start,
-        &Observed { answers, carries: standing.carries, is_spilling: standing.is_spilling },
+        &Observed {
+            answers,
+            carries: standing.carries,
+            is_spilling: standing.is_spilling,
+            is_counting: !standing.counted.is_empty(),
+        },
     );
     Ok((format!("the server at {}, generation {}", server.address(), standing.generation), preview))
 }

@@ -3,13 +3,16 @@
 //! What the running server answers comes in by country; what the files would answer is worked out by a settled world, so that
 //! capacity counts on both sides. Of a country of which some clients change places with others of it, that is not seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
+
+use crate::base::ids::ServiceId;
 
 use super::outcome::Stage;
 use super::play::settled_world;
-use super::population::users;
-use super::profile::{Origin, Profile};
+use super::population::{self, users};
+use super::profile::{Origin, Profile, Row};
+use super::recorded::Counted;
 use super::text::{number, percent};
 use super::world::{Configuration, Start, World};
 
@@ -28,6 +31,8 @@ pub struct Observed {
     pub carries: BTreeMap<String, Option<f64>>,
     /// Some clients are sent elsewhere because their own region is full. If none are, none are in what it is compared with.
     pub is_spilling: bool,
+    /// It counts by whom it is asked.
+    pub is_counting: bool,
 }
 
 /// What a reload would change.
@@ -59,6 +64,8 @@ pub struct Change {
     pub by_users: f64,
     /// The part of all countries, each of which counts as much.
     pub by_countries: f64,
+    /// The part of what is asked now; `None` where the server does not count by whom.
+    pub by_demand: Option<f64>,
     /// Countries that were compared.
     pub compared: usize,
     /// Countries of which some clients would, those with the most first.
@@ -97,12 +104,15 @@ pub struct RegionChange {
 
 /// Shares come in thousandths: less than this is rounding.
 const LEAST: f64 = 0.003;
+/// What is compared though nobody is known to ask for it, in answers a second; and what says something if it is asked.
+const DEMAND_TOKEN: f64 = 1e-9;
+const DEMAND_LEAST: f64 = 1e-3;
 
 impl Preview {
     /// Compares what a server answers with what a configuration would.
     #[must_use]
     pub fn new(configuration: &Configuration, profile: &Profile, start: &Start, server: &Observed) -> Self {
-        let Observed { answers: server, carries, is_spilling } = server;
+        let Observed { answers: server, carries, is_spilling, is_counting } = server;
         let (world, _) = settled_world(configuration, profile, start);
         let fresh = World::new(configuration, profile, start, 0);
         let compared = if *is_spilling { &world } else { &fresh };
@@ -110,7 +120,10 @@ impl Preview {
         let mut services: BTreeMap<String, ServiceChange> = BTreeMap::new();
         for (id, service) in model.services() {
             let change = match server.get(&*service.key) {
-                Some(before) => ServiceChange::Both(Change::new(before, &answers(compared, id))),
+                Some(before) => {
+                    let demands = if *is_counting { demands(profile, id) } else { BTreeMap::new() };
+                    ServiceChange::Both(Change::new(before, &answers(compared, id), &demands))
+                }
                 None => ServiceChange::New,
             };
             services.insert(service.key.to_string(), change);
@@ -123,8 +136,16 @@ impl Preview {
     }
 }
 
+/// What is asked of a service, by country.
+fn demands(profile: &Profile, service: ServiceId) -> BTreeMap<String, f64> {
+    let rows = profile.rows.iter().filter(|row| row.service == service);
+    let mut demands: BTreeMap<String, f64> = BTreeMap::new();
+    rows.for_each(|row| *demands.entry(row.origin.words()).or_default() += row.demand);
+    demands
+}
+
 /// What a world answers of a service, by country.
-fn answers(world: &World, service: crate::base::ids::ServiceId) -> Answers {
+fn answers(world: &World, service: ServiceId) -> Answers {
     let mut sums: BTreeMap<String, (f64, BTreeMap<String, f64>)> = BTreeMap::new();
     for (group, crowd) in world.groups.iter().zip(&world.crowds).filter(|(group, _)| group.service == service) {
         for member in &group.members {
@@ -168,15 +189,19 @@ fn regions(stage: &Stage, carries: &BTreeMap<String, Option<f64>>) -> Vec<Region
 }
 
 impl Change {
-    /// Compares countries that both sides have.
+    /// Compares countries that both sides have. `demands`: what is asked by country, if that is counted.
     #[must_use]
-    pub fn new(before: &Answers, after: &Answers) -> Self {
+    pub fn new(before: &Answers, after: &Answers, demands: &BTreeMap<String, f64>) -> Self {
         let mut change = Self::default();
         let (mut users_all, mut users_moved, mut moved) = (0.0, 0.0, 0.0);
+        let (mut asked, mut asked_moved) = (0.0, 0.0);
         for (country, after) in after {
             let Some(before) = before.get(country) else { continue };
             let known = <[u8; 2]>::try_from(country.as_bytes()).ok().and_then(users).unwrap_or(0);
             let part = differing(before, after);
+            let demand = demands.get(country).copied().unwrap_or(0.0);
+            asked += demand;
+            asked_moved += part * demand;
             change.compared += 1;
             users_all += f64::from(known);
             if part > 0.0 {
@@ -192,6 +217,7 @@ impl Change {
         #[expect(clippy::cast_precision_loss, reason = "some hundred countries")]
         let compared = change.compared.max(1) as f64;
         change.by_countries = moved / compared;
+        change.by_demand = (asked >= DEMAND_LEAST).then(|| asked_moved / asked);
         change
     }
 }
@@ -235,13 +261,14 @@ fn write_preview(preview: &Preview, rows: usize, out: &mut String) -> fmt::Resul
 }
 
 fn write_change(key: &str, change: &Change, rows: usize, out: &mut String) -> fmt::Result {
-    let Change { by_users, by_countries, compared, countries } = change;
+    let Change { by_users, by_countries, by_demand, compared, countries } = change;
     if countries.is_empty() {
         return writeln!(out, "  {key:<14} nobody goes elsewhere ({compared} countries compared)");
     }
+    let asked = by_demand.map_or(String::new(), |part| format!("{} of what is asked now, ", percent(part)));
     writeln!(
         out,
-        "  {key:<14} {} of clients go elsewhere by internet users, {} with all countries alike; {} of {compared} countries",
+        "  {key:<14} {asked}{} of clients go elsewhere by internet users, {} with all countries alike; {} of {compared} countries",
         percent(*by_users),
         percent(*by_countries),
         countries.len()
@@ -264,19 +291,25 @@ fn shares(shares: &RegionShares) -> String {
     parts.join(", ")
 }
 
-/// The profile that a preview projects loads for: by population, with the clients that nobody can locate beside it, so
-/// that these are compared as well.
+/// The profile that a preview projects loads for: what the server counts by whom, by country, else by population; with the
+/// clients that nobody can locate and countries that nobody asks from beside it, so that these are compared as well.
 #[must_use]
-pub fn profile(configuration: &Configuration, total: Option<f64>) -> Profile {
-    let mut profile = Profile::population(&configuration.model, total);
-    let services: std::collections::BTreeSet<_> = profile.rows.iter().map(|row| row.service).collect();
-    let unknown = configuration.model.services().filter(|(id, _)| !services.contains(id));
-    // Services that follow others, or are disabled, ask for nothing and are compared all the same.
-    for (service, _) in unknown {
-        let rows = super::population::all().map(|(code, _)| (service, Origin::Country(code)));
-        profile.rows.extend(rows.map(|(service, origin)| super::Row { service, origin, demand: 1e-9 }));
-    }
-    let all: Vec<_> = configuration.model.services().map(|(id, _)| id).collect();
-    profile.rows.extend(all.into_iter().map(|service| super::Row { service, origin: Origin::Unknown, demand: 1e-9 }));
+pub fn profile(configuration: &Configuration, total: Option<f64>, counted: &[Counted], factor: f64) -> Profile {
+    let Configuration { model, atlases, .. } = configuration;
+    let mut profile = if counted.is_empty() {
+        Profile::population(model, total)
+    } else {
+        let mut recorded = Profile::recorded(model, atlases, counted, factor);
+        for row in &mut recorded.rows {
+            let Origin::Network(address, _) = row.origin else { continue };
+            row.origin = atlases.places().find(address).place.country.map_or(Origin::Unknown, Origin::Country);
+        }
+        recorded
+    };
+    let asked: BTreeSet<(ServiceId, Origin)> = profile.rows.iter().map(|row| (row.service, row.origin)).collect();
+    let countries = || population::all().map(|(code, _)| Origin::Country(code)).chain([Origin::Unknown]);
+    let all = model.services().flat_map(|(service, _)| countries().map(move |origin| (service, origin)));
+    let missing = all.filter(|row| !asked.contains(row));
+    profile.rows.extend(missing.map(|(service, origin)| Row { service, origin, demand: DEMAND_TOKEN }));
     profile
 }

@@ -163,7 +163,7 @@ fn feeds_say_what_an_answer_is_worth() {
 fn a_preview_tells_who_would_go_elsewhere() {
     use super::preview::{Answers, Observed, Preview, ServiceChange};
     let configuration = configuration([0; 3]);
-    let profile = preview::profile(&configuration, Some(100.0));
+    let counted = |network: &str, demand| Counted { service: "web".into(), network: Some(network.into()), demand };
     let answers = |de: &str| -> Answers {
         let of = |country: &str, region: &str| (country.to_owned(), vec![(region.to_owned(), 1.0)]);
         BTreeMap::from([
@@ -175,22 +175,32 @@ fn a_preview_tells_who_would_go_elsewhere() {
             of("JP", "sin"),
         ])
     };
-    let preview = |de: &str| {
+    let preview = |de: &str, counted: &[Counted]| {
+        let profile = preview::profile(&configuration, Some(100.0), counted, 1.0);
         let answers = BTreeMap::from([("web".to_owned(), answers(de)), ("old".to_owned(), Answers::new())]);
         let carries = BTreeMap::from([("fra".to_owned(), Some(7.0)), ("lhr".to_owned(), None)]);
-        Preview::new(&configuration, &profile, &Start::default(), &Observed { answers, carries, is_spilling: false })
+        let is_counting = !counted.is_empty();
+        let observed = Observed { answers, carries, is_spilling: false, is_counting };
+        Preview::new(&configuration, &profile, &Start::default(), &observed)
     };
-    let same = preview("fra");
+    let same = preview("fra", &[]);
     let ServiceChange::Both(change) = &same.services["web"] else { panic!("{same:?}") };
     assert_eq!((change.compared, change.countries.len(), change.by_users), (6, 0, 0.0));
     assert_eq!(same.services["old"], ServiceChange::Gone);
-    let other = preview("iad");
+    let other = preview("iad", &[]);
     let ServiceChange::Both(change) = &other.services["web"] else { panic!("{other:?}") };
     assert_eq!(change.countries.len(), 1, "{change:?}");
     assert!((change.by_countries - 1.0 / 6.0).abs() < 1e-9 && change.by_users > 0.05, "{change:?}");
+    assert_eq!(change.by_demand, None);
     let text = preview::text(&other, 5);
     for words in ["DE       100.0 %  iad 100.0 % → fra 100.0 %", "old            would be steered no longer", "gone"]
     {
         assert!(text.contains(words), "{text}");
     }
+    // Germany and France are one class, of 40 answers; 60 are asked from the United States, and from Brazil.
+    let counting = preview("iad", &[counted("10.1.0.0/16", 40.0), counted("10.3.0.0/16", 60.0)]);
+    let ServiceChange::Both(change) = &counting.services["web"] else { panic!("{counting:?}") };
+    let expected = 0.4 * 70_300.0 / (70_300.0 + 56_800.0);
+    assert!((change.by_demand.unwrap() - expected).abs() < 1e-6, "{change:?}");
+    assert!(preview::text(&counting, 5).contains("  web            22.1 % of what is asked now, "));
 }
