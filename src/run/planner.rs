@@ -16,10 +16,10 @@ use crate::base::limits::{PLAN_GAP_MS, PLAN_INTERVAL_MS};
 use crate::base::moment::Moment;
 use crate::control::{CapacityPlanner, Conditions, Control, Demand, Outlook, PlanChange};
 use crate::plan::Memory;
-use crate::run::publisher::{BACKGROUND_NICENESS, Event};
+use crate::run::priority::{BACKGROUND_NICENESS, give_way};
+use crate::run::publisher::Event;
 use crate::run::sweep::Sweep;
 use crate::serve::Stop;
-use crate::serve::system::be_nice;
 use crate::snapshot::{Snapshot, Steering};
 
 /// What the planner is asked.
@@ -78,9 +78,7 @@ pub(super) fn start(
 }
 
 fn work(jobs: &Receiver<Job>) {
-    if let Err(error) = be_nice(BACKGROUND_NICENESS) {
-        tracing::debug!(%error, "cannot lower the priority of the planner");
-    }
+    give_way(BACKGROUND_NICENESS, "planner");
     let mut planner = CapacityPlanner::default();
     for job in jobs {
         // Whoever asked may have gone.
