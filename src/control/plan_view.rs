@@ -107,11 +107,17 @@ impl Control {
     }
 
     /// Adds to an explanation what its regions carry, and where clients go that are too many.
-    pub fn explain_loads(&self, explanation: &mut Explanation, now: Moment) {
+    ///
+    /// `supposed`: loads that are not theirs, by key.
+    pub fn explain_loads(&self, explanation: &mut Explanation, now: Moment, supposed: &[(String, f64)]) {
         for step in &mut explanation.steps {
             for view in &mut step.regions {
                 let Some(region) = self.model.region_by_key(&view.region) else { continue };
                 view.load = self.carried(region, now);
+                if let Some(&(_, current)) = supposed.iter().find(|(key, _)| *key == view.region) {
+                    let (target, max) = self.capacity_of(region, now).unzip();
+                    view.load = Some(RegionLoad { current, target: target.map(number), max: max.map(number) });
+                }
             }
             step.spill = self.outlook().and_then(|_| spill_text(step));
         }

@@ -111,6 +111,14 @@ test('a client of the full data centre is explained, with the loads', async () =
   const now = page.locator('.answer[data-key="Now"]');
   await now.getByText(/fra is at \d+ % of max: \d+ % of clients like this one go to \w+/).waitFor();
   assert.match(await now.locator('tr[data-key="fra"]').textContent(), new RegExp(`\\d+ of ${world.limits.fra.max}, target ${world.limits.fra.target}$`));
+  // With a tenth of the load everybody could stay, and nothing has come of asking.
+  const load = page.locator('input[data-region="fra"][name="load"]');
+  await load.fill(String(Math.round(world.limits.fra.target / 10)));
+  await load.press('Tab');
+  const otherwise = page.locator('.answer[data-key^="If fra had a load of "]');
+  await otherwise.getByText('The decision').waitFor();
+  assert.equal(await otherwise.locator('.spilled').count(), 0);
+  await now.locator('.spilled').waitFor();
   assert.deepEqual(page.faults, []);
   await page.context().close();
 });
