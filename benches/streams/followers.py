@@ -113,6 +113,7 @@ class Client:
         head, _, body = b"".join(self.parts).partition(b"\r\n\r\n")
         found = []
         if not head.startswith(b"HTTP/1.1 200 "):
+            self.is_closed = True
             return [f"was refused: {head[:40]!r}"]
         if self.is_closed:
             found.append("its stream was closed")
