@@ -9,7 +9,7 @@ use meridian::base::diagnostic::Report;
 use meridian::base::ids::ServiceId;
 use meridian::base::moment::Moment;
 use meridian::config::Config;
-use meridian::control::{CapacityPlanner, Control, Demand, EventKind, Settings};
+use meridian::control::{CapacityPlanner, Control, Demand, EventKind, Pushed, Settings, Source};
 use meridian::geo::ClassId;
 use meridian::model;
 use meridian::policy::Reason;
@@ -131,6 +131,36 @@ fn what_is_too_much_for_a_region_goes_to_the_next_and_comes_home_again() {
     world.play(1_500, &[("web", 40)]);
     assert_eq!(world.shares("web"), [("fra".to_owned(), 100)].into());
     assert_eq!(world.kinds(), [EventKind::SpillBegun, EventKind::SpillEnded]);
+}
+
+#[test]
+fn a_load_that_clients_do_not_explain_is_told_once_and_believed_in_the_end() {
+    let feed = "capacity = { target = 8000, max = 10000 }\nload = { push = true, every = \"5s\", max_age = \"30s\" }";
+    let mut world = World::new(&MODEL.replace("capacity = { target = 80, max = 100 }", feed));
+    let feed = |world: &mut World, seconds: u64, load: u64| {
+        for _ in 0..seconds {
+            let metrics = [(Arc::from("load"), load * 1_000)].into_iter().collect();
+            let pushed = Pushed { source: Source::Region("fra".into()), metrics: Ok(metrics), at: None };
+            let (taken, effects) = world.control.push(world.now, vec![pushed]);
+            assert_eq!((taken, effects.events.len()), (vec![Ok(())], 0));
+            world.play(1, &[("web", 40)]);
+        }
+    };
+    feed(&mut world, 60, 100);
+    assert_eq!(world.events, []);
+    // It fails and comes back, twice within a minute: that is one doubt.
+    for load in [0, 100, 0, 100] {
+        feed(&mut world, 10, load);
+    }
+    assert_eq!(world.kinds(), [EventKind::FeedDoubted]);
+    let (_, told) = &world.events[0];
+    assert!(told.contains("it says 0, about 100 would be expected"), "{told}");
+    feed(&mut world, 60, 100);
+    assert_eq!(world.kinds(), [EventKind::FeedDoubted, EventKind::FeedBelieved]);
+    // What is said for longer is learned, and then no doubt is left.
+    feed(&mut world, 120, 2_000);
+    let twice = [EventKind::FeedDoubted, EventKind::FeedBelieved].repeat(2);
+    assert_eq!(world.kinds(), twice, "{:?}", world.events);
 }
 
 #[test]

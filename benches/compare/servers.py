@@ -292,6 +292,8 @@ class Target:
             stdout=subprocess.PIPE,
             text=True,
             bufsize=1,
+            # A session of its own, so that it can be given another priority than whoever measures.
+            start_new_session=True,
             preexec_fn=lambda: prepare_child(None),
         )
         self.port = int(self.process.stdout.readline().split()[1])

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::base::ids::RegionId;
 use crate::base::moment::Moment;
-use crate::control::{Command, Conditions, Control, Done, Event, Outlook, Pushed, Refusal};
+use crate::control::{Command, Conditions, Control, Done, Event, Outlook, PlanChange, Pushed, Refusal};
 use crate::journal::{Entry, Sample, Wanted};
 use crate::metrics::Rates;
 use crate::model::FeedMiss;
@@ -48,6 +49,16 @@ pub trait Operations: Send + Sync + 'static {
         steering: Arc<Steering>,
         conditions: Conditions,
     ) -> Pin<Box<dyn Future<Output = Option<Arc<Outlook>>> + Send>>;
+
+    /// What would be planned in the end, with this steering of the model in force, if regions had these loads, in
+    /// thousandths. `None`: the server ends.
+    fn suppose(
+        &self,
+        now: Moment,
+        steering: Arc<Steering>,
+        conditions: Conditions,
+        loads: Vec<(RegionId, u64)>,
+    ) -> Pin<Box<dyn Future<Output = Option<PlanChange>> + Send>>;
 
     /// The events wanted, the oldest first, at most `limit`: the first ones if a start is given, else the last ones. May
     /// wait for a disk.

@@ -29,7 +29,7 @@ macro_rules! file {
 const INDEX: File = file!("index.html", HTML);
 
 /// What the page is made of; a test compares the list with the folder.
-const FILES: [File; 25] = [
+const FILES: [File; 26] = [
     file!("app.js", SCRIPT),
     file!("icon.svg", SVG),
     file!("js/api.js", SCRIPT),
@@ -39,6 +39,7 @@ const FILES: [File; 25] = [
     file!("js/explain.js", SCRIPT),
     file!("js/headline.js", SCRIPT),
     file!("js/live.js", SCRIPT),
+    file!("js/loads.js", SCRIPT),
     file!("js/map.js", SCRIPT),
     file!("js/operate.js", SCRIPT),
     file!("js/project.js", SCRIPT),

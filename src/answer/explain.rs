@@ -207,10 +207,9 @@ pub fn explain(snapshot: &Snapshot, question: &Question, assumed: Vec<String>) -
     }
 }
 
-/// The snapshot as it would be if all endpoints of these regions failed.
+/// The snapshot as it would be if all endpoints of these regions failed, and so the states.
 #[must_use]
-pub fn without_regions(snapshot: &Snapshot, states: &States, down: &[RegionId]) -> Snapshot {
-    let mut states = states.clone();
+pub fn without_regions(snapshot: &Snapshot, states: &mut States, down: &[RegionId]) -> Snapshot {
     let model = &snapshot.steering.model;
     for (index, _) in model.endpoints.iter().enumerate().filter(|(_, endpoint)| down.contains(&endpoint.region)) {
         if let (Some(up), Some(word)) = (states.up.get_mut(index), states.word.get_mut(index)) {
@@ -224,7 +223,7 @@ pub fn without_regions(snapshot: &Snapshot, states: &States, down: &[RegionId]) 
     }
     let touched = |service: &Service| service.regions.iter().any(|part| down.contains(&part.region));
     let changed: Vec<ServiceId> = model.services().filter(|(_, service)| touched(service)).map(|(id, _)| id).collect();
-    let steering = snapshot.steering.repaired(&states, &changed, snapshot.generation);
+    let steering = snapshot.steering.repaired(states, &changed, snapshot.generation);
     Snapshot { steering: steering.into(), ..snapshot.clone() }
 }
 

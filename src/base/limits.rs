@@ -147,8 +147,11 @@ pub const STATE_SAVE_MS: u64 = 5_000;
 pub const HISTORY_STEP_S: u64 = 60;
 /// Samples of changes within an hour, beside the regular ones: a flapping region must not push out the week.
 pub const HISTORY_CHANGES_MAX: usize = 240;
-/// Bytes of one file of the history; two are kept: with the most regions and no change still a week.
-pub const HISTORY_FILE_LEN_MAX: u64 = 32 << 20;
+/// Samples of loads that cross their target or max within an hour, beside those: capacity planning keeps loads at targets.
+pub const HISTORY_CROSSINGS_MAX: usize = 60;
+/// Bytes of one file of the history; two are kept. A region takes some 180: of 36 regions that is a week in one file without
+/// changes, of the most regions two days.
+pub const HISTORY_FILE_LEN_MAX: u64 = 64 << 20;
 /// Milliseconds that one file of the history spans; with the one before it there is always a week.
 pub const HISTORY_FILE_SPAN_MS: u64 = 7 * 86_400_000;
 /// Samples returned by one request for the history: more than a screen has columns that can be told apart.

@@ -33,6 +33,9 @@ pub(super) struct ExplainArguments {
     /// As if everything in this region had failed; may be given several times
     #[arg(long, value_name = "REGION")]
     down: Vec<String>,
+    /// As if this region had this load, of the clients it has, and the plan had followed; may be given several times
+    #[arg(long, value_name = "REGION=NUMBER", conflicts_with = "offline")]
+    load: Vec<String>,
     /// As JSON, for programs
     #[arg(long)]
     json: bool,
@@ -89,6 +92,9 @@ fn ask(arguments: ExplainArguments) -> io::Result<Result<Explanation, Exit>> {
         // Writing to a string can't fail.
         let _ = write!(path, "&down={}", escape(region));
     }
+    for load in &arguments.load {
+        let _ = write!(path, "&load={}", escape(load));
+    }
     Ok(match server.get(&path) {
         Ok(answer) if answer.status.is_success() => {
             serde_json::from_value(answer.body).map_err(|error| complain_and(&error.to_string()))
@@ -120,7 +126,7 @@ fn offline(config: &Config, question: &Question, down: &[String]) -> io::Result<
         complain(&loaded.report.render());
         return Ok(Err(Exit::BadConfig));
     }
-    let states = States::all_up(&loaded.model);
+    let mut states = States::all_up(&loaded.model);
     let mut regions: Vec<RegionId> = Vec::new();
     for key in down {
         match loaded.model.region_by_key(key) {
@@ -133,7 +139,7 @@ fn offline(config: &Config, question: &Question, down: &[String]) -> io::Result<
         Snapshot { generation: 0, key, zones: loaded.zones, steering: steering.into(), options: Arc::default() };
     let mut assumed = vec!["everything is up (--offline)".to_owned()];
     assumed.extend(down.iter().map(|region| format!("{region} down")));
-    let snapshot = if regions.is_empty() { snapshot } else { without_regions(&snapshot, &states, &regions) };
+    let snapshot = if regions.is_empty() { snapshot } else { without_regions(&snapshot, &mut states, &regions) };
     Ok(Ok(explain(&snapshot, question, assumed)))
 }
 

@@ -110,6 +110,8 @@ pub enum EventKind {
     FeedLost,
     FeedBack,
     FeedRefused,
+    FeedDoubted,
+    FeedBelieved,
     SpillBegun,
     SpillEnded,
     SpillFull,
@@ -146,7 +148,7 @@ impl Severity {
 
 impl EventKind {
     /// Every kind, in the order of the manual.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::CheckDown,
         Self::CheckUp,
         Self::EndpointDown,
@@ -173,6 +175,8 @@ impl EventKind {
         Self::FeedLost,
         Self::FeedBack,
         Self::FeedRefused,
+        Self::FeedDoubted,
+        Self::FeedBelieved,
         Self::SpillBegun,
         Self::SpillEnded,
         Self::SpillFull,
@@ -225,6 +229,10 @@ impl EventKind {
             Self::FeedLost => ("feed_lost", "has a load feed that is lost: our own answers are all there is", Warning),
             Self::FeedBack => ("feed_back", "has its load feed back", Info),
             Self::FeedRefused => ("feed_refused", "has a load feed that says what cannot be meant", Warning),
+            Self::FeedDoubted => {
+                ("feed_doubted", "has a load that its clients do not explain: it is not believed yet", Warning)
+            }
+            Self::FeedBelieved => ("feed_believed", "has a load that is believed again", Info),
             Self::SpillBegun => ("spill_begun", "is full: clients go elsewhere", Warning),
             Self::SpillEnded => ("spill_ended", "has all its own clients again", Info),
             Self::SpillFull => ("spill_full", "is to be filled above its target: nobody else has room", Error),

@@ -151,19 +151,30 @@ impl Control {
     }
 
     /// Adds to an explanation what its regions carry, and where clients go that are too many.
-    pub fn explain_loads(&self, explanation: &mut Explanation, now: Moment) {
+    ///
+    /// `supposed`: loads that are not theirs, by key.
+    pub fn explain_loads(&self, explanation: &mut Explanation, now: Moment, supposed: &[(String, f64)]) {
         for step in &mut explanation.steps {
             for view in &mut step.regions {
                 let Some(region) = self.model.region_by_key(&view.region) else { continue };
-                let site = self.outlook().and_then(|outlook| outlook.plan.sites.get(region.index()));
-                let told = self.load_view(region, now);
-                let planned = site.filter(|site| site.capacity.is_some()).map(|site| number(site.load));
-                let Some(current) = told.current.or(planned) else { continue };
-                let (target, max) = (told.target, told.max);
-                view.load = Some(RegionLoad { current, target, max });
+                view.load = self.carried(region, now);
+                if let Some(&(_, current)) = supposed.iter().find(|(key, _)| *key == view.region) {
+                    let (target, max) = self.capacity_of(region, now).unzip();
+                    view.load = Some(RegionLoad { current, target: target.map(number), max: max.map(number) });
+                }
             }
             step.spill = self.outlook().and_then(|_| spill_text(step));
         }
+    }
+
+    /// What a region carries: as it is told, or as the plan in force takes it to be; `None`: nobody knows.
+    #[must_use]
+    pub fn carried(&self, region: RegionId, now: Moment) -> Option<RegionLoad> {
+        let site = self.outlook().and_then(|outlook| outlook.plan.sites.get(region.index()));
+        let told = self.load_view(region, now);
+        let planned = site.filter(|site| site.capacity.is_some()).map(|site| number(site.load));
+        let current = told.current.or(planned)?;
+        Some(RegionLoad { current, target: told.target, max: told.max })
     }
 }
 

@@ -18,7 +18,7 @@ use crate::base::ids::{RegionId, ServiceId};
 use crate::base::moment::Moment;
 use crate::geo::ClassId;
 use crate::model::Model;
-use crate::plan::{Capacity, Memory, Plan, Planner, Site, Situation, Unit};
+use crate::plan::{Capacity, Memory, Plan, Planner, Reported, Site, Situation, Unit};
 use crate::policy::{Atlases, Kin, Offer};
 use crate::snapshot::Steering;
 use crate::table::{Planned, PlannedClass};
@@ -134,7 +134,7 @@ impl CapacityPlanner {
         self.last = Some(now);
         self.follow(steering);
         self.learn(now, steering, demand, elapsed);
-        self.plan(now, steering, conditions)
+        self.plan(now, steering, conditions, &[])
     }
 
     /// What a plan would come to with another steering of the same model; nothing is learned, nothing comes into force.
@@ -142,11 +142,38 @@ impl CapacityPlanner {
     pub fn foresee(&self, now: Moment, steering: &Steering, conditions: Conditions) -> Arc<Outlook> {
         let mut planner = self.clone();
         planner.follow(steering);
-        planner.plan(now, steering, conditions).outlook
+        planner.plan(now, steering, conditions, &[]).outlook
     }
 
-    /// Plans for the demand that is known.
-    fn plan(&mut self, now: Moment, steering: &Steering, conditions: Conditions) -> PlanChange {
+    /// What would be planned in the end if regions had these loads, in thousandths, of the clients that they have now; nothing
+    /// is learned, nothing comes into force.
+    #[must_use]
+    pub fn suppose(
+        &self,
+        now: Moment,
+        steering: &Steering,
+        mut conditions: Conditions,
+        loads: &[(RegionId, u64)],
+    ) -> PlanChange {
+        for (region, _) in loads {
+            if let Some(site) = conditions.sites.get_mut(region.index()) {
+                // What its feed says at this moment is not what is asked about.
+                site.load = Reported::Silent;
+            }
+        }
+        let mut planner = self.clone();
+        planner.follow(steering);
+        planner.plan(now, steering, conditions, loads)
+    }
+
+    /// Plans for the demand that is known: the next step, or where it would end if loads are supposed.
+    fn plan(
+        &mut self,
+        now: Moment,
+        steering: &Steering,
+        conditions: Conditions,
+        supposed: &[(RegionId, u64)],
+    ) -> PlanChange {
         let drafts = self.drafts(steering);
         let (mut units, mut kept, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
         for draft in drafts {
@@ -156,7 +183,12 @@ impl CapacityPlanner {
         }
         let total = units.iter().map(|unit| unit.demand).sum();
         let Conditions { sites, peers, step_max } = conditions;
-        let mut plan = self.planner.step(now, &Situation { sites, units, peers, step_max });
+        let situation = Situation { sites, units, peers, step_max };
+        let supposed: Vec<(u8, u64)> = supposed.iter().map(|&(region, load)| (region.0, load)).collect();
+        let mut plan = match supposed.is_empty() {
+            true => self.planner.step(now, &situation),
+            false => self.planner.settle(now, &situation, &supposed),
+        };
         let services = services(steering, &kept, std::mem::take(&mut plan.units));
         let asked = self.rows.iter().map(|(&(service, class), smoothed)| (service, class, smoothed.mean)).collect();
         let outlook = Outlook { at: now, plan, demand: total, units: kept.len(), asked };

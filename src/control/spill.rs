@@ -5,6 +5,8 @@
 //! clients of its own go elsewhere, first time               spill_begun
 //! none has gone elsewhere for a minute                      spill_ended
 //! is to be filled above its target: nobody can take it      spill_full, once until it is over
+//! its load is not what its clients explain, first time      feed_doubted
+//! none of its loads was doubted for a minute                feed_believed
 //! ```
 
 use std::collections::BTreeMap;
@@ -21,7 +23,7 @@ use super::hub::Control;
 use super::planning::{Outlook, PlanChange};
 use super::step::Step;
 
-/// A spill that comes back within this has not ended.
+/// A spill, or a doubt, that comes back within this has not ended.
 const PAUSE: Duration = Duration::from_secs(60);
 /// A region sheds something if it is at least this part of its own demand: less is rounding.
 const SHED_PART: u64 = 500;
@@ -34,6 +36,8 @@ pub(super) struct Spilling {
     memory: Option<Arc<Memory>>,
     /// By the region's key: what goes on.
     regions: BTreeMap<Arc<str>, Course>,
+    /// By the region's key: when its load was doubted last.
+    doubts: BTreeMap<Arc<str>, Moment>,
 }
 
 /// What goes on about one region.
@@ -59,6 +63,7 @@ impl Control {
             }
         }
         self.tell_spills(&change.outlook, &mut step);
+        self.tell_doubts(&change.outlook, &mut step);
         self.spilling.memory = Some(change.memory);
         self.spilling.outlook = Some(change.outlook);
         step.finish()
@@ -119,6 +124,24 @@ impl Control {
         self.spilling.regions = courses;
     }
 
+    fn tell_doubts(&mut self, outlook: &Outlook, step: &mut Step) {
+        let regions = self.model.regions.iter().zip(&outlook.plan.sites);
+        for (region, site) in regions.filter(|(_, site)| site.doubted) {
+            if self.spilling.doubts.insert(Arc::clone(&region.key), step.now).is_none() {
+                let fed = site.fed.map_or_else(String::new, |fed| format!("it says {}, ", whole(fed)));
+                let cause = format!("{fed}about {} would be expected", whole(site.load));
+                step.tell(about(step.now, EventKind::FeedDoubted, &region.key, cause));
+            }
+        }
+        self.spilling.doubts.retain(|key, last| {
+            let is_over = step.now.since(*last) >= PAUSE;
+            if is_over {
+                step.tell(about(step.now, EventKind::FeedBelieved, key, String::new()));
+            }
+            !is_over
+        });
+    }
+
     /// `96 % of max; 38 % of its clients go to ams, 2 % to lon`.
     fn where_to(&self, from: RegionId, outlook: &Outlook) -> String {
         let Some(site) = outlook.plan.sites.get(from.index()) else { return String::new() };
@@ -151,6 +174,11 @@ fn is_full(site: &SitePlan) -> bool {
 fn filled(site: &SitePlan) -> String {
     let load = site.fed.unwrap_or(site.load);
     site.capacity.map_or_else(String::new, |capacity| format!("{} % of max", percent(load, capacity.max)))
+}
+
+/// Thousandths in whole numbers.
+const fn whole(thousandths: u64) -> u64 {
+    (thousandths + 500) / 1_000
 }
 
 /// A part in whole percent.

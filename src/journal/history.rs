@@ -43,6 +43,19 @@ pub struct RegionSample {
     pub endpoints: usize,
     /// Its share of the steered answers since the sample before, 0 to 1; `None` if there were none.
     pub share: Option<f64>,
+    /// What it carried; `None`: nobody knew, and it was before loads were kept.
+    pub load: Option<LoadSample>,
+}
+
+/// What a region carried at one moment, in the unit of its capacity.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoadSample {
+    /// Its load.
+    pub current: f64,
+    /// What it should carry; `None`: nobody limits it.
+    pub target: Option<f64>,
+    /// What it could.
+    pub max: Option<f64>,
 }
 
 /// The history of a state folder: the file that grows, and the full one before it.
@@ -176,6 +189,7 @@ mod tests {
             up: 2,
             endpoints: 2,
             share: Some(0.5),
+            load: Some(LoadSample { current: 48.5, target: Some(40.0), max: Some(50.0) }),
         };
         Sample { at: Moment(at), unwell, generation: 7, regions: vec![region] }
     }
@@ -196,6 +210,17 @@ mod tests {
         assert_eq!(read(11, 29), [sample(20, 1)]);
         assert_eq!(read(31, 40), []);
         assert_eq!(History::read(&folder.path().join("none"), Moment(0), Moment(9), 9).unwrap(), []);
+    }
+
+    #[test]
+    fn samples_of_before_loads_were_kept_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let region = r#"{"key":"fra","state":"ok","eligible":1,"services":1,"up":2,"endpoints":2,"share":0.5}"#;
+        let line = format!("{{\"at\":10,\"unwell\":0,\"generation\":7,\"regions\":[{region}]}}\n");
+        fs::write(History::path(folder.path()), line).unwrap();
+        let mut expected = sample(10, 0);
+        expected.regions[0].load = None;
+        assert_eq!(History::read(folder.path(), Moment(0), Moment(99), 9).unwrap(), [expected]);
     }
 
     #[test]

@@ -12,5 +12,5 @@ mod line_file;
 
 pub use atomic::write_atomically;
 pub use events::{Entry, Journal, JournalError, Wanted};
-pub use history::{History, RegionSample, Sample};
+pub use history::{History, LoadSample, RegionSample, Sample};
 pub use last_good::LastGood;

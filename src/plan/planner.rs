@@ -116,6 +116,28 @@ impl Planner {
         plan
     }
 
+    /// Where a plan would end if sites, by their places, had these loads, of the clients that follow them now: once
+    /// caches have followed, and whatever is moved on the way. The sites must not have [`Reported::Estimated`] loads. Meant
+    /// for a copy: what was supposed is remembered as if it were known.
+    pub fn settle(&mut self, now: Moment, situation: &Situation, supposed: &[(u8, u64)]) -> Plan {
+        let units = &situation.units;
+        self.enroll(Roll::new(&situation.sites));
+        let (mut stances, mut known) = self.recall(units);
+        let followed = self.learn(now, situation, &mut stances, &mut known);
+        for &(place, load) in supposed {
+            let number = self.roll.number(place).map(usize::from);
+            if let Some(number) = number.filter(|&number| number < followed.len()) {
+                self.scales[number].suppose(load, followed[number]);
+            }
+        }
+        let mut bounds = self.bounds(situation, &followed);
+        let aim = aim(&self.roll, units, &stances, 0, &mut bounds, self.steps_max);
+        let answered: Vec<Shares> = (0..units.len()).map(|unit| aim.of(unit).to_vec()).collect();
+        let (roll, doubted) = (&self.roll, self.doubted());
+        let said = report::Said { situation, roll, stances: &stances, bounds: &bounds, aim: &aim, held: 0, doubted };
+        said.plan(&answered, &followed, &self.heats, 0)
+    }
+
     /// Numbers everything anew when there are other sites than before.
     fn enroll(&mut self, roll: Roll) {
         if roll.keys != self.roll.keys {

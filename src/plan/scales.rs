@@ -93,6 +93,13 @@ impl Scale {
         Self { scale: scale.min(SCALE_MAX), foreign, readings, ..Self::default() }
     }
 
+    /// Takes for granted that it has this load, of the demand that follows it.
+    pub(super) fn suppose(&mut self, load: u64, demand: u64) {
+        // What nobody who follows it explains is there whoever comes.
+        *self =
+            if demand == 0 { Self::remembered(self.scale, load) } else { Self::remembered(scale_of(load, demand), 0) };
+    }
+
     /// The scale, if one was learned.
     pub(super) const fn known(&self) -> Option<u64> {
         if self.scale == 0 { None } else { Some(self.scale) }
@@ -384,6 +391,16 @@ mod tests {
         scale.followed_by(Moment(60_000), 1_000, 0);
         scale.read(0, Moment(60_000), false);
         assert_eq!(scale.factor(), TEMPERATE);
+    }
+
+    #[test]
+    fn what_is_supposed_is_taken_for_granted() {
+        let mut scale = known(2_000);
+        scale.suppose(6_000, 1_000);
+        assert_eq!((scale.known(), scale.foreign), (Some(scale_of(6_000, 1_000)), 0));
+        // Without anybody who follows it, it is there all the same.
+        scale.suppose(700, 0);
+        assert_eq!((scale.known(), scale.foreign), (Some(scale_of(6_000, 1_000)), 700));
     }
 
     #[test]

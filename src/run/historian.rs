@@ -9,10 +9,12 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::admin::Stream;
-use crate::base::limits::{HISTORY_CHANGES_MAX, HISTORY_STEP_S, STREAM_TRAFFIC_MS};
+use crate::answer::explain::RegionLoad;
+use crate::base::ids::RegionId;
+use crate::base::limits::{HISTORY_CHANGES_MAX, HISTORY_CROSSINGS_MAX, HISTORY_STEP_S, STREAM_TRAFFIC_MS};
 use crate::base::moment::Moment;
 use crate::control::{Control, RegionState, RegionView};
-use crate::journal::{RegionSample, Sample};
+use crate::journal::{LoadSample, RegionSample, Sample};
 use crate::run::publisher::{Clock, Event};
 use crate::run::recorder::Recorder;
 use crate::run::sweep::Sweep;
@@ -32,8 +34,9 @@ pub(super) async fn keep(
 ) {
     let mut every = interval(Duration::from_secs(HISTORY_STEP_S));
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut changes = Changes::default();
-    let mut last: Option<Vec<RegionSample>> = None;
+    // A load that is kept at its target crosses it again and again: that must not leave a failure without a sample.
+    let (mut changes, mut crossings) = (Changes::new(HISTORY_CHANGES_MAX), Changes::new(HISTORY_CROSSINGS_MAX));
+    let mut last: Option<Vec<Standing>> = None;
     let mut answered = BTreeMap::new();
     loop {
         let is_due = tokio::select! {
@@ -52,13 +55,38 @@ pub(super) async fn keep(
             continue;
         }
         let Some(mut sample) = look(&events).await else { return };
-        // A new generation of zones alone is no change of regions.
-        let is_change = last.as_ref() != Some(&sample.regions);
-        if is_due || is_change && changes.allows(sample.at) {
-            last = Some(sample.regions.clone());
+        // A new generation of zones alone is no change of regions, and neither is a load that trembles.
+        let standings: Vec<Standing> = sample.regions.iter().map(Standing::of).collect();
+        let is_other = |differs: fn(&(&Standing, &Standing)) -> bool| {
+            last.as_ref().is_none_or(|last| {
+                last.len() != standings.len() || last.iter().zip(&standings).any(|pair| differs(&pair))
+            })
+        };
+        let is_change = is_other(|(before, now)| before.region != now.region) && changes.allows(sample.at);
+        let is_crossing = is_other(|(before, now)| before.is_above != now.is_above) && crossings.allows(sample.at);
+        if is_due || is_change || is_crossing {
+            last = Some(standings);
             share(&mut sample.regions, &mut answered, sweep.answers_by_region());
             recorder.sample(sample);
         }
+    }
+}
+
+/// What of a region makes a change that is worth a sample of its own.
+#[derive(Clone, Debug, PartialEq)]
+struct Standing {
+    /// Without its load.
+    region: RegionSample,
+    /// Whether it carried more than its target, and more than its max.
+    is_above: [bool; 2],
+}
+
+impl Standing {
+    fn of(region: &RegionSample) -> Self {
+        let is_above = region.load.map_or([false; 2], |load| {
+            [load.target, load.max].map(|limit| limit.is_some_and(|limit| load.current > limit))
+        });
+        Self { region: RegionSample { load: None, ..region.clone() }, is_above }
     }
 }
 
@@ -66,18 +94,28 @@ pub(super) async fn keep(
 async fn look(events: &Sender<Event>) -> Option<Sample> {
     let (reply, seen) = oneshot::channel();
     let look = move |control: &Control, snapshot: &Arc<Snapshot>, now: Moment| {
+        let views = control.region_views(now);
+        let loads: Vec<_> = (0..).map(RegionId).take(views.len()).map(|id| control.carried(id, now)).collect();
         // Whoever asked may have gone.
-        let _ = reply.send((control.region_views(now), snapshot.generation, now));
+        let _ = reply.send((views, loads, snapshot.generation, now));
     };
     events.send(Event::Look(Box::new(look))).ok()?;
-    let (views, generation, at) = seen.await.ok()?;
+    let (views, loads, generation, at) = seen.await.ok()?;
     let unwell = views.iter().filter(|view| view.state != RegionState::Ok).count();
-    Some(Sample { at, unwell, generation, regions: views.into_iter().map(sample).collect() })
+    let regions = views.into_iter().zip(loads).map(|(view, load)| sample(view, load)).collect();
+    Some(Sample { at, unwell, generation, regions })
 }
 
-fn sample(view: RegionView) -> RegionSample {
+fn sample(view: RegionView, load: Option<RegionLoad>) -> RegionSample {
     let RegionView { key, state, eligible, services, up, endpoints, .. } = view;
-    RegionSample { key, state: state.as_str().into(), eligible, services, up, endpoints, share: None }
+    // The decimals of a load are no news, and take as much room as the rest.
+    let tenths = |number: f64| (number * 10.0).round() / 10.0;
+    let load = load.map(|RegionLoad { current, target, max }| LoadSample {
+        current: tenths(current),
+        target: target.map(tenths),
+        max: max.map(tenths),
+    });
+    RegionSample { key, state: state.as_str().into(), eligible, services, up, endpoints, share: None, load }
 }
 
 /// Tells regions their shares of the answers since `before`, which becomes what is so `now`.
@@ -94,19 +132,26 @@ fn share(regions: &mut [RegionSample], before: &mut BTreeMap<String, u64>, now: 
     *before = now;
 }
 
-/// The moments of the changes kept within the last hour.
-#[derive(Debug, Default)]
-struct Changes(VecDeque<Moment>);
+/// The moments of the changes of a kind kept within the last hour, at most so many.
+#[derive(Debug)]
+struct Changes {
+    at: VecDeque<Moment>,
+    max: usize,
+}
 
 impl Changes {
+    fn new(max: usize) -> Self {
+        Self { at: VecDeque::new(), max }
+    }
+
     fn allows(&mut self, now: Moment) -> bool {
         let hour = now.before(Duration::from_secs(3_600));
-        while self.0.front().is_some_and(|at| *at < hour) {
-            self.0.pop_front();
+        while self.at.front().is_some_and(|at| *at < hour) {
+            self.at.pop_front();
         }
-        let allows = self.0.len() < HISTORY_CHANGES_MAX;
+        let allows = self.at.len() < self.max;
         if allows {
-            self.0.push_back(now);
+            self.at.push_back(now);
         }
         allows
     }
@@ -136,9 +181,8 @@ pub(super) async fn tell_traffic(stream: Stream, sweep: Arc<Sweep>, stop: Stop) 
 mod tests {
     use super::*;
 
-    #[test]
-    fn shares_are_of_what_was_answered_since_the_last_time() {
-        let region = |key: &str| RegionSample {
+    fn region(key: &str) -> RegionSample {
+        RegionSample {
             key: key.into(),
             state: "ok".into(),
             eligible: 1,
@@ -146,7 +190,25 @@ mod tests {
             up: 1,
             endpoints: 1,
             share: None,
+            load: None,
+        }
+    }
+
+    #[test]
+    fn a_load_that_trembles_is_no_change_and_one_that_crosses_a_limit_is() {
+        let standing = |current: f64| {
+            let load = LoadSample { current, target: Some(40.0), max: Some(50.0) };
+            Standing::of(&RegionSample { load: Some(load), ..region("fra") })
         };
+        assert_eq!(standing(12.0), standing(40.0));
+        assert_ne!(standing(40.0), standing(40.1));
+        assert_eq!(standing(41.0), standing(50.0));
+        assert_ne!(standing(50.0), standing(50.1));
+        assert_eq!(standing(40.0), Standing::of(&region("fra")));
+    }
+
+    #[test]
+    fn shares_are_of_what_was_answered_since_the_last_time() {
         let mut before = BTreeMap::new();
         let mut shares = |now: &[(&str, u64)]| {
             let mut regions = [region("fra"), region("iad")];
@@ -161,7 +223,7 @@ mod tests {
 
     #[test]
     fn changes_of_an_hour_are_bounded() {
-        let mut changes = Changes::default();
+        let mut changes = Changes::new(HISTORY_CHANGES_MAX);
         let kept = |changes: &mut Changes, at: u64| (0..1_000).filter(|_| changes.allows(Moment(at))).count();
         assert_eq!(kept(&mut changes, 0), HISTORY_CHANGES_MAX);
         assert_eq!(kept(&mut changes, 3_600_000), 0);

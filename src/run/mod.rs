@@ -18,6 +18,7 @@ pub mod log;
 mod notify;
 mod parallel;
 mod places;
+mod priority;
 mod probing;
 mod feeding;
 mod publisher;

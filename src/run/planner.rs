@@ -12,14 +12,15 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use crate::base::ids::RegionId;
 use crate::base::limits::{PLAN_GAP_MS, PLAN_INTERVAL_MS};
 use crate::base::moment::Moment;
 use crate::control::{CapacityPlanner, Conditions, Control, Demand, Outlook, PlanChange};
 use crate::plan::Memory;
-use crate::run::publisher::{BACKGROUND_NICENESS, Event};
+use crate::run::priority::{BACKGROUND_NICENESS, give_way};
+use crate::run::publisher::Event;
 use crate::run::sweep::Sweep;
 use crate::serve::Stop;
-use crate::serve::system::be_nice;
 use crate::snapshot::{Snapshot, Steering};
 
 /// What the planner is asked.
@@ -40,7 +41,18 @@ enum Job {
     },
     /// Somebody wants to know what a plan would be.
     Foresee { now: Moment, steering: Arc<Steering>, conditions: Conditions, reply: oneshot::Sender<Arc<Outlook>> },
+    /// Somebody wants to know what it would be with other loads.
+    Suppose {
+        now: Moment,
+        steering: Arc<Steering>,
+        conditions: Conditions,
+        loads: Loads,
+        reply: oneshot::Sender<PlanChange>,
+    },
 }
+
+/// Regions and loads in thousandths.
+type Loads = Vec<(RegionId, u64)>;
 
 impl Planner {
     /// What would be planned with this steering; `None`: the server ends.
@@ -55,6 +67,24 @@ impl Planner {
         Box::pin(async move {
             match sent {
                 Ok(()) => foreseen.await.ok(),
+                Err(_) => None,
+            }
+        })
+    }
+
+    /// What would be planned in the end with these loads; `None`: the server ends.
+    pub(super) fn suppose(
+        &self,
+        now: Moment,
+        steering: Arc<Steering>,
+        conditions: Conditions,
+        loads: Loads,
+    ) -> Pin<Box<dyn Future<Output = Option<PlanChange>> + Send>> {
+        let (reply, supposed) = oneshot::channel();
+        let sent = self.0.send(Job::Suppose { now, steering, conditions, loads, reply });
+        Box::pin(async move {
+            match sent {
+                Ok(()) => supposed.await.ok(),
                 Err(_) => None,
             }
         })
@@ -78,9 +108,7 @@ pub(super) fn start(
 }
 
 fn work(jobs: &Receiver<Job>) {
-    if let Err(error) = be_nice(BACKGROUND_NICENESS) {
-        tracing::debug!(%error, "cannot lower the priority of the planner");
-    }
+    give_way(BACKGROUND_NICENESS, "planner");
     let mut planner = CapacityPlanner::default();
     for job in jobs {
         // Whoever asked may have gone.
@@ -91,6 +119,9 @@ fn work(jobs: &Receiver<Job>) {
             }
             Job::Foresee { now, steering, conditions, reply } => {
                 let _ = reply.send(planner.foresee(now, &steering, conditions));
+            }
+            Job::Suppose { now, steering, conditions, loads, reply } => {
+                let _ = reply.send(planner.suppose(now, &steering, conditions, &loads));
             }
         }
     }

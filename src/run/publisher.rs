@@ -26,8 +26,8 @@ use crate::model::document::Document;
 use crate::policy::Atlases;
 use crate::probe::{Prober, Target};
 use crate::run::board::Board;
+use crate::run::priority::{BACKGROUND_NICENESS, give_way};
 use crate::run::recorder::Recorder;
-use crate::serve::system::be_nice;
 use crate::snapshot::{Options, Prepared, Published, Snapshot, Steering};
 use crate::zone::ZoneSet;
 
@@ -66,9 +66,6 @@ pub(super) struct Linked {
     /// Told the generation these parts are part of, once queries are answered from it.
     pub(super) published: oneshot::Sender<u64>,
 }
-
-/// Niceness of work that nobody waits for.
-pub(super) const BACKGROUND_NICENESS: u8 = 10;
 
 /// What the publisher works with.
 pub(super) struct Parts {
@@ -431,9 +428,7 @@ fn log(event: &Happened) {
 
 /// Frees what it is sent.
 fn free(retired: &Receiver<Arc<Snapshot>>) {
-    if let Err(error) = be_nice(BACKGROUND_NICENESS) {
-        tracing::debug!(%error, "cannot lower the priority of the janitor");
-    }
+    give_way(BACKGROUND_NICENESS, "janitor");
     for snapshot in retired {
         drop(snapshot);
     }

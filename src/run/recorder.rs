@@ -12,6 +12,7 @@ use crate::base::moment::Moment;
 use crate::control::{Event, Saved};
 use crate::journal::{Entry, History, Journal, Sample, Wanted, write_atomically};
 use crate::metrics::Metrics;
+use crate::run::priority::{BACKGROUND_NICENESS, give_way};
 
 /// Something to be kept.
 enum Record {
@@ -60,7 +61,10 @@ impl Recorder {
             state: state_path(folder),
             complained: false,
         };
-        let thread = thread::Builder::new().name("recorder".into()).spawn(move || desk.work(&incoming))?;
+        let thread = thread::Builder::new().name("recorder".into()).spawn(move || {
+            give_way(BACKGROUND_NICENESS, "recorder");
+            desk.work(&incoming);
+        })?;
         Ok((Self { records, journal, folder: folder.into(), metrics }, thread))
     }
 

@@ -18,10 +18,11 @@ use crate::run::board::Board;
 use crate::run::loader::{Loaded, Loader};
 use crate::run::log;
 use crate::run::notify::{Notice, notify};
-use crate::run::publisher::{self, BACKGROUND_NICENESS, Clock, Linked};
+use crate::run::priority::{BACKGROUND_NICENESS, give_way};
+use crate::run::publisher::{self, Clock, Linked};
 use crate::run::recorder::Recorder;
 use crate::run::settings::{Settings, SettingsError, load_settings, needs_restart, options};
-use crate::serve::system::{be_nice, return_freed_memory};
+use crate::serve::system::return_freed_memory;
 use crate::snapshot::Prepared;
 
 /// A wish for a reload.
@@ -66,9 +67,7 @@ impl Reloads {
 
     /// Loads whenever asked, until nobody can ask any more.
     pub(super) fn run(mut self, requests: &Receiver<ReloadRequest>) {
-        if let Err(error) = be_nice(BACKGROUND_NICENESS) {
-            tracing::debug!(%error, "cannot lower the priority of the loader");
-        }
+        give_way(BACKGROUND_NICENESS, "loader");
         while let Ok(first) = requests.recv() {
             // One load answers all who wait: it begins after every one of them has asked.
             let waiting: Vec<ReloadRequest> = std::iter::once(first).chain(requests.try_iter()).collect();

@@ -9,8 +9,9 @@ use std::sync::mpsc::{Sender, SyncSender, TrySendError};
 use tokio::sync::oneshot;
 
 use crate::admin::{Commanded, Condition, Facts, Look, Operations, PushResults, Readiness, ReloadOutcome};
+use crate::base::ids::RegionId;
 use crate::base::moment::Moment;
-use crate::control::{self, Command, Conditions, Outlook, Pushed};
+use crate::control::{self, Command, Conditions, Outlook, PlanChange, Pushed};
 use crate::journal::{Entry, Sample, Wanted};
 use crate::metrics::Rates;
 use crate::run::planner::Planner;
@@ -88,6 +89,16 @@ impl Operations for Running {
         conditions: Conditions,
     ) -> Pin<Box<dyn Future<Output = Option<Arc<Outlook>>> + Send>> {
         self.planner.foresee(now, steering, conditions)
+    }
+
+    fn suppose(
+        &self,
+        now: Moment,
+        steering: Arc<Steering>,
+        conditions: Conditions,
+        loads: Vec<(RegionId, u64)>,
+    ) -> Pin<Box<dyn Future<Output = Option<PlanChange>> + Send>> {
+        self.planner.suppose(now, steering, conditions, loads)
     }
 
     fn events(&self, wanted: &Wanted, limit: usize) -> Vec<Entry> {

@@ -23,6 +23,7 @@ use crate::run::lanes::{Lanes, announce};
 use crate::run::loader::Loader;
 use crate::run::notify::{Notice, notify};
 use crate::run::planner::Planner;
+use crate::run::priority::{WATCHING_NICENESS, give_way};
 use crate::run::publisher::{Clock, Event};
 use crate::run::recorder::{self, Recorder};
 use crate::run::reloads::{ReloadRequest, Reloads};
@@ -153,6 +154,8 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
 
     let stop = Stop::default();
     let ended = parts.lanes.start(&parts.published, &parts.sweep, &stop)?;
+    // Last, so that nothing that answers or decides inherits it: what is left on this thread shows and tells.
+    give_way(WATCHING_NICENESS, "admin");
     parts.sweep.board.set_serving(true);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
     notify(Notice::Ready);

@@ -196,9 +196,15 @@ function publish() {
 }
 
 const shareOf = (rows, key) => { const all = rows.reduce((sum, row) => sum + row.per_second, 0); return all > 0 ? rows.filter((row) => row.region === key).reduce((sum, row) => sum + row.per_second, 0) / all : null; };
+/** A day in an hour, with a spike now and then. */
+function loadThen({ key, capacity }, at) {
+  if (!capacity) return null;
+  const swing = Math.sin(at / 600_000 + (key === 'fra' ? 0 : 2));
+  return { current: Math.round(capacity.target * (failed.has(key) ? 0 : 0.8 + 0.3 * swing)), target: capacity.target, max: capacity.max };
+}
 function sampleNow(at = Date.now()) {
   const rows = traffic().answers;
-  return { at, generation, regions: regions.map((region) => { const { key, state, eligible: can, services: all, up, endpoints } = regionView(region); return { key, state, eligible: can, services: all, up, endpoints, share: shareOf(rows, key) }; }) };
+  return { at, generation, regions: regions.map((region) => { const { key, state, eligible: can, services: all, up, endpoints } = regionView(region); return { key, state, eligible: can, services: all, up, endpoints, share: shareOf(rows, key), load: loadThen(region, at) }; }) };
 }
 
 function fail(key, at = Date.now(), isPast = false) {

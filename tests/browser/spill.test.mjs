@@ -111,6 +111,14 @@ test('a client of the full data centre is explained, with the loads', async () =
   const now = page.locator('.answer[data-key="Now"]');
   await now.getByText(/fra is at \d+ % of max: \d+ % of clients like this one go to \w+/).waitFor();
   assert.match(await now.locator('tr[data-key="fra"]').textContent(), new RegExp(`\\d+ of ${world.limits.fra.max}, target ${world.limits.fra.target}$`));
+  // With a tenth of the load everybody could stay, and nothing has come of asking.
+  const load = page.locator('input[data-region="fra"][name="load"]');
+  await load.fill(String(Math.round(world.limits.fra.target / 10)));
+  await load.press('Tab');
+  const otherwise = page.locator('.answer[data-key^="If fra had a load of "]');
+  await otherwise.getByText('The decision').waitFor();
+  assert.equal(await otherwise.locator('.spilled').count(), 0);
+  await now.locator('.spilled').waitFor();
   assert.deepEqual(page.faults, []);
   await page.context().close();
 });
@@ -127,12 +135,38 @@ test('the timeline tells of spills', async () => {
   await page.context().close();
 });
 
+test('the timeline draws loads against target and max, and the table says them', async () => {
+  const { fra } = world.limits;
+  const history = () => world.get('history');
+  // A load that crosses its target is kept at once, without waiting for the minute.
+  const kept = await until(async () => (await history()).samples.find(({ regions }) => regions.find(({ key, load }) => key === 'fra' && load?.max === fra.max)), 'a sample with the load', 3 * PATIENCE_MS);
+  const { load } = kept.regions.find(({ key }) => key === 'fra');
+  assert.ok(load.current > 0 && load.target === fra.target, JSON.stringify(load));
+  const page = await browser.page();
+  await open(page, world, 'timeline');
+  await page.getByRole('button', { name: '15 min' }).click();
+  const card = page.locator('section.card').filter({ has: page.getByRole('heading', { name: 'Load against target and max' }) });
+  for (const key of ['fra', 'ams', 'iad', 'sin']) await card.locator(`figure[data-key="${key}"] canvas`).waitFor();
+  await card.locator('figure[data-key="fra"] figcaption').getByText(new RegExp(`of ${fra.max}, target ${fra.target} · at most \\d+ % of max at `)).waitFor();
+  // What the charts show is drawn: the canvas is not empty.
+  const inked = await card.locator('figure[data-key="fra"] canvas').evaluate((canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((octet) => octet > 0));
+  assert.ok(inked);
+  const then = page.locator('section.card').filter({ has: page.getByRole('heading', { name: /^As it stood/ }) });
+  await then.locator('tr[data-key="fra"]').getByText(new RegExp(`^[\\d.]+ of ${fra.max}, target ${fra.target}$`)).waitFor();
+  // The slider moves the mark and the table, here to the first sample, which is of before the spill.
+  await page.locator('input.slider').press('Home');
+  await then.getByText(/sample of/).waitFor();
+  await then.locator('tr[data-key="fra"]').getByText(/not known|5,000, target 4,000/).waitFor();
+  assert.deepEqual(page.faults, []);
+  await page.context().close();
+});
+
 for (const [theme, width] of [['light', 1440], ['dark', 1440], ['light', 360], ['dark', 360]]) {
   test(`axe finds nothing serious while there are spills: ${theme}, ${width} pixels`, async () => {
     const page = await browser.page({ width, height: width < 600 ? 780 : 900, theme });
     await open(page, world);
     const axe = await readText(axePath);
-    for (const [path, last] of [['world', '.spill'], [`explain?country=${await until(spilledCountry, 'a country is shared')}`, '.spilled'], ['timeline', '.lanes .lane']]) {
+    for (const [path, last] of [['world', '.spill'], [`explain?country=${await until(spilledCountry, 'a country is shared')}`, '.spilled'], ['timeline', '.loads canvas']]) {
       await open(page, world, path);
       await page.locator(last).first().waitFor();
       await page.evaluate(axe);
@@ -160,6 +194,26 @@ test('pictures for the manual', { skip: !process.env.PICTURES && 'PICTURES=1 mak
   const tall = { width: 1280, height: 860 };
   await take('dashboard-spill', tall);
   await take('dashboard-capacity', { ...tall, theme: 'dark' }, 'section.capacity');
+  // Some minutes of history, in which Frankfurt lost half its room and Amsterdam has less for a while.
+  const minutes = (count) => until(async () => {
+    const { samples } = await world.get('history');
+    return samples.at(-1).at - samples[0].at > count * 60_000;
+  }, `${count} minutes of history`, count * 3 * PATIENCE_MS);
+  await minutes(3);
+  const { ams } = world.limits;
+  world.limits = { ...world.limits, ams: times({ target: 0.7, max: 0.9 }, world.loads.ams) };
+  await minutes(5);
+  world.limits = { ...world.limits, ams };
+  await minutes(8);
+  const page = await browser.page(tall);
+  await open(page, world, 'timeline');
+  await page.getByRole('button', { name: '15 min' }).click();
+  const loads = page.locator('section.card').filter({ has: page.locator('.loads') });
+  await loads.locator('canvas').nth(3).waitFor();
+  const path = join(ROOT, 'docs/img/dashboard-loads.png');
+  await loads.screenshot({ path });
+  execFileSync('pngquant', ['--force', '--ext', '.png', '--strip', path]);
+  await page.context().close();
 });
 
 test('a drain is previewed with the loads that it brings, and they come', async () => {

@@ -174,6 +174,25 @@ fn what_a_region_has_too_much_goes_to_the_next_and_nothing_flaps() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}");
     assert!(text.contains("spill      fra is at ") && text.contains("% of clients like this one go to ams"), "{text}");
+    // The clients that it has, at a third of what they cost: everybody could stay. At ten times as much hardly anybody.
+    let suppose = |load: &str| {
+        let output = command(world.server.folder(), &arguments).args(["--load", load]).output().unwrap();
+        let said = [output.stdout, output.stderr].map(|octets| String::from_utf8_lossy(&octets).into_owned()).concat();
+        (output.status.code(), said)
+    };
+    let (code, text) = suppose("fra=20");
+    assert!(code == Some(0) && text.contains("assumed    fra at a load of 20\n"), "{text}");
+    assert!(text.contains("load 20 of 72") && !text.contains("spill      "), "{text}");
+    let (code, text) = suppose("fra=600");
+    assert!(code == Some(0) && text.contains("fra is at 833 % of max: 9"), "{text}");
+    assert!(suppose("iad=1").1.contains("`iad` has no capacity"), "{:?}", suppose("iad=1"));
+    assert!(suppose("lax=1").1.contains("no such region: `lax`"), "{:?}", suppose("lax=1"));
+    assert!(suppose("fra").1.contains("`fra` is not a region and its load"), "{:?}", suppose("fra"));
+    let offline = command(world.server.folder(), &arguments).args(["--offline", "--load", "fra=1"]).output().unwrap();
+    assert_eq!(offline.status.code(), Some(2));
+    // Nothing has come of it.
+    let [fra, ..] = world.round();
+    assert!((TARGET - 15..=MAX).contains(&fra), "{fra}");
     let events = shown(&world.server, "/api/v1/events");
     let kinds: Vec<&str> = events.as_array().unwrap().iter().filter_map(|event| event["kind"].as_str()).collect();
     assert_eq!(kinds.iter().filter(|kind| kind.starts_with("spill_")).collect::<Vec<_>>(), [&"spill_begun"]);

@@ -34,6 +34,8 @@ const KINDS = {
   feed_lost: ['has a load feed that is lost', 'feeds', 'degraded'],
   feed_back: ['has its load feed back', 'feeds', 'ok'],
   feed_refused: ['has a load feed that says what cannot be meant', 'feeds', 'degraded'],
+  feed_doubted: ['has a load that its clients do not explain: it is not believed yet', 'feeds', 'degraded'],
+  feed_believed: ['has a load that is believed again', 'feeds', 'ok'],
   spill_begun: ['spills: part of its clients go to others', 'spills', 'degraded'],
   spill_ended: ['spills no more: its clients are home again', 'spills', 'ok'],
   spill_full: ['is filled above its target: nobody else has room', 'spills', 'degraded'],

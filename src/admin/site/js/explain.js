@@ -1,4 +1,4 @@
-// Explain: what a client gets, step by step, and what it would get if a region were down.
+// Explain: what a client gets, step by step, and what it would get if a region were down, or carried more or less.
 
 import { get } from './api.js';
 import { loadWords } from './capacity.js';
@@ -28,13 +28,14 @@ function build(main) {
     client: input('client', '203.0.113.7 or 203.0.113.0/24', { required: true }),
     resolver: input('resolver', 'the client itself'),
     country: h('select', { name: 'country', onchange: (event) => pickCountry(event.target.value) }),
-    down: h('div', { class: 'checks' }), figure: h('div', { class: 'figure' }), tip: h('p', { class: 'tip', 'aria-hidden': 'true' }, 'Click a country to take a client there.'),
+    down: h('div', { class: 'checks' }), loads: h('div', { class: 'checks' }), figure: h('div', { class: 'figure' }), tip: h('p', { class: 'tip', 'aria-hidden': 'true' }, 'Click a country to take a client there.'),
     result: h('div', { class: 'result', 'aria-live': 'polite' }),
   };
   const form = h('form', { class: 'form', onsubmit: (event) => { event.preventDefault(); ask(); } },
     field('Name', parts.name), parts.names, field('Type', parts.type), field('Client', parts.client, 'an address or a network'),
     field('or a country', parts.country), field('Resolver', parts.resolver, 'empty: the client asks itself'),
     h('fieldset', {}, h('legend', {}, 'What if these were down'), parts.down),
+    h('fieldset', {}, h('legend', {}, 'What if they had this load, of the clients they have'), parts.loads),
     h('button', { type: 'submit', class: 'main' }, 'Explain'));
   main.append(h('h1', { class: 'unseen' }, 'Explain'),
     h('div', { class: 'explain' }, h('section', { class: 'card' }, h('h2', {}, 'Who asks what'), form),
@@ -64,6 +65,9 @@ export function update(what) {
     parts.country.replaceChildren(...[['', 'choose…'], ...options].map(([value, text]) => h('option', { value }, text)));
   }
   render(parts.down, store.regions.map(({ key }) => h('label', { 'data-key': key }, h('input', { type: 'checkbox', name: 'down', value: key, onchange: () => parts.client.value && ask() }), ' ', key)));
+  const limited = store.regions.filter(({ load }) => load.max !== null);
+  render(parts.loads, limited.length === 0 ? h('span', { class: 'dim' }, 'no data centre has a capacity') : limited.map(({ key, load }) => h('label', { 'data-key': key }, key, ' ',
+    h('input', { type: 'number', name: 'load', 'data-region': key, min: 0, step: 'any', placeholder: load.current === null ? 'load' : String(Math.round(load.current)), onchange: () => parts.client.value && ask() }))));
   map?.update({ regions: store.regions, countries: store.world?.countries ?? [], shares: new Map() });
   grant();
 }
@@ -106,11 +110,14 @@ async function ask() {
   const number = (asked += 1);
   const mine = parts;
   const down = [...parts.down.querySelectorAll('input:checked')].map((box) => box.value);
+  const loads = [...parts.loads.querySelectorAll('input')].filter(({ value }) => value !== '').map(({ dataset, value }) => [dataset.region, value]);
+  const load = loads.map(([key, value]) => `${key}=${value}`);
+  const supposed = [down.length > 0 && `${down.join(' and ')} were down`, ...loads.map(([key, value]) => `${key} had a load of ${value}`)].filter(Boolean);
   const question = { name: parts.name.value.trim(), type: parts.type.value, client: parts.client.value.trim(), resolver: parts.resolver.value.trim() };
   try {
-    const [real, assumed] = await Promise.all([get('explain', question), down.length > 0 ? get('explain', { ...question, down }) : null]);
+    const [real, assumed] = await Promise.all([get('explain', question), supposed.length > 0 ? get('explain', { ...question, down, load }) : null]);
     if (parts !== mine || number !== asked) return;
-    render(parts.result, assumed && answer(assumed, `If ${down.join(' and ')} were down`), answer(real, 'Now'));
+    render(parts.result, assumed && answer(assumed, `If ${supposed.join(' and ')}`), answer(real, 'Now'));
   } catch (problem) {
     if (parts === mine && number === asked) render(parts.result, h('section', { class: 'card' }, h('p', { class: 'problem', role: 'alert' }, problem.message)));
   }

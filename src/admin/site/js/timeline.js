@@ -3,6 +3,7 @@
 import { get } from './api.js';
 import { color, h, render, s, select, table } from './dom.js';
 import { GROUPS, groupOf, line, shapeOf, total } from './events.js';
+import { clearLoads, drawLoads, loadThen, redrawLoads } from './loads.js';
 import { store } from './store.js';
 import { age, badge, bar, clock, moment, now, percent, span, stateOf, swatch, utc } from './words.js';
 
@@ -41,7 +42,7 @@ export function open(main, parameters, isOther) {
   parts = {
     spans: h('div', { class: 'choice', role: 'group', 'aria-label': 'How far back' }),
     legend: h('div', {}), chart: h('div', { class: 'chart', 'aria-hidden': 'true' }),
-    lanes: h('div', { class: 'lanes' }),
+    lanes: h('div', { class: 'lanes' }), loads: h('div', {}),
     slider: h('input', { type: 'range', class: 'slider', step: 'any', 'aria-label': 'Moment', oninput: (event) => pick(Number(event.target.value)), onkeydown: step }),
     then: h('section', { class: 'card', 'aria-live': 'polite' }), filters: h('div', { class: 'filters' }), list: h('div', {}),
     problem: h('p', { class: 'problem', role: 'alert' }),
@@ -50,6 +51,7 @@ export function open(main, parameters, isOther) {
     h('h1', { class: 'unseen' }, 'Timeline'),
     h('section', { class: 'card' }, h('div', { class: 'head' }, h('h2', {}, 'Share of answers'), parts.spans), parts.problem, parts.legend, parts.chart, parts.lanes, parts.slider,
       h('p', { class: 'foot dim' }, 'Click or use the slider to pick a moment; arrow keys go from sample to sample.')),
+    h('section', { class: 'card' }, h('h2', {}, 'Load against target and max'), parts.loads),
     h('div', { class: 'halves' }, parts.then, h('section', { class: 'card' }, h('h2', {}, 'What happened'), parts.filters, parts.list)));
   watch.observe(parts.chart);
   load();
@@ -57,6 +59,7 @@ export function open(main, parameters, isOther) {
 
 export function close() {
   watch.disconnect();
+  clearLoads();
   chart?.destroy();
   [parts, chart] = [null, null];
 }
@@ -110,6 +113,16 @@ async function draw() {
   showAll();
   drawChart(uPlot);
   drawLanes();
+  drawLoads(uPlot, parts.loads, view, keys(), { axis: axisStyle(), times: times(), tzDate: dateOf(uPlot), clockAxis, mark: drawPicked, pick });
+}
+
+const times = () => view.samples.map((sample) => sample.at / 1_000);
+
+const dateOf = (uPlot) => (at) => (utc() ? uPlot.tzDate(new Date(at * 1e3), 'Etc/UTC') : new Date(at * 1e3));
+
+function axisStyle() {
+  const [ink, grid] = [color('--dim'), color('--line')];
+  return { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 }, font: '12px system-ui, sans-serif' };
 }
 
 function showAll() {
@@ -125,7 +138,6 @@ function drawChart(uPlot) {
   render(parts.legend, h('ul', { class: 'legend' }, all.map((key, index) => h('li', {}, dash(index), key))));
   chart?.destroy();
   chart = null;
-  const times = view.samples.map((sample) => sample.at / 1_000);
   const of = (sample, key) => sample.regions.find((region) => region.key === key)?.share ?? null;
   // A share is that of the time since the sample before: the step begins there.
   const shareFrom = (index, key) => of(view.samples[Math.min(index + 1, view.samples.length - 1)], key);
@@ -135,16 +147,15 @@ function drawChart(uPlot) {
     return;
   }
   parts.chart.replaceChildren();
-  const [ink, grid] = [color('--dim'), color('--line')];
-  const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 }, font: '12px system-ui, sans-serif' };
+  const axis = axisStyle();
   chart = new uPlot({
     width: Math.max(280, width), height: CHART_HEIGHT, legend: { show: false }, cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
-    tzDate: (at) => (utc() ? uPlot.tzDate(new Date(at * 1e3), 'Etc/UTC') : new Date(at * 1e3)),
+    tzDate: dateOf(uPlot),
     scales: { x: { time: true, range: [view.from / 1e3, view.to / 1e3] }, y: { range: (_, _min, max) => [0, Math.min(1, Math.max(0.2, max * 1.15))] } },
     axes: [{ ...axis, values: clockAxis }, { ...axis, size: 52, values: (_, values) => values.map((value) => percent(value)) }],
     series: [{}, ...all.map((key, index) => ({ label: key, stroke: color(`--r${(index % 8) + 1}`), width: 2, dash: DASHES[index % 8], points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }) }))],
     hooks: { draw: [drawPicked], ready: [drawLanes] },
-  }, [times, ...lines], parts.chart);
+  }, [times(), ...lines], parts.chart);
   chart.over.addEventListener('click', () => pick(chart.posToVal(chart.cursor.left, 'x') * 1e3));
 }
 
@@ -222,6 +233,7 @@ function pick(at) {
   if (at === undefined || !parts) return;
   view.picked = at;
   chart?.redraw(false);
+  redrawLoads();
   drawLanes();
   showThen();
 }
@@ -249,11 +261,11 @@ function showThen() {
   const rows = sample.regions.map((region) => h('tr', { 'data-key': region.key },
     h('th', { scope: 'row' }, swatch(all.indexOf(region.key)), ' ', region.key), h('td', {}, badge(region.state)),
     h('td', { class: 'n' }, `${region.eligible} of ${region.services}`), h('td', { class: 'n' }, `${region.up} of ${region.endpoints}`),
-    h('td', { class: 'bars' }, bar(region.share), percent(region.share))));
+    h('td', { class: 'bars' }, bar(region.share), percent(region.share)), h('td', {}, loadThen(region.load))));
   const before = view.events.filter((event) => event.at <= at).slice(0, CAUSES);
   return render(parts.then,
     h('div', { class: 'head' }, h('h2', {}, 'As it stood ', isNow ? 'last' : moment(at)), !isNow && h('button', { type: 'button', class: 'quiet', onclick: () => { view.picked = null; load(); } }, 'Back to now')),
-    table('Data centres at that moment', [['Data centre'], ['State'], ['Eligible', 'n'], ['Up', 'n'], ['Share', 'bars']], rows),
+    table('Data centres at that moment', [['Data centre'], ['State'], ['Eligible', 'n'], ['Up', 'n'], ['Share', 'bars'], ['Load']], rows),
     h('p', { class: 'foot dim' }, `Generation ${sample.generation}, sample of ${clock(sample.at)}`),
     h('h3', {}, 'What led to it'),
     before.length > 0 ? h('ul', { class: 'events' }, before.map((event) => line(event))) : h('p', { class: 'none' }, `Nothing in the ${span(view.span)} before.`));
