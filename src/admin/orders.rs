@@ -266,11 +266,14 @@ pub(super) fn tag_header(tag: u64) -> HeaderValue {
 pub(super) const fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::NotReady => StatusCode::SERVICE_UNAVAILABLE,
-        Refusal::UnknownTarget { .. } | Refusal::UnknownService { .. } => StatusCode::NOT_FOUND,
-        Refusal::NeedsEnd | Refusal::TooLong => StatusCode::UNPROCESSABLE_ENTITY,
+        Refusal::UnknownTarget { .. } | Refusal::UnknownService { .. } | Refusal::UnknownRule { .. } => {
+            StatusCode::NOT_FOUND
+        }
+        Refusal::NeedsEnd | Refusal::NeedsReason | Refusal::TooLong => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::TooMany
         | Refusal::NotActivePassive { .. }
         | Refusal::NotInOrder { .. }
+        | Refusal::Unsafe(_)
         | Refusal::LastRegion { .. }
         | Refusal::NothingToEnable { .. }
         | Refusal::NotEligible { .. }

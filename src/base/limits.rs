@@ -292,6 +292,10 @@ pub const LOADS_PUSHED_MAX: usize = 2_000;
 pub const LOADS_BODY_LEN_MAX: usize = 256 << 10;
 /// Words of operators kept at one time: people set them, so more than this is a program gone wild.
 pub const OVERRIDES_MAX: usize = 10_000;
+/// Safety rules in one model: people have to know them, and each is looked at with every change.
+pub const SAFETY_RULES_MAX: usize = 64;
+/// Milliseconds until automation that a safety rule holds is tried again: soon for whoever waits, seldom for the processor.
+pub const SAFETY_RETRY_MS: u64 = 10_000;
 
 const _: () = assert!(STREAM_CLIENTS_MAX < ADMIN_CONNECTIONS_MAX && STREAM_TRAFFIC_MS < STREAM_ALIVE_MS);
 const _: () = assert!(WORDS_LEN_MAX * 4 < OVERRIDE_TEXT_LEN_MAX);

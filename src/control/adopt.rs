@@ -73,6 +73,7 @@ impl Control {
             self.carry_eligible(&old, id);
             self.follow(&model, id, &mut step);
         }
+        self.adopt_rules(&mut step);
         if self.guard.is_holding()
             && self.guarded.is_empty()
             && let Some(turn) = self.guard.over()

@@ -2,6 +2,7 @@
 //! before any of them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::ids::{PartId, ServiceId};
 use crate::base::moment::Moment;
@@ -123,8 +124,15 @@ impl Control {
         let Some(service) = model.services.get(id.index()) else { return };
         let Some(course) = self.courses.get_mut(id.index()) else { return };
         let mut course = std::mem::take(course);
-        if let Some(Failback::After(wait)) = self.failback_of(service)
+        // One that is automatic is due by the clock after a rule has held it.
+        let wait = match self.failback_of(service) {
+            Some(Failback::After(wait)) => Some(wait),
+            Some(Failback::Automatic) => Some(Duration::ZERO),
+            Some(Failback::Manual) | None => None,
+        };
+        if let Some(wait) = wait
             && let Some(region) = course.failback(step.now, wait)
+            && !self.holds_failback((id, service), &mut course, region, wait, step)
         {
             let why = format!("it was eligible for {}", crate::base::units::format_duration(wait));
             self.fail_back(id, service, &mut course, region, &why, step);

@@ -113,6 +113,10 @@ pub enum EventKind {
     SpillBegun,
     SpillEnded,
     SpillFull,
+    SafetyBroken,
+    SafetyKept,
+    SafetyOverridden,
+    SafetyHeld,
     ModelAdopted,
     ChangeMade,
     ChangeRefused,
@@ -146,7 +150,7 @@ impl Severity {
 
 impl EventKind {
     /// Every kind, in the order of the manual.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 38] = [
         Self::CheckDown,
         Self::CheckUp,
         Self::EndpointDown,
@@ -176,6 +180,10 @@ impl EventKind {
         Self::SpillBegun,
         Self::SpillEnded,
         Self::SpillFull,
+        Self::SafetyBroken,
+        Self::SafetyKept,
+        Self::SafetyOverridden,
+        Self::SafetyHeld,
         Self::ModelAdopted,
         Self::ChangeMade,
         Self::ChangeRefused,
@@ -228,6 +236,10 @@ impl EventKind {
             Self::SpillBegun => ("spill_begun", "is full: clients go elsewhere", Warning),
             Self::SpillEnded => ("spill_ended", "has all its own clients again", Info),
             Self::SpillFull => ("spill_full", "is to be filled above its target: nobody else has room", Error),
+            Self::SafetyBroken => ("safety_broken", "has too few regions on", Warning),
+            Self::SafetyKept => ("safety_kept", "has regions enough on again", Info),
+            Self::SafetyOverridden => ("safety_overridden", "was overridden by an operator", Warning),
+            Self::SafetyHeld => ("safety_held", "waits, because a safety rule does not allow it", Warning),
             Self::ModelAdopted => ("model_adopted", "region files are in force", Info),
             Self::ChangeMade => ("change_made", "was changed by an operator", Info),
             Self::ChangeRefused => ("change_refused", "was not changed, though an operator wanted it", Warning),

@@ -20,6 +20,8 @@ impl Control {
         let mut course = std::mem::take(course);
         let (eligible, standing) = (self.table.eligible(id), self.standing(id));
         let before = std::mem::replace(&mut course.eligible, eligible);
+        self.safety.count(before, eligible);
+        step.regions_moved |= before != eligible;
         self.tell_regions(id, service, before, eligible, step);
         course.failovers += self.lost_to_failures(id, service, before & !eligible);
         self.tell_standing(service, std::mem::replace(&mut course.standing, standing), standing, step);
@@ -146,6 +148,7 @@ impl Control {
         self.await_better(service, course, &order, region, failback, step);
         if failback == Failback::Automatic
             && let Some(better) = course.failback(step.now, Duration::ZERO)
+            && !self.holds_failback((id, service), course, better, Duration::ZERO, step)
         {
             self.fail_back(id, service, course, better, "it is eligible again", step);
         }
@@ -198,7 +201,7 @@ impl Control {
         let from = self.held(id).unwrap_or(region);
         self.tell_move(EventKind::FailedBack, service, (from, region), || why.to_owned(), step);
         self.hold(id, Some(region));
-        course.pinned = false;
+        (course.pinned, course.is_held_back) = (false, false);
         let order = order_of(service);
         let ahead = order.iter().position(|other| *other == region).and_then(|at| order.get(..at)).unwrap_or_default();
         course.better.retain(|(waiting, _)| ahead.contains(waiting));
@@ -228,7 +231,9 @@ impl Control {
         let Some(service) = model.services.get(id.index()) else { return };
         let wait = match self.failback_of(service) {
             Some(Failback::After(wait)) => Some(wait),
-            Some(Failback::Automatic | Failback::Manual) | None => None,
+            // It waits only while a safety rule holds it.
+            Some(Failback::Automatic) => Some(Duration::ZERO),
+            Some(Failback::Manual) | None => None,
         };
         let ramp = self.ramp_of(service).unwrap_or_default();
         let horizon = self.wiring.horizon(id);

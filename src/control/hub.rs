@@ -16,6 +16,7 @@ use super::agenda::Agenda;
 use super::balance::Balances;
 use super::course::Course;
 use super::loads::Loads;
+use super::safety::Safety;
 use super::saved::Saved;
 use super::spill::Spilling;
 use super::targets::{ProbeTarget, Targets};
@@ -96,6 +97,8 @@ pub struct Control {
     pub(super) agenda: Agenda,
     /// New services, by the moment from which endpoints without an outcome count as down.
     pub(super) newcomers: BTreeMap<Moment, Vec<ServiceId>>,
+    /// What safety rules go by.
+    pub(super) safety: Safety,
     /// What load feeds say.
     pub(super) loads: Loads,
     /// What is planned.
@@ -134,6 +137,7 @@ impl Control {
             keeps_up: Vec::new(),
             agenda: Agenda::default(),
             newcomers: BTreeMap::new(),
+            safety: Safety::default(),
             loads: Loads::default(),
             spilling: Spilling::default(),
             balances: Balances::default(),

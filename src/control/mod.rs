@@ -43,6 +43,10 @@ mod clock;
 
 mod command;
 
+mod refusal;
+
+mod safety;
+
 mod adopt;
 
 mod saved;
@@ -66,7 +70,7 @@ mod figures;
 #[cfg(test)]
 mod tests;
 
-pub use command::{Command, Done, Order, Refusal};
+pub use command::{Command, Done, Order};
 pub use event::{Changed, Effects, Event, EventKind, Severity};
 pub use fed::{FedView, LoadView};
 pub use figures::{EndpointFigures, Figures, RegionFigures, ServiceFigures, TargetFigures};
@@ -74,7 +78,9 @@ pub use hub::{Control, Settings};
 pub use loads::{EndpointReading, FeedTarget, Pushed, Reading, Source};
 pub use plan_view::{PlanView, PlannedRegion, SpillView};
 pub use planning::{CapacityPlanner, Conditions, Demand, Outlook, PlanChange};
+pub use refusal::Refusal;
 pub use region::{CapacityView, LocationView, RegionState, RegionView};
+pub use safety::{Breach, GateView, SafetyView};
 pub use saved::{Saved, SavedHeld, SavedRamp};
 pub use service::{ActiveView, EndpointView, RampView, ServiceView, TtlView};
 pub use targets::ProbeTarget;

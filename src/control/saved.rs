@@ -40,6 +40,9 @@ pub struct Saved {
     /// What the capacity planner knew.
     #[serde(default)]
     pub plan: Memory,
+    /// By safety rule: when an operator last changed its set.
+    #[serde(default)]
+    pub touched: BTreeMap<String, Moment>,
 }
 
 /// The active region of a service.
@@ -88,6 +91,7 @@ impl Control {
             waiting: waiting.filter_map(|(index, _)| key_of(index)).collect(),
             last_up: self.save_last_up(),
             plan: self.plan_memory().map(|memory| Memory::clone(memory)).unwrap_or_default(),
+            touched: self.safety.touched.iter().map(|(rule, at)| (rule.to_string(), *at)).collect(),
         }
     }
 
@@ -101,6 +105,7 @@ impl Control {
         for word in &saved.overrides {
             self.overrides.set(word.clone());
         }
+        self.safety.touched = saved.touched.iter().map(|(rule, at)| (rule.as_str().into(), *at)).collect();
         let held = || saved.held.iter().cloned();
         self.restored = Some(if is_fresh {
             self.guard.restore(saved.guard);

@@ -14,6 +14,7 @@ use crate::dns::{Name, RecordType};
 
 use super::checks::CheckKind;
 use super::feeds::LoadFeed;
+use super::safety::SafetyRule;
 
 /// All region files together.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,6 +31,8 @@ pub struct Model {
     pub policies: Vec<Policy>,
     /// By [`GeomapId`].
     pub geomaps: Vec<Geomap>,
+    /// What changes may not do to regions, by key.
+    pub safety: Vec<SafetyRule>,
 }
 
 /// A data centre.

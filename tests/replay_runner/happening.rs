@@ -9,6 +9,7 @@
 //! LOAD region load=400 [target=… max=…]   a load feed says so
 //! LOAD service/region/address connections=12…
 //! COMMAND drain | force up | force down TARGET [for 10m] [by WHO] [yes] [reason WORDS…]
+//!   [despite RULE]… on any of them: this safety rule shall not refuse it
 //! COMMAND enable TARGET | switch SERVICE REGION | failback SERVICE | guard release [by WHO]
 //!   REFUSED words                       it is, and says so
 //!   SAYS words                          part of what is answered
@@ -178,18 +179,19 @@ fn command(words: &[&str]) -> Result<Command, String> {
         None => (words, String::new()),
     };
     let (mut order, mut plain) = (Order { reason, ..Order::default() }, Vec::new());
-    let mut rest = words.iter();
+    let (mut rest, mut rules) = (words.iter(), Vec::new());
     while let Some(word) = rest.next() {
         match *word {
             "for" => order.lasting = Some(parse_duration(rest.next().ok_or("for how long?")?)?),
             "by" => order.owner = (*rest.next().ok_or("by whom?")?).to_owned(),
             "yes" => order.confirm = true,
+            "despite" => rules.push((*rest.next().ok_or("despite which rule?")?).to_owned()),
             other => plain.push(other),
         }
     }
-    let owner = order.owner.clone();
+    let (owner, reason) = (order.owner.clone(), order.reason.clone());
     let on = |target: &str, order: Order| Order { target: target.to_owned(), ..order };
-    Ok(match plain.as_slice() {
+    let command = match plain.as_slice() {
         ["drain", target] => Command::Override(Action::Drain, on(target, order)),
         ["force", "up", target] => Command::Override(Action::Up, on(target, order)),
         ["force", "down", target] => Command::Override(Action::Down, on(target, order)),
@@ -200,6 +202,10 @@ fn command(words: &[&str]) -> Result<Command, String> {
         ["failback", service] => Command::Failback { service: (*service).to_owned(), owner },
         ["guard", "release"] => Command::GuardRelease { owner },
         _ => return Err("no such command".into()),
+    };
+    Ok(match rules.is_empty() {
+        true => command,
+        false => Command::DespiteRules { rules, reason, command: Box::new(command) },
     })
 }
 

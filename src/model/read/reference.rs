@@ -37,6 +37,8 @@ ttl = {}
 load = {}
 endpoints.REGION = [{}]
 [geomaps.NAME]
+[safety.NAME]
+only_while = {}
 ";
 
 // What the texts below say.
@@ -58,6 +60,8 @@ const POLICY: &str = "policies.NAME";
 const SERVICE: &str = "services.NAME";
 const ENDPOINT: &str = "services.NAME.endpoints.REGION[0]";
 const GEOMAP: &str = "geomaps.NAME";
+const SAFETY: &str = "safety.NAME";
+const ONLY_WHILE: &str = "safety.NAME.only_while";
 
 const RANKING: &str = "table of lists";
 
@@ -129,6 +133,14 @@ const DESCRIBED: &[Row] = &[
     (GEOMAP, "countries", RANKING, "{}", "ISO 3166-1, e.g. DE", "By the client's country."),
     (GEOMAP, "continents", RANKING, "{}", "AF, AN, AS, EU, NA, OC, SA", "By the client's continent."),
     (GEOMAP, "default", "list of regions", NONE, "at least one", "The ranking for clients that nobody can locate."),
+
+    (SAFETY, "regions", "list of regions", REQUIRED, "at least one", "The set that the rule is about."),
+    (SAFETY, "services", "list of services", "[]", "", "A region is on while it is eligible for all of these that it has; empty: for any of its services."),
+    (SAFETY, "at_least", "integer", NONE, "1 to as many as the set has", "So many of the set are on after any change."),
+    (SAFETY, "only_while", "table", NONE, "", "The set may be changed only while so many of other regions are on."),
+    (SAFETY, "wait", "duration", "\"0s\"", "0s to 1d", "After a change of one of the set the next waits for so long; `enable` never does."),
+    (ONLY_WHILE, "regions", "list of regions", REQUIRED, "at least one", "The regions that are looked at."),
+    (ONLY_WHILE, "at_least", "integer", REQUIRED, "1 to as many as are named", "How many of them must be on."),
 ];
 
 #[cfg(test)]
