@@ -9,7 +9,7 @@ use meridian::base::diagnostic::Report;
 use meridian::base::ids::ServiceId;
 use meridian::base::moment::Moment;
 use meridian::config::Config;
-use meridian::control::{CapacityPlanner, Control, Demand, EventKind, Settings};
+use meridian::control::{CapacityPlanner, Command, Control, Demand, EvacuationOrder, EventKind, Room, Settings};
 use meridian::geo::ClassId;
 use meridian::model;
 use meridian::policy::Reason;
@@ -202,4 +202,64 @@ fn without_limits_nothing_is_planned() {
     let mut world = World::new(&MODEL.replace("capacity = { target = 80, max = 100 }", ""));
     world.play(60, &[("web", 10_000)]);
     assert_eq!((world.shares("web"), world.events.len()), ([("fra".to_owned(), 100)].into(), 0));
+}
+
+/// Takes the steps of evacuations that are due, as the server does.
+fn evacuate(world: &mut World) {
+    for region in world.control.evacuations_due(world.now) {
+        let left = world.control.next_step(&region).unwrap();
+        let (then, services) = world.control.after_step(world.now, &region, left).unwrap();
+        let steering = world.steering.repaired(then.states(), &services, 1_000_000);
+        let before = world.control.outlook().cloned();
+        let outlook = world.planner.foresee(world.now, &steering, then.conditions(world.now));
+        let room = Room::of(&then, &region, before.as_deref(), Some(&outlook));
+        let effects = world.control.step_evacuation(world.now, &region, &room);
+        world.events.extend(effects.events.iter().map(|event| (event.kind, event.line())));
+    }
+}
+
+fn begin(world: &mut World, region: &str) {
+    let order = EvacuationOrder {
+        region: region.into(),
+        step: 25,
+        every: Some(Duration::from_secs(30)),
+        lasting: None,
+        reason: String::new(),
+        owner: String::new(),
+        confirm: false,
+    };
+    world.control.command(world.now, Command::Evacuate(order)).unwrap();
+}
+
+#[test]
+fn an_evacuation_goes_as_far_as_the_others_have_room_and_on_when_they_have_more() {
+    let limits = "capacity = { target = 80, max = 100 }";
+    let all = MODEL.replace("[regions.ams]", &format!("[regions.ams]\n{limits}"));
+    let mut world =
+        World::new(&all.replace("[regions.iad]", &format!("[regions.iad]\ncapacity = {{ target = 8, max = 10 }}")));
+    world.play(60, &[("web", 76), ("twin", 36)]);
+    world.events.clear();
+    // Of 112, 80 are at home and 32 at the next one: of those 80, ams can take 48 and iad 8.
+    begin(&mut world, "fra");
+    for _ in 0..20 {
+        evacuate(&mut world);
+        world.play(30, &[("web", 76), ("twin", 36)]);
+    }
+    let left = world.control.evacuation_views()[0].left;
+    assert!((25..=50).contains(&left), "{left}: {:?}", world.events);
+    let held = world.control.evacuation_views()[0].held.clone().unwrap();
+    assert!(held.why.starts_with("no room: ams would carry "), "{held:?}");
+    assert_eq!(world.kinds().iter().filter(|kind| **kind == EventKind::EvacuationHeld).count(), 1);
+    for region in ["ams", "iad"] {
+        let view = world.control.plan_view();
+        let planned = view.regions.iter().find(|one| one.region == region).unwrap();
+        assert!(planned.planned <= planned.target.unwrap() * 1.05, "{planned:?}");
+    }
+    // At night there is room.
+    for _ in 0..20 {
+        evacuate(&mut world);
+        world.play(30, &[("web", 20), ("twin", 10)]);
+    }
+    assert!(world.kinds().contains(&EventKind::EvacuationDone), "{:?}", world.events);
+    assert_eq!(world.shares("web").get("fra"), None, "{:?}", world.shares("web"));
 }

@@ -296,6 +296,17 @@ pub const OVERRIDES_MAX: usize = 10_000;
 pub const SAFETY_RULES_MAX: usize = 64;
 /// Milliseconds until automation that a safety rule holds is tried again: soon for whoever waits, seldom for the processor.
 pub const SAFETY_RETRY_MS: u64 = 10_000;
+/// Milliseconds from one step of an evacuation to the next, unless the order says more or caches need longer: time to see
+/// in feeds and alarms what a step has done.
+pub const EVACUATION_EVERY_MS: u64 = 60_000;
+/// Milliseconds until an evacuation that is held is looked at again.
+pub const EVACUATION_RETRY_MS: u64 = 10_000;
+/// Percent of a region's share that a step of an evacuation takes at least: each step is planned for a preview.
+pub const EVACUATION_STEP_MIN: u8 = 5;
+/// Percent of a region's share that a step of an evacuation takes unless the order says so.
+pub const EVACUATION_STEP: u8 = 25;
+/// Milliseconds from one look for steps that are due to the next.
+pub const EVACUATION_LOOK_MS: u64 = 1_000;
 
 const _: () = assert!(STREAM_CLIENTS_MAX < ADMIN_CONNECTIONS_MAX && STREAM_TRAFFIC_MS < STREAM_ALIVE_MS);
 const _: () = assert!(WORDS_LEN_MAX * 4 < OVERRIDE_TEXT_LEN_MAX);

@@ -148,13 +148,14 @@ impl Control {
         let Some(ramp) = self.ramp_of(service).filter(|_| !course.ramps.is_empty()) else { return };
         course.ramps.retain(|&(region, begun)| match ramp_part(begun, ramp, step.now) {
             Some(part) => {
-                if self.states.ramp.set(id, region, Some(part)) != Some(part) {
+                let before = self.set_ramp(id, region, Some(part));
+                if self.states.ramp.get(id, region) != before {
                     step.changed.push(id);
                 }
                 true
             }
             None => {
-                self.states.ramp.set(id, region, None);
+                self.set_ramp(id, region, None);
                 step.changed.push(id);
                 step.save = true;
                 step.tell_one_of(EventKind::RampEnded, Some(region), service.names.len(), |at| {

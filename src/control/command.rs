@@ -13,6 +13,7 @@ use crate::table::Standing;
 
 use super::clock::word_event;
 use super::course::Course;
+use super::evacuation::EvacuationOrder;
 use super::event::{Effects, EventKind};
 use super::follow::order_of;
 use super::hub::Control;
@@ -53,6 +54,15 @@ pub enum Command {
         /// Who says so.
         owner: String,
     },
+    /// `evacuate`: a region gives up its share in steps, and is drained in the end.
+    Evacuate(EvacuationOrder),
+    /// `evacuate --cancel`: it gets its share back.
+    EndEvacuation {
+        /// The region's key.
+        region: String,
+        /// Who says so.
+        owner: String,
+    },
     /// Another command, which these safety rules shall not refuse.
     DespiteRules {
         /// Their keys.
@@ -70,10 +80,12 @@ impl Command {
     pub fn owner(&self) -> &str {
         match self {
             Self::Override(_, order) => &order.owner,
+            Self::Evacuate(order) => &order.owner,
             Self::Enable { owner, .. }
             | Self::Switch { owner, .. }
             | Self::Failback { owner, .. }
-            | Self::GuardRelease { owner } => owner,
+            | Self::GuardRelease { owner }
+            | Self::EndEvacuation { owner, .. } => owner,
             Self::DespiteRules { command, .. } => command.owner(),
         }
     }
@@ -146,6 +158,8 @@ impl Control {
                 let by = if owner.is_empty() { String::new() } else { format!(" by {owner}") };
                 self.done(now, format!("the guard was released{by}: what failed counts as down"), &touched)
             }
+            Command::Evacuate(order) => self.evacuate(order, step)?,
+            Command::EndEvacuation { region, owner } => self.end_evacuation(&region, &owner, step)?,
             // Whoever carries it out has looked at the rules.
             Command::DespiteRules { command, .. } => return self.carry_out(*command, step),
         };
@@ -153,7 +167,7 @@ impl Control {
         Ok(done)
     }
 
-    fn say(&mut self, action: Action, order: Order, step: &mut Step) -> Result<Done, Refusal> {
+    pub(super) fn say(&mut self, action: Action, order: Order, step: &mut Step) -> Result<Done, Refusal> {
         let Order { target, lasting, reason, owner, confirm } = order;
         self.known(&target)?;
         if !action.may_last(lasting) {
@@ -185,6 +199,9 @@ impl Control {
         }
         self.announce(&reworded, step);
         step.tell(word_event(step.now, EventKind::OverrideSet, &word));
+        if action != Action::Up {
+            self.overtake(&target, step);
+        }
         step.save = true;
         let mut done = self.done(step.now, format!("{} {target}", action.as_str()), &covered);
         done.until = expires;
@@ -205,8 +222,10 @@ impl Control {
 
     fn enable(&mut self, target: &str, owner: &str, step: &mut Step) -> Result<Done, Refusal> {
         let removed = self.overrides.enable(target);
+        let region = self.model.region_by_key(target);
+        let is_given_back = region.is_some_and(|region| self.give_back(target, region, owner, step));
         let still: Vec<Override> = self.covering(target).cloned().collect();
-        if removed.is_empty() {
+        if removed.is_empty() && !is_given_back {
             self.known(target)?;
             return Err(Refusal::NothingToEnable { target: target.to_owned(), still });
         }
@@ -218,6 +237,7 @@ impl Control {
         let reworded = self.change_words([target]);
         let covered: Vec<ServiceId> = reworded.iter().map(|(id, _)| *id).collect();
         self.announce(&reworded, step);
+        let covered = if is_given_back { self.covered(target) } else { covered };
         let mut done = self.done(step.now, format!("enabled {target}"), &covered);
         done.still = still;
         Ok(done)
@@ -287,6 +307,12 @@ impl Control {
         service.map(|_| id).ok_or_else(|| not_active_passive(key))
     }
 
+    /// A region that is not in the model.
+    pub(super) fn unknown_region(&self, region: &str) -> Refusal {
+        let keys = self.model.regions.iter().map(|region| region.key.as_ref());
+        Refusal::UnknownRegion { region: region.to_owned(), near: nearest(region, keys).map(str::to_owned) }
+    }
+
     fn known(&self, target: &str) -> Result<(), Refusal> {
         if Scope::of(&self.model, target).is_some() {
             return Ok(());
@@ -333,7 +359,7 @@ impl Control {
         endpoints.map(|endpoint| endpoint.service).collect()
     }
 
-    fn done(&self, now: Moment, message: String, services: &[ServiceId]) -> Done {
+    pub(super) fn done(&self, now: Moment, message: String, services: &[ServiceId]) -> Done {
         let longest = services.iter().map(|&id| self.wiring.horizon(id)).max();
         let cached_until = longest.map(|seconds| now.after(Duration::from_secs(u64::from(seconds))));
         Done { message, until: None, cached_until, still: Vec::new() }

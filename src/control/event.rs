@@ -117,6 +117,11 @@ pub enum EventKind {
     SafetyKept,
     SafetyOverridden,
     SafetyHeld,
+    EvacuationBegun,
+    EvacuationStep,
+    EvacuationHeld,
+    EvacuationDone,
+    EvacuationCancelled,
     ModelAdopted,
     ChangeMade,
     ChangeRefused,
@@ -150,7 +155,7 @@ impl Severity {
 
 impl EventKind {
     /// Every kind, in the order of the manual.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 43] = [
         Self::CheckDown,
         Self::CheckUp,
         Self::EndpointDown,
@@ -184,6 +189,11 @@ impl EventKind {
         Self::SafetyKept,
         Self::SafetyOverridden,
         Self::SafetyHeld,
+        Self::EvacuationBegun,
+        Self::EvacuationStep,
+        Self::EvacuationHeld,
+        Self::EvacuationDone,
+        Self::EvacuationCancelled,
         Self::ModelAdopted,
         Self::ChangeMade,
         Self::ChangeRefused,
@@ -240,6 +250,11 @@ impl EventKind {
             Self::SafetyKept => ("safety_kept", "has regions enough on again", Info),
             Self::SafetyOverridden => ("safety_overridden", "was overridden by an operator", Warning),
             Self::SafetyHeld => ("safety_held", "waits, because a safety rule does not allow it", Warning),
+            Self::EvacuationBegun => ("evacuation_begun", "gives up its share step by step", Warning),
+            Self::EvacuationStep => ("evacuation_step", "has given up a part of its share", Info),
+            Self::EvacuationHeld => ("evacuation_held", "keeps what it has left of its share", Warning),
+            Self::EvacuationDone => ("evacuation_done", "has given up all of its share", Warning),
+            Self::EvacuationCancelled => ("evacuation_cancelled", "is not evacuated any more", Info),
             Self::ModelAdopted => ("model_adopted", "region files are in force", Info),
             Self::ChangeMade => ("change_made", "was changed by an operator", Info),
             Self::ChangeRefused => ("change_refused", "was not changed, though an operator wanted it", Warning),

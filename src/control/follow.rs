@@ -86,7 +86,7 @@ impl Control {
     fn ramp_up(&mut self, id: ServiceId, service: &Service, course: &mut Course, before: u128, step: &mut Step) {
         let Some(ramp) = self.ramp_of(service) else {
             for (region, _) in std::mem::take(&mut course.ramps) {
-                self.states.ramp.set(id, region, None);
+                self.set_ramp(id, region, None);
             }
             return;
         };
@@ -95,7 +95,7 @@ impl Control {
         course.ramps.retain(|(region, _)| {
             let stays = now >> region.index() & 1 == 1;
             if !stays {
-                self.states.ramp.set(id, *region, None);
+                self.set_ramp(id, *region, None);
                 step.save = true;
             }
             stays
@@ -106,7 +106,7 @@ impl Control {
         for region in regions_in(back) {
             let Some(part_of_weight) = ramp_part(step.now, ramp, step.now) else { continue };
             course.ramps.push((region, step.now));
-            self.states.ramp.set(id, region, Some(part_of_weight));
+            self.set_ramp(id, region, Some(part_of_weight));
             step.save = true;
             step.tell_one_of(EventKind::RampBegun, Some(region), service.names.len(), |at| {
                 let mut event = about(at, EventKind::RampBegun, "", service);

@@ -15,6 +15,7 @@ use crate::table::{RegionTable, States};
 use super::agenda::Agenda;
 use super::balance::Balances;
 use super::course::Course;
+use super::evacuation::Evacuations;
 use super::loads::Loads;
 use super::safety::Safety;
 use super::saved::Saved;
@@ -99,6 +100,8 @@ pub struct Control {
     pub(super) newcomers: BTreeMap<Moment, Vec<ServiceId>>,
     /// What safety rules go by.
     pub(super) safety: Safety,
+    /// Regions that give up their share.
+    pub(super) evacuations: Evacuations,
     /// What load feeds say.
     pub(super) loads: Loads,
     /// What is planned.
@@ -138,6 +141,7 @@ impl Control {
             agenda: Agenda::default(),
             newcomers: BTreeMap::new(),
             safety: Safety::default(),
+            evacuations: Evacuations::default(),
             loads: Loads::default(),
             spilling: Spilling::default(),
             balances: Balances::default(),

@@ -47,6 +47,10 @@ mod refusal;
 
 mod safety;
 
+mod evacuation;
+
+mod room;
+
 mod adopt;
 
 mod saved;
@@ -71,6 +75,7 @@ mod figures;
 mod tests;
 
 pub use command::{Command, Done, Order};
+pub use evacuation::{Evacuation, EvacuationOrder, EvacuationView, Held};
 pub use event::{Changed, Effects, Event, EventKind, Severity};
 pub use fed::{FedView, LoadView};
 pub use figures::{EndpointFigures, Figures, RegionFigures, ServiceFigures, TargetFigures};
@@ -80,6 +85,7 @@ pub use plan_view::{PlanView, PlannedRegion, SpillView};
 pub use planning::{CapacityPlanner, Conditions, Demand, Outlook, PlanChange};
 pub use refusal::Refusal;
 pub use region::{CapacityView, LocationView, RegionState, RegionView};
+pub use room::{Receiver, Room};
 pub use safety::{Breach, GateView, SafetyView};
 pub use saved::{Saved, SavedHeld, SavedRamp};
 pub use service::{ActiveView, EndpointView, RampView, ServiceView, TtlView};

@@ -89,6 +89,32 @@ pub enum Refusal {
     /// The guard suspects nothing.
     #[error("the guard holds nothing")]
     NothingHeld,
+    /// No such region.
+    #[error("there is no region `{region}`{}", hint(.near))]
+    UnknownRegion {
+        /// What was named.
+        region: String,
+        /// What may have been meant.
+        near: Option<String>,
+    },
+    /// It goes on already.
+    #[error("`{region}` is being evacuated already; cancel that first (evacuate {region} --cancel)")]
+    Evacuated {
+        /// The region.
+        region: String,
+    },
+    /// There is nothing to cancel.
+    #[error("`{region}` is not being evacuated")]
+    NotEvacuated {
+        /// The region.
+        region: String,
+    },
+    /// No service is answered with it, so nobody can be sent away from it.
+    #[error("`{region}` is eligible for no service: there is nobody to send away")]
+    NotOn {
+        /// The region.
+        region: String,
+    },
     /// Safety rules do not allow it.
     #[error("{}", unsafe_words(.0))]
     Unsafe(Vec<Breach>),

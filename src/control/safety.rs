@@ -79,7 +79,9 @@ impl fmt::Display for Breach {
         let Self { rule, by, at_least, regions, on, then, until } = self;
         write!(f, "safety rule `{rule}` (`{by}`): ")?;
         match until {
-            Some(until) => write!(f, "{} were changed a moment ago, and the next change waits until {until}", list(regions)),
+            Some(until) => {
+                write!(f, "{} were changed a moment ago, and the next change waits until {until}", list(regions))
+            }
             None if *by == "only_while" => {
                 write!(f, "it wants {at_least} of {} on before anything changes, and on is {}", list(regions), list(on))
             }
@@ -154,10 +156,21 @@ impl Control {
         }
         let mut next = self.clone();
         let done = next.carry_out(command.clone(), step)?;
+        let end = match &command {
+            // It is asked about its end.
+            Command::Evacuate(order) => next.after_step(step.now, &order.region, 0).map(|(end, _)| end),
+            _ => None,
+        };
+        let breaches = self.breaches(end.as_ref().unwrap_or(&next), &command, step.now);
         let (despite, refuse): (Vec<Breach>, Vec<Breach>) =
-            self.breaches(&next, &command, step.now).into_iter().partition(|breach| waived.contains(&breach.rule));
+            breaches.into_iter().partition(|breach| waived.contains(&breach.rule));
         if !refuse.is_empty() {
             return Err(Refusal::Unsafe(refuse));
+        }
+        if let Command::Evacuate(order) = &command
+            && let Some(evacuation) = next.evacuations.get_mut(&order.region)
+        {
+            evacuation.despite = despite.iter().map(|breach| breach.rule.clone()).collect();
         }
         for breach in despite {
             let mut event = Event::new(step.now, EventKind::SafetyOverridden, format!("{breach} ({reason})"));
@@ -200,7 +213,8 @@ impl Control {
             let at_least = too_few.then(|| self.breach(rule, "at_least", (rule.at_least, rule.regions), (on, then)));
             let gate = self.closed(rule);
             let wait = self.waits(rule, now).filter(|_| !about.takes_back);
-            let wait = wait.map(|until| Breach { until: Some(until), ..self.breach(rule, "wait", (0, touched), (on, then)) });
+            let wait =
+                wait.map(|until| Breach { until: Some(until), ..self.breach(rule, "wait", (0, touched), (on, then)) });
             [at_least, gate, wait].into_iter().flatten().filter(move |_| !is_left_alone)
         });
         refusing.collect()
@@ -213,8 +227,25 @@ impl Control {
         rules.find_map(|rule| {
             let on = self.on(rule, rule.regions);
             let wait = self.waits(rule, now);
-            let wait = wait.map(|until| Breach { until: Some(until), ..self.breach(rule, "wait", (0, moved), (on, on)) });
+            let wait =
+                wait.map(|until| Breach { until: Some(until), ..self.breach(rule, "wait", (0, moved), (on, on)) });
             self.closed(rule).or(wait)
+        })
+    }
+
+    /// Which rule does not allow that a region is off in the end, but for those that were overridden.
+    pub(super) fn end_breach(&self, region: RegionId, despite: &[String]) -> Option<Breach> {
+        let mut rules = self
+            .model
+            .safety
+            .iter()
+            .filter(|rule| rule.is_about(region) && !despite.iter().any(|key| **key == *rule.key));
+        rules.find_map(|rule| {
+            let on = self.on(rule, rule.regions);
+            let then = on & !(1 << region.index());
+            let too_few = on != then && count(then) < rule.at_least;
+            let at_least = too_few.then(|| self.breach(rule, "at_least", (rule.at_least, rule.regions), (on, then)));
+            at_least.or_else(|| self.closed(rule))
         })
     }
 
@@ -308,12 +339,21 @@ impl Control {
         shown.collect()
     }
 
+    /// Of each rule how many regions are on, and whether facts break it.
+    pub(super) fn safety_figures(&self) -> Vec<(Arc<str>, usize, bool)> {
+        let rules = self.model.safety.iter();
+        let figures = rules.map(|rule| {
+            let is_broken = self.safety.broken.contains_key(&rule.key);
+            (Arc::clone(&rule.key), count(self.on(rule, rule.regions)), is_broken)
+        });
+        figures.collect()
+    }
+
     /// Which of these regions are on, as a rule sees it.
     fn on(&self, rule: &SafetyRule, regions: u128) -> u128 {
         let eligible = |id: ServiceId| self.courses.get(id.index()).map_or(0, |course| course.eligible);
         if rule.services.is_empty() {
-            let served = self.safety.served.iter().zip(0..u128::BITS).filter(|(count, _)| **count > 0);
-            return served.fold(0, |set, (_, index)| set | 1 << index) & regions;
+            return self.on_at_all() & regions;
         }
         let (mut has, mut lacks) = (0, 0);
         for &id in &rule.services {
@@ -322,6 +362,12 @@ impl Control {
             lacks |= all & !eligible(id);
         }
         has & !lacks & regions
+    }
+
+    /// The regions that are eligible for any service.
+    pub(super) fn on_at_all(&self) -> u128 {
+        let served = self.safety.served.iter().zip(0..u128::BITS).filter(|(count, _)| **count > 0);
+        served.fold(0, |set, (_, index)| set | 1 << index)
     }
 
     /// Why the set of a rule may not be changed now; `None`: it may.
@@ -347,6 +393,8 @@ impl Control {
         let bit = |region: RegionId| 1_u128 << region.index();
         match command {
             Command::Override(_, order) => self.about_target(&order.target),
+            Command::Evacuate(order) => self.about_target(&order.region),
+            Command::EndEvacuation { region, .. } => About { takes_back: true, ..self.about_target(region) },
             Command::Enable { target, .. } => About { takes_back: true, ..self.about_target(target) },
             Command::Switch { service, .. } | Command::Failback { service, .. } => {
                 let id = self.model.service_by_key(service);

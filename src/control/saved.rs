@@ -9,6 +9,7 @@ use crate::base::moment::Moment;
 use crate::health::{Health, Machine, Override, SavedGuard};
 use crate::plan::Memory;
 
+use super::evacuation::Evacuation;
 use super::hub::Control;
 
 /// The version of the format: files of other versions are not read.
@@ -43,6 +44,9 @@ pub struct Saved {
     /// By safety rule: when an operator last changed its set.
     #[serde(default)]
     pub touched: BTreeMap<String, Moment>,
+    /// Regions that were giving up their share.
+    #[serde(default)]
+    pub evacuations: Vec<Evacuation>,
 }
 
 /// The active region of a service.
@@ -92,6 +96,7 @@ impl Control {
             last_up: self.save_last_up(),
             plan: self.plan_memory().map(|memory| Memory::clone(memory)).unwrap_or_default(),
             touched: self.safety.touched.iter().map(|(rule, at)| (rule.to_string(), *at)).collect(),
+            evacuations: self.evacuations.values().cloned().collect(),
         }
     }
 
@@ -106,6 +111,11 @@ impl Control {
             self.overrides.set(word.clone());
         }
         self.safety.touched = saved.touched.iter().map(|(rule, at)| (rule.as_str().into(), *at)).collect();
+        for evacuation in &saved.evacuations {
+            // After a restart the world is looked at for a while before it goes on.
+            let due = evacuation.due.max(now.after(evacuation.every));
+            self.evacuations.insert(evacuation.region.clone(), Evacuation { due, ..evacuation.clone() });
+        }
         let held = || saved.held.iter().cloned();
         self.restored = Some(if is_fresh {
             self.guard.restore(saved.guard);

@@ -158,6 +158,14 @@ metrics! {
         "What the guard does: 0 nothing, 1 it suspects our own uplink, 2 it holds, 3 it recovers.";
     GUARD_HELD Gauge "meridian_guard_held_endpoints" []
         "Endpoints that the guard holds up.";
+    SAFETY_ON Gauge "meridian_safety_regions_on" ["rule"]
+        "How many regions of the safety rule's set are on.";
+    SAFETY_BROKEN Gauge "meridian_safety_broken" ["rule"]
+        "1 while fewer regions are on than the safety rule asks for, 0 otherwise.";
+    EVACUATION_LEFT Gauge "meridian_evacuation_left_ratio" ["region"]
+        "The part of its share that a region has left that is being evacuated, 0 to 1; absent for the others.";
+    EVACUATION_HELD Gauge "meridian_evacuation_held" ["region"]
+        "1 while the evacuation of the region is held, 0 while it goes on; absent for the others.";
     PANICS Counter "meridian_panics_total" []
         "Answers given up because of a defect in the server; each is logged. Anything but 0 deserves a report.";
     UPTIME Gauge "meridian_uptime_seconds" []

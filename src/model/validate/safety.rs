@@ -89,7 +89,8 @@ fn warn(rule: &SafetyRule, model: &Model, report: &mut Report) {
         enabled.flat_map(|service| &service.regions).any(|part| part.region == id)
     };
     for (_, region) in ids().filter(|(id, _)| !serves(*id)) {
-        let message = format!("region `{}` of safety rule `{}` has none of the services that count", region.key, rule.key);
+        let message =
+            format!("region `{}` of safety rule `{}` has none of the services that count", region.key, rule.key);
         let reason = "nobody is sent there, so it counts for nothing";
         report.push(Diagnostic::warning("no-effect", message).at(rule.at.clone(), reason));
     }
