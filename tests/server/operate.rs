@@ -207,8 +207,7 @@ fn safety_rules_refuse_until_they_are_overridden_by_name() {
     expect(&server, &["drain", "iad"], 1, &["safety rule `two`", "would leave sin", "--override-safety two --reason"]);
     expect(&server, &["drain", "iad", "--override-safety", "two"], 2, &["--reason"]);
     expect(&server, &["drain", "iad", "--override-safety", "tow", "--reason", "x"], 1, &["did you mean `two`?"]);
-    let (_, refusal) = server.http("POST", "/api/v1/preview", Some(r#"{"action": "drain", "target": "iad"}"#));
-    let refusal: Value = serde_json::from_str(&refusal).unwrap();
+    let refusal = crate::cockpit::post(&server, "/api/v1/preview", r#"{"action": "drain", "target": "iad"}"#).json();
     assert_eq!((&refusal["allowed"], &refusal["safety"][0]["rule"]), (&false.into(), &"two".into()), "{refusal}");
     assert_eq!(refusal["service_count"], 1, "what would happen is shown all the same: {refusal}");
 
