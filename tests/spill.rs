@@ -207,8 +207,8 @@ fn without_limits_nothing_is_planned() {
 /// Takes the steps of evacuations that are due, as the server does.
 fn evacuate(world: &mut World) {
     for region in world.control.evacuations_due(world.now) {
-        let left = world.control.next_step(&region).unwrap();
-        let (then, services) = world.control.after_step(world.now, &region, left).unwrap();
+        let left = world.control.next_step(&region).expect("it goes on");
+        let (then, services) = world.control.after_step(world.now, &region, left).expect("it is in the model");
         let steering = world.steering.repaired(then.states(), &services, 1_000_000);
         let before = world.control.outlook().cloned();
         let outlook = world.planner.foresee(world.now, &steering, then.conditions(world.now));
@@ -228,15 +228,14 @@ fn begin(world: &mut World, region: &str) {
         owner: String::new(),
         confirm: false,
     };
-    world.control.command(world.now, Command::Evacuate(order)).unwrap();
+    world.control.command(world.now, Command::Evacuate(order)).expect("nothing refuses it");
 }
 
 #[test]
 fn an_evacuation_goes_as_far_as_the_others_have_room_and_on_when_they_have_more() {
     let limits = "capacity = { target = 80, max = 100 }";
     let all = MODEL.replace("[regions.ams]", &format!("[regions.ams]\n{limits}"));
-    let mut world =
-        World::new(&all.replace("[regions.iad]", &format!("[regions.iad]\ncapacity = {{ target = 8, max = 10 }}")));
+    let mut world = World::new(&all.replace("[regions.iad]", "[regions.iad]\ncapacity = { target = 8, max = 10 }"));
     world.play(60, &[("web", 76), ("twin", 36)]);
     world.events.clear();
     // Of 112, 80 are at home and 32 at the next one: of those 80, ams can take 48 and iad 8.

@@ -267,9 +267,10 @@ pub(super) fn refused(refusal: &Refusal) -> Response {
         rules: &'r [Breach],
     }
     let (status, detail) = (status_of(refusal), refusal.to_string());
-    match refusal {
-        Refusal::Unsafe(rules) => problem_with(status, detail, &Rules { rules }),
-        _ => problem(status, detail),
+    if let Refusal::Unsafe(rules) = refusal {
+        problem_with(status, detail, &Rules { rules })
+    } else {
+        problem(status, detail)
     }
 }
 

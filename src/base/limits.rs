@@ -240,6 +240,8 @@ pub const PROBE_LAG_SHARE: u32 = 4;
 /// Milliseconds that a program's output is waited for after its end: something it started may hold it open.
 pub const PROBE_DRAIN_MS: u64 = 20;
 
+/// Percent of its clients that an active-passive service may send to its passive region: more is not a trickle.
+pub const TRICKLE_MAX: u8 = 20;
 /// Steps in which a recovered region gets its share back: each is small enough for caches and servers to warm up.
 pub const RAMP_STEPS: u32 = 10;
 /// Milliseconds a `force up` lasts at most: it blinds the server to a failure, so nobody may forget it for long.

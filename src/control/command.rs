@@ -70,7 +70,7 @@ pub enum Command {
         /// Why: there has to be a reason.
         reason: String,
         /// What is to be done.
-        command: Box<Command>,
+        command: Box<Self>,
     },
 }
 

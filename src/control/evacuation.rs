@@ -75,7 +75,7 @@ pub struct Evacuation {
     pub held: Option<Held>,
     /// Safety rules that shall not hold it.
     pub despite: Vec<String>,
-    /// Regions that were on when it was begun: if one of them is lost, it waits.
+    /// Regions of its services that were on when it was begun: if one of them is lost, it waits.
     pub receivers: Vec<String>,
 }
 
@@ -145,8 +145,9 @@ impl Control {
         let longest = services.iter().map(|&id| self.wiring.horizon(id)).max().unwrap_or(0);
         let usual = Duration::from_millis(EVACUATION_EVERY_MS).max(Duration::from_secs(longest.into()));
         let every = every.unwrap_or(usual);
-        let mut receivers = self.region_keys(self.on_at_all());
-        receivers.retain(|key| *key != region);
+        let shared = services.iter().filter_map(|id| self.model.services.get(id.index()));
+        let shared = shared.fold(0, |set, service| set | service.region_mask());
+        let receivers = self.region_keys(self.on_at_all() & shared & !(1 << id.index()));
         let evacuation = Evacuation {
             region: region.clone(),
             owner,

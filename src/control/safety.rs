@@ -143,10 +143,10 @@ struct About {
 impl Control {
     /// Has a command carried out unless rules refuse it.
     pub(super) fn ruled(&mut self, command: Command, step: &mut Step) -> Result<Done, Refusal> {
-        let (waived, reason, command) = match command {
-            Command::DespiteRules { rules, reason, command } => (rules, reason, *command),
-            other => (Vec::new(), String::new(), other),
-        };
+        let (mut waived, mut reason, mut command) = (Vec::new(), String::new(), command);
+        if let Command::DespiteRules { rules, reason: why, command: inner } = command {
+            (waived, reason, command) = (rules, why, *inner);
+        }
         self.know_rules(&waived)?;
         if !waived.is_empty() && reason.trim().is_empty() {
             return Err(Refusal::NeedsReason);
@@ -156,10 +156,11 @@ impl Control {
         }
         let mut next = self.clone();
         let done = next.carry_out(command.clone(), step)?;
-        let end = match &command {
-            // It is asked about its end.
-            Command::Evacuate(order) => next.after_step(step.now, &order.region, 0).map(|(end, _)| end),
-            _ => None,
+        // An evacuation is asked about its end.
+        let end = if let Command::Evacuate(order) = &command {
+            next.after_step(step.now, &order.region, 0).map(|(end, _)| end)
+        } else {
+            None
         };
         let breaches = self.breaches(end.as_ref().unwrap_or(&next), &command, step.now);
         let (despite, refuse): (Vec<Breach>, Vec<Breach>) =

@@ -21,6 +21,7 @@
 //! | `missing-place` | geography without location or map |
 //! | `fallback-type` | a fallback that does not answer what its service is asked for |
 //! | `bad-follow`, `too-many` | as they say |
+//! | `trickle` | clients that go to a passive region on purpose: a warning |
 //! | `no-rule` | a safety rule that asks for nothing |
 //! | `unchecked`, `single-endpoint`, `same-place`, `short-ttl`, `unused`, `no-effect`, `broken-rule` | warnings |
 //! | `unfed` | shares by load that nothing feeds: a warning that says what happens instead |

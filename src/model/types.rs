@@ -282,6 +282,9 @@ pub struct Service {
     pub ecs: bool,
     /// If its HTTPS and SVCB records get address hints.
     pub hints: bool,
+    /// Percent of its clients that an active-passive service sends to the next region of its order while that is eligible; 0:
+    /// none, at most [`TRICKLE_MAX`](crate::base::limits::TRICKLE_MAX).
+    pub trickle: u8,
     /// Whose decisions it takes over.
     pub follow: Follow,
     /// If not, it is loaded and probed, never answered.

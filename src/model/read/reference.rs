@@ -43,7 +43,7 @@ only_while = {}
 
 // What the texts below say.
 const _: () = assert!(service::WEIGHT_MAX == 65_535 && service::TTL_MAX == 86_400);
-const _: () = assert!(limits::REGION_ENDPOINTS_MAX == 4_096);
+const _: () = assert!(limits::REGION_ENDPOINTS_MAX == 4_096 && limits::TRICKLE_MAX == 20);
 
 /// Table, key, type, default, values, meaning; what is no TOML stands in parentheses.
 type Row = (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str);
@@ -108,6 +108,7 @@ const DESCRIBED: &[Row] = &[
     (SERVICE, "weights", "table of integers", "{}", "0 to 65535", "Shares of regions that are equals, by region; 1 for those not named. 0: only when the others are not eligible."),
     (SERVICE, "order", "list of regions", NONE, "", "The regions, best first: all of them in active-passive; elsewhere for clients that nothing else ranks for."),
     (SERVICE, "missing", "list of record types", "[]", "", "Types that some regions lack on purpose."),
+    (SERVICE, "trickle", "percentage", NONE, "\"1%\" to \"20%\"", "So many of its clients go to the next region of its order while that is eligible. Active-passive only; `check` warns."),
     (SERVICE, "follow", "string", NONE, "a service", "Its regions are chosen by that service, so that both always agree."),
     (SERVICE, "endpoints", "table of lists", REQUIRED, "1 to 4096 a region", "Endpoints by region: an address as text, or a table as below."),
     (SERVICE, "load", "table", NONE, "", "Where numbers about each of its endpoints come from: as below, with {address} in the URL."),
