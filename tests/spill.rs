@@ -9,8 +9,9 @@ use meridian::base::diagnostic::Report;
 use meridian::base::ids::ServiceId;
 use meridian::base::moment::Moment;
 use meridian::config::Config;
-use meridian::control::{CapacityPlanner, Command, Control, Demand, EvacuationOrder, EventKind, Room, Settings};
+use meridian::control::{CapacityPlanner, Command, Control, Demand, EvacuationOrder, EventKind, Order, Room, Settings};
 use meridian::geo::ClassId;
+use meridian::health::Action;
 use meridian::model;
 use meridian::policy::Reason;
 use meridian::snapshot::Steering;
@@ -261,4 +262,84 @@ fn an_evacuation_goes_as_far_as_the_others_have_room_and_on_when_they_have_more(
     }
     assert!(world.kinds().contains(&EventKind::EvacuationDone), "{:?}", world.events);
     assert_eq!(world.shares("web").get("fra"), None, "{:?}", world.shares("web"));
+}
+
+fn limited(percent: u8) -> Settings {
+    let mut config = Config::default_in(std::path::Path::new("."));
+    config.plan.max_move = percent;
+    Settings::from(&config)
+}
+
+#[test]
+fn no_more_than_a_part_of_all_clients_moves_within_a_minute_while_nothing_fails() {
+    let mut world = World::new(MODEL);
+    world.control.configure(limited(10));
+    world.play(60, &[("web", 40)]);
+    // Twice what fits, and above max: without a limit half of it would go at once.
+    let mut before = 100;
+    for minute in 1..=3 {
+        world.play(60, &[("web", 160)]);
+        let now = world.shares("web")["fra"];
+        assert!(before - now <= 11, "{minute}: from {before} to {now}");
+        before = now;
+    }
+    assert!(before <= 80, "{before}");
+    assert_eq!(world.kinds().iter().filter(|kind| **kind == EventKind::MoveLimited).count(), 1, "{:?}", world.events);
+    assert!(world.control.plan_view().limited > 0.0);
+    // What is lost goes at once, however much it is.
+    let mut states = world.control.states().clone();
+    let fra = world.steering.model.endpoint_by_key("web/fra/192.0.2.1").expect("it is there");
+    states.up[fra.index()] = false;
+    world.steering = world.steering.repaired(&states, &[world.service("web")], 1_000_000);
+    assert_eq!(world.shares("web").get("fra"), None);
+}
+
+#[test]
+fn an_evacuation_keeps_to_what_may_move_within_a_minute() {
+    let mut world = World::new(MODEL);
+    world.control.configure(limited(30));
+    world.play(60, &[("web", 40)]);
+    begin(&mut world, "fra");
+    evacuate(&mut world);
+    assert_eq!(world.control.evacuation_views()[0].left, 75);
+    world.play(30, &[("web", 40)]);
+    evacuate(&mut world);
+    let held = world.control.evacuation_views()[0].held.clone().expect("it waits");
+    assert!(held.why.starts_with("at most 30 % of all clients may move within a minute"), "{held:?}");
+    for _ in 0..4 {
+        world.play(10, &[("web", 40)]);
+        evacuate(&mut world);
+    }
+    assert_eq!(world.control.evacuation_views()[0].left, 50, "{:?}", world.events);
+}
+
+#[test]
+fn services_fail_back_no_faster_than_clients_may_move() {
+    let passive = |key: &str| {
+        format!(
+            "[services.{key}]\nnames = [\"{key}.example.\"]\npolicy = \"back\"\ncheck = \"tcp\"\norder = [\"fra\", \"ams\"]\n\
+             ttl = {{ min = 5, max = 10 }}\nendpoints = {{ fra = [\"192.0.2.1\"], ams = [\"192.0.2.2\"] }}\n"
+        )
+    };
+    let policy = "[checks.tcp]\ntcp = { port = 80 }\n[policies.back]\nmode = \"active-passive\"\nfailback = { after = \"10s\" }\n";
+    let mut world =
+        World::new(&[MODEL, policy, &passive("one"), &passive("two")].concat().replace("max = 100", "max = 900"));
+    world.control.configure(limited(50));
+    let asked = [("one", 20), ("two", 20), ("web", 10)];
+    world.play(30, &asked);
+    let order = Order { target: "fra".into(), ..Order::default() };
+    world.control.command(world.now, Command::Override(Action::Drain, order)).expect("drained");
+    world.play(30, &asked);
+    world.control.command(world.now, Command::Enable { target: "fra".into(), owner: String::new() }).expect("enabled");
+    let mut back = Vec::new();
+    for second in 1..=90 {
+        world.play(1, &asked);
+        let effects = world.control.tick(world.now);
+        let moved = effects.events.iter().filter(|event| event.kind == EventKind::FailedBack);
+        back.extend(moved.map(|event| (second, event.service.clone())));
+        world.events.extend(effects.events.iter().map(|event| (event.kind, event.line())));
+    }
+    let [(first, _), (second, _)] = back.as_slice() else { panic!("{back:?}: {:?}", world.events) };
+    assert!(*first <= 11 && *second >= first + 60, "{back:?}");
+    assert!(world.kinds().contains(&EventKind::MoveLimited));
 }

@@ -273,7 +273,12 @@ impl Control {
         };
         let Some(id) = self.model.region_by_key(region) else { return step.finish() };
         let next = evacuation.next();
-        match self.alarm(evacuation, id, now).or_else(|| room.full.clone()) {
+        let speaks_against = self.alarm(evacuation, id, now).or_else(|| room.full.clone());
+        let speaks_against = speaks_against.or_else(|| self.too_much(now, room.moved, true));
+        if speaks_against.is_none() {
+            self.note_move(now, room.moved);
+        }
+        match speaks_against {
             Some(why) => self.hold_evacuation(region, why, &mut step),
             None if next == 0 => self.finish_evacuation(region, room, &mut step),
             None => {

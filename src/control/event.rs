@@ -122,6 +122,7 @@ pub enum EventKind {
     EvacuationHeld,
     EvacuationDone,
     EvacuationCancelled,
+    MoveLimited,
     ModelAdopted,
     ChangeMade,
     ChangeRefused,
@@ -155,7 +156,7 @@ impl Severity {
 
 impl EventKind {
     /// Every kind, in the order of the manual.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::CheckDown,
         Self::CheckUp,
         Self::EndpointDown,
@@ -194,6 +195,7 @@ impl EventKind {
         Self::EvacuationHeld,
         Self::EvacuationDone,
         Self::EvacuationCancelled,
+        Self::MoveLimited,
         Self::ModelAdopted,
         Self::ChangeMade,
         Self::ChangeRefused,
@@ -255,6 +257,7 @@ impl EventKind {
             Self::EvacuationHeld => ("evacuation_held", "keeps what it has left of its share", Warning),
             Self::EvacuationDone => ("evacuation_done", "has given up all of its share", Warning),
             Self::EvacuationCancelled => ("evacuation_cancelled", "is not evacuated any more", Info),
+            Self::MoveLimited => ("move_limited", "automation is held back: too many clients would move", Warning),
             Self::ModelAdopted => ("model_adopted", "region files are in force", Info),
             Self::ChangeMade => ("change_made", "was changed by an operator", Info),
             Self::ChangeRefused => ("change_refused", "was not changed, though an operator wanted it", Warning),

@@ -17,6 +17,7 @@ use super::balance::Balances;
 use super::course::Course;
 use super::evacuation::Evacuations;
 use super::loads::Loads;
+use super::moves::Moves;
 use super::safety::Safety;
 use super::saved::Saved;
 use super::spill::Spilling;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub peers: u32,
     /// The part of a region's load that may leave it per TTL, in thousandths.
     pub step_max: u32,
+    /// The part of all clients that automation may move within a minute while nothing fails, in thousandths.
+    pub move_max: u32,
 }
 
 /// Those of a configuration that says nothing.
@@ -60,6 +63,7 @@ impl From<&config::Config> for Settings {
             state_max_age: config.state.max_age,
             peers: config.plan.peers,
             step_max: u32::from(config.plan.max_step) * 10,
+            move_max: u32::from(config.plan.max_move) * 10,
         }
     }
 }
@@ -106,6 +110,8 @@ pub struct Control {
     pub(super) loads: Loads,
     /// What is planned.
     pub(super) spilling: Spilling,
+    /// What automation has moved.
+    pub(super) moves: Moves,
     /// Who shares by that, and how.
     pub(super) balances: Balances,
     /// What an earlier process left, until a model comes.
@@ -144,6 +150,7 @@ impl Control {
             evacuations: Evacuations::default(),
             loads: Loads::default(),
             spilling: Spilling::default(),
+            moves: Moves::default(),
             balances: Balances::default(),
             restored: None,
         }

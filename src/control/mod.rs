@@ -51,6 +51,8 @@ mod evacuation;
 
 mod room;
 
+mod moves;
+
 mod adopt;
 
 mod saved;

@@ -17,7 +17,7 @@ use crate::base::hash::steering_hash;
 use crate::base::ids::{RegionId, ServiceId};
 use crate::base::moment::Moment;
 use crate::geo::ClassId;
-use crate::model::Model;
+use crate::model::{Mode, Model};
 use crate::plan::{Capacity, Memory, Plan, Planner, Site, Situation, Unit};
 use crate::policy::{Atlases, Kin, Offer};
 use crate::snapshot::Steering;
@@ -47,6 +47,11 @@ pub struct Conditions {
     pub peers: u32,
     /// The part of a region's load that may leave it per TTL, in thousandths.
     pub step_max: u32,
+    /// The part of all demand that may move within a minute while nothing fails, and what of it others than the plan have
+    /// moved, in thousandths.
+    pub move_max: u32,
+    /// See there.
+    pub moved: u32,
 }
 
 /// A plan, ready to be adopted by the control that has this model.
@@ -75,6 +80,8 @@ pub struct Outlook {
     pub demand: u64,
     /// Classes of clients it was made for.
     pub units: usize,
+    /// The demand of services that move as a whole, by id.
+    pub passive: Vec<(ServiceId, u64)>,
 }
 
 /// Plans again and again; remembers what it needs for that.
@@ -114,8 +121,8 @@ impl Control {
             let capacity = self.capacity_of(id, now).map(|(target, max)| Capacity { target, max });
             Site { key: steering_hash(&[region.key.as_bytes()]), capacity, load }
         };
-        let (peers, step_max) = (self.settings.peers, self.settings.step_max);
-        Conditions { sites: ids.map(site).collect(), peers, step_max }
+        let (peers, step_max, move_max) = (self.settings.peers, self.settings.step_max, self.settings.move_max);
+        Conditions { sites: ids.map(site).collect(), peers, step_max, move_max, moved: self.moves.lately(now) }
     }
 }
 
@@ -153,10 +160,10 @@ impl CapacityPlanner {
             kept.push(draft);
         }
         let total = units.iter().map(|unit| unit.demand).sum();
-        let Conditions { sites, peers, step_max } = conditions;
-        let mut plan = self.planner.step(now, &Situation { sites, units, peers, step_max });
+        let Conditions { sites, peers, step_max, move_max, moved } = conditions;
+        let mut plan = self.planner.step(now, &Situation { sites, units, peers, step_max, move_max, moved });
         let services = services(steering, &kept, std::mem::take(&mut plan.units));
-        let outlook = Outlook { at: now, plan, demand: total, units: kept.len() };
+        let outlook = Outlook { at: now, plan, demand: total, units: kept.len(), passive: self.passive(steering) };
         let (model, atlases) = (Arc::clone(&steering.model), Arc::clone(&steering.atlases));
         let memory = Arc::new(self.planner.memory());
         PlanChange { model, atlases, services, outlook: Arc::new(outlook), memory }
@@ -202,6 +209,19 @@ impl CapacityPlanner {
             smoothed.learn(now, fresh.get(key).copied().unwrap_or(0), elapsed);
             smoothed.mean > 0
         });
+    }
+
+    /// The demand of active-passive services: of others there is no need to know it one by one.
+    fn passive(&self, steering: &Steering) -> Vec<(ServiceId, u64)> {
+        let mut demands: BTreeMap<ServiceId, u64> = BTreeMap::new();
+        for (&(id, _), smoothed) in &self.rows {
+            let Some(service) = steering.model.services.get(id.index()) else { continue };
+            if matches!(steering.model.policy(service).mode, Mode::ActivePassive { .. }) {
+                let demand = demands.entry(id).or_default();
+                *demand = demand.saturating_add(smoothed.mean);
+            }
+        }
+        demands.into_iter().collect()
     }
 
     /// Demand by class of services that are in one state.

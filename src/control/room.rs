@@ -6,6 +6,7 @@ use crate::base::ids::RegionId;
 use crate::plan::{Capacity, Plan};
 
 use super::hub::Control;
+use super::moves::thousandths;
 use super::planning::Outlook;
 
 /// What the others would carry.
@@ -15,6 +16,8 @@ pub struct Room {
     pub receivers: Vec<Receiver>,
     /// Why there is no room; `None`: there is, or nobody knows.
     pub full: Option<String>,
+    /// The part of all clients that would move, in thousandths.
+    pub moved: u32,
 }
 
 /// A region that takes more than before. Loads in thousandths of the unit of its feed.
@@ -47,7 +50,10 @@ impl Room {
         let receivers: Vec<Receiver> = receivers.collect();
         let over = |receiver: &&Receiver| receiver.then > receiver.capacity.target + receiver.capacity.target / SLACK;
         let full = receivers.iter().find(over).map(|receiver| format!("no room: {receiver}"));
-        Self { receivers, full }
+        let home =
+            |outlook: &Outlook| from.and_then(|id| outlook.plan.sites.get(id.index())).map_or(0, |site| site.home);
+        let moved = thousandths(home(before).saturating_sub(home(then)), before.demand);
+        Self { receivers, full, moved }
     }
 }
 

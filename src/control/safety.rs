@@ -250,9 +250,10 @@ impl Control {
         })
     }
 
-    /// True if rules hold a failback that is due. It is told once, and tried again a little later.
+    /// True if rules hold a failback that is due, or too many clients would move. It is told once, and tried again a little
+    /// later.
     pub(super) fn holds_failback(
-        &self,
+        &mut self,
         (id, service): (ServiceId, &Service),
         course: &mut Course,
         region: RegionId,
@@ -260,12 +261,20 @@ impl Control {
         step: &mut Step,
     ) -> bool {
         let from = self.held(id).unwrap_or(region);
-        let Some(breach) = self.holds_move(id, [from, region], step.now) else { return false };
+        let moved = self.part_of_all(id);
+        let rule = self.holds_move(id, [from, region], step.now).map(|breach| breach.to_string());
+        let limit = if rule.is_none() { self.too_much(step.now, moved, false) } else { None };
+        if rule.is_none() && limit.is_none() {
+            self.note_move(step.now, moved);
+            return false;
+        }
         let again = step.now.after(Duration::from_millis(SAFETY_RETRY_MS));
         for (_, since) in course.better.iter_mut().filter(|(_, since)| since.after(wait) <= step.now) {
             *since = again.before(wait);
         }
-        if !std::mem::replace(&mut course.is_held_back, true) {
+        if let Some(why) = limit {
+            self.tell_limited(|| format!("failback of {}: {why}", service.key), step);
+        } else if let Some(breach) = rule.filter(|_| !std::mem::replace(&mut course.is_held_back, true)) {
             step.tell_one_of(EventKind::SafetyHeld, Some(region), service.names.len(), |at| {
                 let mut event = about(at, EventKind::SafetyHeld, format!("failback: {breach}"), service);
                 event.region = Some(self.region_key(region));

@@ -159,6 +159,7 @@ fn render_plan(plan: Option<&PlanView>, text: &mut Text) {
         }
     });
     text.metric(&PLAN_PENDING, |series| plan.iter().for_each(|plan| series.add(&[], plan.pending)));
+    text.metric(&PLAN_LIMITED, |series| plan.iter().for_each(|plan| series.add(&[], plan.limited)));
     text.metric(&PLAN_EXTRA, |series| plan.iter().for_each(|plan| series.add(&[], plan.extra_km)));
 }
 
@@ -242,6 +243,7 @@ mod tests {
             demand: 16.0,
             classes: 1,
             pending: 0.5,
+            limited: 0.25,
             extra_km: 360.0,
             regions: vec![region],
             spills: vec![spill],
@@ -307,6 +309,7 @@ mod tests {
                 "meridian_plan_method{method=\"waterfall\"} 0",
                 "meridian_plan_method{method=\"optimal\"} 1",
                 "meridian_plan_pending_answers 0.5",
+                "meridian_plan_limited_answers 0.25",
                 "meridian_plan_extra_kilometers 360",
                 "meridian_feeds{state=\"fresh\"} 4",
                 "meridian_feeds{state=\"held\"} 0",

@@ -134,6 +134,8 @@ metrics! {
         "1 for the way in which the plan in force was found; absent without a plan.";
     PLAN_PENDING Gauge "meridian_plan_pending_answers" []
         "Demand that is still to move, in answers per second: caches and regions are given time; absent without a plan.";
+    PLAN_LIMITED Gauge "meridian_plan_limited_answers" []
+        "Demand that would have moved already if more were allowed to move within a minute, in answers per second; absent without a plan.";
     PLAN_EXTRA Gauge "meridian_plan_extra_kilometers" []
         "How much further a spilled answer goes, on average; absent without a plan.";
     SERVICES Gauge "meridian_services" ["standing"]

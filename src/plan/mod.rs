@@ -31,6 +31,7 @@
 //! | all regions solved together | `paths.rs` |
 //! | nearest first, and the rest to the next | `waterfall.rs` |
 //! | how fast | `pace.rs` |
+//! | how much within a minute | `leash.rs` |
 //! | what outlives the process | `memory.rs` |
 //! | arithmetic of shares | `shares.rs` |
 //! | what is said of it | `report.rs` |
@@ -58,6 +59,8 @@ mod levels;
 mod aim;
 
 mod pace;
+
+mod leash;
 
 mod report;
 
