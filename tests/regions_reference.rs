@@ -50,18 +50,21 @@ fn every_example_is_sound() {
         let given: String = GIVEN.iter().filter(|given| !block.contains(header(given))).copied().collect();
         let mut report = Report::new();
         model::read(&[(Arc::from("example"), block.as_str()), (Arc::from("given"), &given)], &mut report);
-        let is_known = |code: &str| ["not-yet", "unfed", "unused", "unchecked", "single-endpoint"].contains(&code);
+        let is_known =
+            |code: &str| ["not-yet", "unfed", "unused", "unchecked", "single-endpoint", "trickle"].contains(&code);
         let bad = report.iter().any(|finding| finding.severity == Severity::Error || !is_known(finding.code));
         assert!(!bad, "{}\n{block}", report.render());
     }
 }
 
-const GIVEN: [&str; 6] = [
+const GIVEN: [&str; 7] = [
     "[regions.fra]\nlocation = { lat = 50.11, lon = 8.68 }\n",
     "[regions.iad]\nlocation = { lat = 38.95, lon = -77.45 }\n",
     "[regions.sin]\nlocation = { lat = 1.35, lon = 103.99 }\n",
     "[checks.web]\nhttp = { path = \"/healthz\" }\n",
     "[checks.smtp]\ntcp = { port = 25 }\n",
+    "[services.web]\nnames = [\"given-web.example.com\"]\npolicy = \"weighted\"\ncheck = \"web\"\n\
+     endpoints = { fra = [\"192.0.2.4\"], iad = [\"192.0.2.5\"] }\n",
     "[services.given]\nnames = [\"given.example.com\"]\npolicy = \"nearest\"\ncheck = \"web\"\n\
      endpoints = { fra = [\"192.0.2.1\"], iad = [\"192.0.2.2\"], sin = [\"192.0.2.3\"] }\n",
 ];

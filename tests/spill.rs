@@ -9,8 +9,11 @@ use meridian::base::diagnostic::Report;
 use meridian::base::ids::ServiceId;
 use meridian::base::moment::Moment;
 use meridian::config::Config;
-use meridian::control::{CapacityPlanner, Control, Demand, EventKind, Pushed, Settings, Source};
+use meridian::control::{
+    CapacityPlanner, Command, Control, Demand, EvacuationOrder, EventKind, Order, Pushed, Room, Settings, Source,
+};
 use meridian::geo::ClassId;
+use meridian::health::Action;
 use meridian::model;
 use meridian::policy::Reason;
 use meridian::snapshot::Steering;
@@ -232,4 +235,143 @@ fn without_limits_nothing_is_planned() {
     let mut world = World::new(&MODEL.replace("capacity = { target = 80, max = 100 }", ""));
     world.play(60, &[("web", 10_000)]);
     assert_eq!((world.shares("web"), world.events.len()), ([("fra".to_owned(), 100)].into(), 0));
+}
+
+/// Takes the steps of evacuations that are due, as the server does.
+fn evacuate(world: &mut World) {
+    for region in world.control.evacuations_due(world.now) {
+        let left = world.control.next_step(&region).expect("it goes on");
+        let (then, services) = world.control.after_step(world.now, &region, left).expect("it is in the model");
+        let steering = world.steering.repaired(then.states(), &services, 1_000_000);
+        let before = world.control.outlook().cloned();
+        let outlook = world.planner.foresee(world.now, &steering, then.conditions(world.now));
+        let room = Room::of(&then, &region, before.as_deref(), Some(&outlook));
+        let effects = world.control.step_evacuation(world.now, &region, &room);
+        world.events.extend(effects.events.iter().map(|event| (event.kind, event.line())));
+    }
+}
+
+fn begin(world: &mut World, region: &str) {
+    let order = EvacuationOrder {
+        region: region.into(),
+        step: 25,
+        every: Some(Duration::from_secs(30)),
+        lasting: None,
+        reason: String::new(),
+        owner: String::new(),
+        confirm: false,
+    };
+    world.control.command(world.now, Command::Evacuate(order)).expect("nothing refuses it");
+}
+
+#[test]
+fn an_evacuation_goes_as_far_as_the_others_have_room_and_on_when_they_have_more() {
+    let limits = "capacity = { target = 80, max = 100 }";
+    let all = MODEL.replace("[regions.ams]", &format!("[regions.ams]\n{limits}"));
+    let mut world = World::new(&all.replace("[regions.iad]", "[regions.iad]\ncapacity = { target = 8, max = 10 }"));
+    world.play(60, &[("web", 76), ("twin", 36)]);
+    world.events.clear();
+    // Of 112, 80 are at home and 32 at the next one: of those 80, ams can take 48 and iad 8.
+    begin(&mut world, "fra");
+    for _ in 0..20 {
+        evacuate(&mut world);
+        world.play(30, &[("web", 76), ("twin", 36)]);
+    }
+    let left = world.control.evacuation_views()[0].left;
+    assert!((25..=50).contains(&left), "{left}: {:?}", world.events);
+    let held = world.control.evacuation_views()[0].held.clone().unwrap();
+    assert!(held.why.starts_with("no room: ams would carry "), "{held:?}");
+    assert_eq!(world.kinds().iter().filter(|kind| **kind == EventKind::EvacuationHeld).count(), 1);
+    for region in ["ams", "iad"] {
+        let view = world.control.plan_view();
+        let planned = view.regions.iter().find(|one| one.region == region).unwrap();
+        assert!(planned.planned <= planned.target.unwrap() * 1.05, "{planned:?}");
+    }
+    // At night there is room.
+    for _ in 0..20 {
+        evacuate(&mut world);
+        world.play(30, &[("web", 20), ("twin", 10)]);
+    }
+    assert!(world.kinds().contains(&EventKind::EvacuationDone), "{:?}", world.events);
+    assert_eq!(world.shares("web").get("fra"), None, "{:?}", world.shares("web"));
+}
+
+fn limited(percent: u8) -> Settings {
+    let mut config = Config::default_in(std::path::Path::new("."));
+    config.plan.max_move = percent;
+    Settings::from(&config)
+}
+
+#[test]
+fn no_more_than_a_part_of_all_clients_moves_within_a_minute_while_nothing_fails() {
+    let mut world = World::new(MODEL);
+    world.control.configure(limited(10));
+    world.play(60, &[("web", 40)]);
+    // Twice what fits, and above max: without a limit half of it would go at once.
+    let mut before = 100;
+    for minute in 1..=3 {
+        world.play(60, &[("web", 160)]);
+        let now = world.shares("web")["fra"];
+        assert!(before - now <= 11, "{minute}: from {before} to {now}");
+        before = now;
+    }
+    assert!(before <= 80, "{before}");
+    assert_eq!(world.kinds().iter().filter(|kind| **kind == EventKind::MoveLimited).count(), 1, "{:?}", world.events);
+    assert!(world.control.plan_view().limited > 0.0);
+    // What is lost goes at once, however much it is.
+    let mut states = world.control.states().clone();
+    let fra = world.steering.model.endpoint_by_key("web/fra/192.0.2.1").expect("it is there");
+    states.up[fra.index()] = false;
+    world.steering = world.steering.repaired(&states, &[world.service("web")], 1_000_000);
+    assert_eq!(world.shares("web").get("fra"), None);
+}
+
+#[test]
+fn an_evacuation_keeps_to_what_may_move_within_a_minute() {
+    let mut world = World::new(MODEL);
+    world.control.configure(limited(30));
+    world.play(60, &[("web", 40)]);
+    begin(&mut world, "fra");
+    evacuate(&mut world);
+    assert_eq!(world.control.evacuation_views()[0].left, 75);
+    world.play(30, &[("web", 40)]);
+    evacuate(&mut world);
+    let held = world.control.evacuation_views()[0].held.clone().expect("it waits");
+    assert!(held.why.starts_with("at most 30 % of all clients may move within a minute"), "{held:?}");
+    for _ in 0..4 {
+        world.play(10, &[("web", 40)]);
+        evacuate(&mut world);
+    }
+    assert_eq!(world.control.evacuation_views()[0].left, 50, "{:?}", world.events);
+}
+
+#[test]
+fn services_fail_back_no_faster_than_clients_may_move() {
+    let passive = |key: &str| {
+        format!(
+            "[services.{key}]\nnames = [\"{key}.example.\"]\npolicy = \"back\"\ncheck = \"tcp\"\norder = [\"fra\", \"ams\"]\n\
+             ttl = {{ min = 5, max = 10 }}\nendpoints = {{ fra = [\"192.0.2.1\"], ams = [\"192.0.2.2\"] }}\n"
+        )
+    };
+    let policy = "[checks.tcp]\ntcp = { port = 80 }\n[policies.back]\nmode = \"active-passive\"\nfailback = { after = \"10s\" }\n";
+    let mut world =
+        World::new(&[MODEL, policy, &passive("one"), &passive("two")].concat().replace("max = 100", "max = 900"));
+    world.control.configure(limited(50));
+    let asked = [("one", 20), ("two", 20), ("web", 10)];
+    world.play(30, &asked);
+    let order = Order { target: "fra".into(), ..Order::default() };
+    world.control.command(world.now, Command::Override(Action::Drain, order)).expect("drained");
+    world.play(30, &asked);
+    world.control.command(world.now, Command::Enable { target: "fra".into(), owner: String::new() }).expect("enabled");
+    let mut back = Vec::new();
+    for second in 1..=90 {
+        world.play(1, &asked);
+        let effects = world.control.tick(world.now);
+        let moved = effects.events.iter().filter(|event| event.kind == EventKind::FailedBack);
+        back.extend(moved.map(|event| (second, event.service.clone())));
+        world.events.extend(effects.events.iter().map(|event| (event.kind, event.line())));
+    }
+    let [(first, _), (second, _)] = back.as_slice() else { panic!("{back:?}: {:?}", world.events) };
+    assert!(*first <= 11 && *second >= first + 60, "{back:?}");
+    assert!(world.kinds().contains(&EventKind::MoveLimited));
 }

@@ -14,7 +14,7 @@
 //! | who may do what, how often, and what the journal is told | `guards.rs`, `pace.rs` |
 //! | the table of routes | `routes.rs` |
 //! | what is shown, once for all who ask at a time | `looks.rs`, `explained.rs`, `world.rs`, `shared.rs` |
-//! | what is changed, and what would be | `orders.rs`, `preview.rs` |
+//! | what is changed, and what would be | `orders.rs`, `evacuate.rs`, `preview.rs` |
 //! | readings that are pushed | `loads.rs` |
 //! | what happens, as it happens | `stream.rs` |
 //! | the dashboard's files, the OpenAPI document | `site.rs`, `openapi.rs` |
@@ -37,6 +37,7 @@ mod looks;
 mod explained;
 mod world;
 mod orders;
+mod evacuate;
 mod loads;
 mod preview;
 mod stream;

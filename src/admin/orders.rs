@@ -16,7 +16,7 @@ use crate::admin::problem::{problem, problem_with, unavailable};
 use crate::admin::query::{Parameters, bad_request};
 use crate::admin::routes::Admin;
 use crate::base::limits::{OVERRIDE_S_MAX, WORDS_LEN_MAX};
-use crate::control::{Command, Done, Order, Refusal};
+use crate::control::{Breach, Command, Done, Order, Refusal};
 use crate::health::{Action, Override};
 
 /// A word about a target.
@@ -33,6 +33,9 @@ pub(super) struct Word {
     /// Even if it takes away the last eligible region.
     #[serde(default)]
     confirm: bool,
+    /// Safety rules that shall not refuse it.
+    #[serde(default)]
+    override_safety: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -41,6 +44,8 @@ pub(super) struct Enable {
     target: String,
     reason: Option<String>,
     owner: Option<String>,
+    #[serde(default)]
+    override_safety: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,6 +55,8 @@ pub(super) struct Switch {
     region: String,
     reason: Option<String>,
     owner: Option<String>,
+    #[serde(default)]
+    override_safety: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -58,6 +65,8 @@ pub(super) struct Failback {
     service: String,
     reason: Option<String>,
     owner: Option<String>,
+    #[serde(default)]
+    override_safety: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -81,14 +90,14 @@ fn owner(named: Option<String>, who: &Who) -> String {
 }
 
 /// What every change says beside what it is about.
-struct Said {
-    owner: String,
-    reason: String,
+pub(super) struct Said {
+    pub(super) owner: String,
+    pub(super) reason: String,
 }
 
 impl Said {
     /// Owner and reason are lines: they stand in logs and lists.
-    fn of(named: Option<String>, reason: Option<String>, who: &Who) -> Result<Self, String> {
+    pub(super) fn of(named: Option<String>, reason: Option<String>, who: &Who) -> Result<Self, String> {
         let reason = reason.unwrap_or_default();
         for (key, text) in [("owner", named.as_deref().unwrap_or_default()), ("reason", &reason)] {
             if text.chars().count() > WORDS_LEN_MAX {
@@ -101,7 +110,15 @@ impl Said {
         Ok(Self { owner: owner(named, who), reason })
     }
 
-    fn audit(&self, what: String) -> Audit {
+    /// The command, which these safety rules shall not refuse.
+    pub(super) fn despite(self, rules: Vec<String>, command: Command) -> Command {
+        if rules.is_empty() {
+            return command;
+        }
+        Command::DespiteRules { rules, reason: self.reason, command: Box::new(command) }
+    }
+
+    pub(super) fn audit(&self, what: String) -> Audit {
         Audit { what, owner: Some(self.owner.clone()), reason: self.reason.clone(), ..Audit::default() }
     }
 }
@@ -112,7 +129,7 @@ pub(super) async fn say(
     headers: HeaderMap,
     Body(word): Body<Word>,
 ) -> Response {
-    let Word { target, action, for_s, reason, owner, confirm } = word;
+    let Word { target, action, for_s, reason, owner, confirm, override_safety } = word;
     let said = match Said::of(owner, reason, &who) {
         Ok(said) => said,
         Err(reason) => return problem(StatusCode::UNPROCESSABLE_ENTITY, reason),
@@ -122,9 +139,8 @@ pub(super) async fn say(
         Ok(lasting) => lasting,
         Err(reason) => return audited(problem(StatusCode::UNPROCESSABLE_ENTITY, reason), audit),
     };
-    let Said { owner, reason } = said;
-    let order = Order { target, lasting, reason, owner, confirm };
-    command(&admin, &headers, Command::Override(action, order), audit).await
+    let order = Order { target, lasting, reason: said.reason.clone(), owner: said.owner.clone(), confirm };
+    command(&admin, &headers, said.despite(override_safety, Command::Override(action, order)), audit).await
 }
 
 /// How long a word stands.
@@ -138,21 +154,22 @@ pub(super) async fn enable(
     State(admin): State<Arc<Admin>>,
     Extension(who): Extension<Who>,
     headers: HeaderMap,
-    Body(Enable { target, reason, owner }): Body<Enable>,
+    Body(Enable { target, reason, owner, override_safety }): Body<Enable>,
 ) -> Response {
     let said = match Said::of(owner, reason, &who) {
         Ok(said) => said,
         Err(reason) => return problem(StatusCode::UNPROCESSABLE_ENTITY, reason),
     };
     let audit = Audit { target: Some(target.clone()), ..said.audit(format!("enable {target}")) };
-    command(&admin, &headers, Command::Enable { target, owner: said.owner }, audit).await
+    let enable = Command::Enable { target, owner: said.owner.clone() };
+    command(&admin, &headers, said.despite(override_safety, enable), audit).await
 }
 
 pub(super) async fn switch(
     State(admin): State<Arc<Admin>>,
     Extension(who): Extension<Who>,
     headers: HeaderMap,
-    Body(Switch { service, region, reason, owner }): Body<Switch>,
+    Body(Switch { service, region, reason, owner, override_safety }): Body<Switch>,
 ) -> Response {
     let said = match Said::of(owner, reason, &who) {
         Ok(said) => said,
@@ -160,21 +177,23 @@ pub(super) async fn switch(
     };
     let (of, to) = (Some(service.clone()), Some(region.clone()));
     let audit = Audit { service: of, region: to, ..said.audit(format!("switch {service} to {region}")) };
-    command(&admin, &headers, Command::Switch { service, region, owner: said.owner }, audit).await
+    let switch = Command::Switch { service, region, owner: said.owner.clone() };
+    command(&admin, &headers, said.despite(override_safety, switch), audit).await
 }
 
 pub(super) async fn failback(
     State(admin): State<Arc<Admin>>,
     Extension(who): Extension<Who>,
     headers: HeaderMap,
-    Body(Failback { service, reason, owner }): Body<Failback>,
+    Body(Failback { service, reason, owner, override_safety }): Body<Failback>,
 ) -> Response {
     let said = match Said::of(owner, reason, &who) {
         Ok(said) => said,
         Err(reason) => return problem(StatusCode::UNPROCESSABLE_ENTITY, reason),
     };
     let audit = Audit { service: Some(service.clone()), ..said.audit(format!("failback {service}")) };
-    command(&admin, &headers, Command::Failback { service, owner: said.owner }, audit).await
+    let failback = Command::Failback { service, owner: said.owner.clone() };
+    command(&admin, &headers, said.despite(override_safety, failback), audit).await
 }
 
 pub(super) async fn release(
@@ -224,7 +243,7 @@ fn audited(mut response: Response, audit: Audit) -> Response {
     response
 }
 
-async fn command(admin: &Admin, headers: &HeaderMap, command: Command, mut audit: Audit) -> Response {
+pub(super) async fn command(admin: &Admin, headers: &HeaderMap, command: Command, mut audit: Audit) -> Response {
     match admin.operations.command(command, condition(headers)).await {
         Commanded::Done { done, tag } => {
             audit.until = done.until;
@@ -232,12 +251,26 @@ async fn command(admin: &Admin, headers: &HeaderMap, command: Command, mut audit
             response.headers_mut().insert(header::ETAG, tag_header(tag));
             audited(response, audit)
         }
-        Commanded::Refused(refusal) => audited(problem(status_of(&refusal), refusal.to_string()), audit),
+        Commanded::Refused(refusal) => audited(refused(&refusal), audit),
         Commanded::Overtaken => {
             let detail = "operators have said something else meanwhile: look again, then decide again";
             audited(problem(StatusCode::PRECONDITION_FAILED, detail), audit)
         }
         Commanded::Ended => unavailable(),
+    }
+}
+
+/// The problem document of a refusal; what safety rules say stands in it for programs too.
+pub(super) fn refused(refusal: &Refusal) -> Response {
+    #[derive(Serialize)]
+    struct Rules<'r> {
+        rules: &'r [Breach],
+    }
+    let (status, detail) = (status_of(refusal), refusal.to_string());
+    if let Refusal::Unsafe(rules) = refusal {
+        problem_with(status, detail, &Rules { rules })
+    } else {
+        problem(status, detail)
     }
 }
 
@@ -266,11 +299,18 @@ pub(super) fn tag_header(tag: u64) -> HeaderValue {
 pub(super) const fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::NotReady => StatusCode::SERVICE_UNAVAILABLE,
-        Refusal::UnknownTarget { .. } | Refusal::UnknownService { .. } => StatusCode::NOT_FOUND,
-        Refusal::NeedsEnd | Refusal::TooLong => StatusCode::UNPROCESSABLE_ENTITY,
+        Refusal::UnknownTarget { .. }
+        | Refusal::UnknownService { .. }
+        | Refusal::UnknownRule { .. }
+        | Refusal::UnknownRegion { .. } => StatusCode::NOT_FOUND,
+        Refusal::NeedsEnd | Refusal::NeedsReason | Refusal::TooLong => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::TooMany
         | Refusal::NotActivePassive { .. }
         | Refusal::NotInOrder { .. }
+        | Refusal::Unsafe(_)
+        | Refusal::Evacuated { .. }
+        | Refusal::NotEvacuated { .. }
+        | Refusal::NotOn { .. }
         | Refusal::LastRegion { .. }
         | Refusal::NothingToEnable { .. }
         | Refusal::NotEligible { .. }

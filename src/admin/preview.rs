@@ -17,7 +17,7 @@ use crate::admin::world::{Clients, RegionShares, Samples};
 use crate::base::ids::ServiceId;
 use crate::base::limits::PREVIEW_SERVICES_MAX;
 use crate::base::moment::Moment;
-use crate::control::{Changed, Command, Control, Order, Outlook, Refusal};
+use crate::control::{Breach, Changed, Command, Control, Order, Outlook, Refusal};
 use crate::health::Action;
 use crate::policy::Choice;
 use crate::snapshot::{Snapshot, Steering};
@@ -56,6 +56,8 @@ struct PreviewView {
     refusal: Option<String>,
     /// It takes away the last eligible region of a service, so it has to be confirmed.
     needs_confirm: bool,
+    /// Safety rules that refuse it; what would happen is shown all the same.
+    safety: Vec<Breach>,
     /// Services whose answers would be others, as far as there is room.
     services: Vec<ServiceChange>,
     /// How many there are.
@@ -82,7 +84,7 @@ struct ServiceChange {
 
 /// What would become of a region's load, in the unit of its feed, or in answers a second without one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-struct LoadChange {
+pub(super) struct LoadChange {
     region: String,
     /// What it carries.
     now: f64,
@@ -165,13 +167,21 @@ fn foresee(
 ) -> Result<(PreviewView, Option<Foreseen>), Refusal> {
     let mut view = PreviewView { allowed: true, ..PreviewView::default() };
     let mut result = control.command(now, command.clone());
-    if let (Err(refusal @ Refusal::LastRegion { .. }), Command::Override(action, order)) = (&result, command) {
+    let mut command = command;
+    if let (Err(refusal @ Refusal::LastRegion { .. }), Command::Override(action, order)) = (&result, &command) {
         (view.needs_confirm, view.refusal) = (true, Some(refusal.to_string()));
-        result = control.command(now, Command::Override(action, Order { confirm: true, ..order }));
+        command = Command::Override(*action, Order { confirm: true, ..order.clone() });
+        result = control.command(now, command.clone());
+    }
+    if let Err(refusal @ Refusal::Unsafe(rules)) = &result {
+        (view.allowed, view.refusal, view.safety) = (false, Some(refusal.to_string()), rules.clone());
+        result = control.command_unruled(now, command);
     }
     let effects = match result {
         Ok((_, effects)) => effects,
-        Err(refusal @ (Refusal::UnknownTarget { .. } | Refusal::UnknownService { .. })) => return Err(refusal),
+        Err(
+            refusal @ (Refusal::UnknownTarget { .. } | Refusal::UnknownService { .. } | Refusal::UnknownRegion { .. }),
+        ) => return Err(refusal),
         Err(refusal) => {
             return Ok((PreviewView { refusal: Some(refusal.to_string()), ..PreviewView::default() }, None));
         }
@@ -222,7 +232,7 @@ fn standing(steering: &Steering, id: ServiceId) -> Option<Standing> {
 }
 
 /// The loads of a plan that is not in force.
-fn loads(control: &Control, outlook: &Outlook) -> Vec<LoadChange> {
+pub(super) fn loads(control: &Control, outlook: &Outlook) -> Vec<LoadChange> {
     let number = |thousandths: u64| thousandths as f64 / 1_000.0;
     let changes = control.model().regions.iter().zip(&outlook.plan.sites).filter_map(|(region, site)| {
         let (capacity, level) = (site.capacity?, site.level?);

@@ -22,7 +22,7 @@ use crate::admin::problem::{not_found, wrong_method};
 use crate::admin::shared::Shared;
 use crate::admin::stream::Stream;
 use crate::admin::world::Sampled;
-use crate::admin::{explained, loads, looks, openapi, orders, preview, site, stream, world};
+use crate::admin::{evacuate, explained, loads, looks, openapi, orders, preview, site, stream, world};
 use crate::base::limits::{LOADS_BODY_LEN_MAX, PUSHES_CLIENT, PUSHES_TOTAL};
 use crate::serve::Stop;
 
@@ -146,6 +146,9 @@ fn routes() -> Vec<Route> {
         saying("/api/v1/switch", Change, post(orders::switch)),
         saying("/api/v1/failback", Change, post(orders::failback)),
         saying("/api/v1/guard/release", Change, post(orders::release)),
+        saying("/api/v1/evacuate", Change, post(evacuate::evacuate)),
+        saying("/api/v1/evacuate/cancel", Change, post(evacuate::cancel)),
+        saying("/api/v1/evacuate/preview", Think, post(evacuate::preview)),
     ]
 }
 

@@ -301,7 +301,7 @@ fn step(steering: &Steering, service: &Service, made: &Made<'_>) -> Step {
         follows: (made.decision.decided_by != made.service).then(|| decider.key.to_string()),
         rtype: made.rtype.to_string(),
         policy: policy.key.to_string(),
-        mode: mode(&policy.mode).into(),
+        mode: mode(&policy.mode, decider),
         place,
         regions,
         chosen,
@@ -314,11 +314,14 @@ fn step(steering: &Steering, service: &Service, made: &Made<'_>) -> Step {
     }
 }
 
-const fn mode(mode: &Mode) -> &'static str {
-    match mode {
-        Mode::ActiveActive { .. } => "active-active: each client its best region",
-        Mode::ActivePassive { .. } => "active-passive: one region for everybody",
-        Mode::All => "every endpoint of every region",
+fn mode(mode: &Mode, service: &Service) -> String {
+    match (mode, service.trickle) {
+        (Mode::ActiveActive { .. }, _) => "active-active: each client its best region".into(),
+        (Mode::ActivePassive { .. }, 0) => "active-passive: one region for everybody".into(),
+        (Mode::ActivePassive { .. }, percent) => {
+            format!("active-passive: one region for everybody, but {percent} % of clients trickle to the next one")
+        }
+        (Mode::All, _) => "every endpoint of every region".into(),
     }
 }
 

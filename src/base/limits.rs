@@ -243,6 +243,8 @@ pub const PROBE_LAG_SHARE: u32 = 4;
 /// Milliseconds that a program's output is waited for after its end: something it started may hold it open.
 pub const PROBE_DRAIN_MS: u64 = 20;
 
+/// Percent of its clients that an active-passive service may send to its passive region: more is not a trickle.
+pub const TRICKLE_MAX: u8 = 20;
 /// Steps in which a recovered region gets its share back: each is small enough for caches and servers to warm up.
 pub const RAMP_STEPS: u32 = 10;
 /// Milliseconds a `force up` lasts at most: it blinds the server to a failure, so nobody may forget it for long.
@@ -295,6 +297,21 @@ pub const LOADS_PUSHED_MAX: usize = 2_000;
 pub const LOADS_BODY_LEN_MAX: usize = 256 << 10;
 /// Words of operators kept at one time: people set them, so more than this is a program gone wild.
 pub const OVERRIDES_MAX: usize = 10_000;
+/// Safety rules in one model: people have to know them, and each is looked at with every change.
+pub const SAFETY_RULES_MAX: usize = 64;
+/// Milliseconds until automation that a safety rule holds is tried again: soon for whoever waits, seldom for the processor.
+pub const SAFETY_RETRY_MS: u64 = 10_000;
+/// Milliseconds from one step of an evacuation to the next, unless the order says more or caches need longer: time to see
+/// in feeds and alarms what a step has done.
+pub const EVACUATION_EVERY_MS: u64 = 60_000;
+/// Milliseconds until an evacuation that is held is looked at again.
+pub const EVACUATION_RETRY_MS: u64 = 10_000;
+/// Percent of a region's share that a step of an evacuation takes at least: each step is planned for a preview.
+pub const EVACUATION_STEP_MIN: u8 = 5;
+/// Percent of a region's share that a step of an evacuation takes unless the order says so.
+pub const EVACUATION_STEP: u8 = 25;
+/// Milliseconds from one look for steps that are due to the next.
+pub const EVACUATION_LOOK_MS: u64 = 1_000;
 
 const _: () = assert!(STREAM_CLIENTS_MAX < ADMIN_CONNECTIONS_MAX && STREAM_TRAFFIC_MS < STREAM_ALIVE_MS);
 const _: () = assert!(WORDS_LEN_MAX * 4 < OVERRIDE_TEXT_LEN_MAX);

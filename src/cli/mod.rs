@@ -4,6 +4,7 @@ mod check;
 mod client;
 mod demand;
 mod demo;
+mod evacuate;
 mod exit;
 mod explain;
 mod geoip;
@@ -57,6 +58,11 @@ enum Command {
     Status(status::StatusArguments),
     /// Take a target out of service while there is another: clients leave as their answers expire
     Drain(operate::OverrideArguments),
+    /// Drain a region step by step, each step only if the others have room
+    ///
+    /// The server does it, and goes on when this command has ended. It waits when something is wrong: a region is lost, has no
+    /// room, or a safety rule comes between.
+    Evacuate(evacuate::EvacuateArguments),
     /// Say that a target is up or down, whatever health checks find
     #[command(subcommand)]
     Force(operate::ForceCommand),
@@ -117,6 +123,7 @@ pub fn run() -> Exit {
         Command::Demand(arguments) => demand::run(arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Drain(arguments) => operate::drain(arguments),
+        Command::Evacuate(arguments) => evacuate::run(arguments),
         Command::Force(command) => operate::force(command),
         Command::Enable(arguments) => operate::enable(arguments),
         Command::Switch(arguments) => operate::switch(arguments),

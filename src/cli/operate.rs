@@ -17,14 +17,37 @@ pub(super) struct OverrideArguments {
     /// For how long, e.g. 30m; without it until `enable`
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
     duration: Option<Duration>,
-    /// Why: shown wherever the override is
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
+    #[command(flatten)]
+    why: WhyArguments,
     /// Even if it takes away the last eligible region of a service
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
     config: ConfigArgument,
+}
+
+/// Why, and what shall not refuse it.
+#[derive(Debug, clap::Args)]
+pub(super) struct WhyArguments {
+    /// Why: shown wherever the change is
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// A safety rule that shall not refuse this; may be given again, and needs --reason
+    #[arg(long, value_name = "RULE", requires = "reason")]
+    override_safety: Vec<String>,
+}
+
+impl WhyArguments {
+    pub(super) fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// The body with what these say.
+    pub(super) fn add_to(self, mut body: Value) -> Value {
+        body["reason"] = self.reason.into();
+        body["override_safety"] = self.override_safety.into();
+        body
+    }
 }
 
 /// A target alone.
@@ -33,6 +56,8 @@ pub(super) struct EnableArguments {
     /// REGION, SERVICE/REGION or SERVICE/REGION/ADDRESS
     #[arg(value_name = "TARGET")]
     target: String,
+    #[command(flatten)]
+    why: WhyArguments,
     #[command(flatten)]
     config: ConfigArgument,
 }
@@ -54,6 +79,8 @@ pub(super) struct SwitchArguments {
     #[arg(value_name = "REGION")]
     region: String,
     #[command(flatten)]
+    why: WhyArguments,
+    #[command(flatten)]
     config: ConfigArgument,
 }
 
@@ -62,6 +89,8 @@ pub(super) struct FailbackArguments {
     /// An active-passive service
     #[arg(value_name = "SERVICE")]
     service: String,
+    #[command(flatten)]
+    why: WhyArguments,
     #[command(flatten)]
     config: ConfigArgument,
 }
@@ -84,25 +113,27 @@ pub(super) fn force(command: ForceCommand) -> Exit {
 }
 
 fn set(action: &str, arguments: OverrideArguments) -> Exit {
-    let OverrideArguments { target, duration, reason, yes, config } = arguments;
+    let OverrideArguments { target, duration, why, yes, config } = arguments;
     let seconds = duration.map(|duration| duration.as_secs_f64());
     let body = json!({
-        "target": target, "action": action, "for_s": seconds, "reason": reason, "owner": owner(), "confirm": yes,
+        "target": target, "action": action, "for_s": seconds, "owner": owner(), "confirm": yes,
     });
-    post(config, "/api/v1/overrides", &body)
+    post(config, "/api/v1/overrides", &why.add_to(body))
 }
 
 pub(super) fn enable(arguments: EnableArguments) -> Exit {
-    post(arguments.config, "/api/v1/enable", &json!({ "target": arguments.target, "owner": owner() }))
+    let body = json!({ "target": arguments.target, "owner": owner() });
+    post(arguments.config, "/api/v1/enable", &arguments.why.add_to(body))
 }
 
 pub(super) fn switch(arguments: SwitchArguments) -> Exit {
     let body = json!({ "service": arguments.service, "region": arguments.region, "owner": owner() });
-    post(arguments.config, "/api/v1/switch", &body)
+    post(arguments.config, "/api/v1/switch", &arguments.why.add_to(body))
 }
 
 pub(super) fn failback(arguments: FailbackArguments) -> Exit {
-    post(arguments.config, "/api/v1/failback", &json!({ "service": arguments.service, "owner": owner() }))
+    let body = json!({ "service": arguments.service, "owner": owner() });
+    post(arguments.config, "/api/v1/failback", &arguments.why.add_to(body))
 }
 
 pub(super) fn guard(command: GuardCommand) -> Exit {
@@ -111,12 +142,12 @@ pub(super) fn guard(command: GuardCommand) -> Exit {
 }
 
 /// Who speaks: whoever is logged in.
-fn owner() -> String {
+pub(super) fn owner() -> String {
     let named = |key: &str| std::env::var(key).ok().filter(|name| !name.is_empty());
     named("SUDO_USER").or_else(|| named("USER")).or_else(|| named("LOGNAME")).unwrap_or_else(|| "operator".into())
 }
 
-fn post(config: ConfigArgument, path: &str, body: &Value) -> Exit {
+pub(super) fn post(config: ConfigArgument, path: &str, body: &Value) -> Exit {
     let (server, _) = match Server::of(config) {
         Ok(found) => found,
         Err(exit) => return exit,

@@ -101,9 +101,50 @@ fn write_status(status: &Value, out: &mut String) -> std::fmt::Result {
             writeln!(out, "  {:<24} answers given before it have expired in every cache at {}", "", Moment(at))?;
         }
     }
+    for (index, evacuation) in list(status, "evacuations").enumerate() {
+        if index == 0 {
+            writeln!(out, "\nevacuations")?;
+        }
+        let moment = |key: &str| Moment(evacuation[key].as_u64().unwrap_or(0));
+        let goes_on = match evacuation["held"]["why"].as_str() {
+            Some(why) => format!("HELD since {}: {why}", Moment(evacuation["held"]["since"].as_u64().unwrap_or(0))),
+            None => format!("next step at {}, drained at {}", moment("due"), moment("ends")),
+        };
+        let (region, left, by) = (word(evacuation, "region"), &evacuation["left"], word(evacuation, "owner"));
+        writeln!(out, "  {region:<24} {left} % of its share left, by {by}; {goes_on}")?;
+    }
+    write_safety(status, out)?;
     let guard = &status["guard"];
     if word(guard, "phase") != "quiet" {
         writeln!(out, "\nguard: {}, {} endpoints held up", word(guard, "phase"), guard["held"])?;
+    }
+    Ok(())
+}
+
+fn write_safety(status: &Value, out: &mut String) -> std::fmt::Result {
+    let keys = |value: &Value| -> String {
+        let keys: Vec<&str> = value.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        if keys.is_empty() { "none".to_owned() } else { keys.join(", ") }
+    };
+    for (index, rule) in list(status, "safety").enumerate() {
+        if index == 0 {
+            writeln!(out, "\nsafety rules")?;
+        }
+        let mut text = format!("on: {} of {}", keys(&rule["on"]), keys(&rule["regions"]));
+        if let Some(least) = rule["at_least"].as_u64().filter(|&least| least > 0) {
+            let broken = rule["broken_since"].as_u64().map(|at| format!(", BROKEN since {}", Moment(at)));
+            text.push_str(&format!("; at least {least}{}", broken.unwrap_or_default()));
+        }
+        if rule["gate"].is_object() {
+            let gate = &rule["gate"];
+            let state = if gate["open"] == true { "may be changed" } else { "may not be changed" };
+            let (least, of, on) = (&gate["at_least"], keys(&gate["regions"]), keys(&gate["on"]));
+            text.push_str(&format!("; {state}: only while {least} of {of} on, on: {on}"));
+        }
+        if let Some(at) = rule["waits_until"].as_u64() {
+            text.push_str(&format!("; the next change waits until {}", Moment(at)));
+        }
+        writeln!(out, "  {:<24} {text}", word(rule, "rule"))?;
     }
     Ok(())
 }

@@ -260,8 +260,15 @@ fn plan(mut plan: Table<'_>) -> Plan {
         10,
         "Percent of a region's load that may leave it within a TTL while it is below its `max`.",
     );
+    let max_move = plan.key(
+        "max_move",
+        Integer::new(1..=100_u8),
+        100,
+        "Percent of all clients that spills, failback and evacuations together may move within a minute while no health check \
+         has found a failure; 100: no limit.",
+    );
     plan.finish();
-    Plan { peers, max_step }
+    Plan { peers, max_step, max_move }
 }
 
 fn cluster(mut cluster: Table<'_>) -> Option<Cluster> {

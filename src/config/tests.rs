@@ -56,6 +56,7 @@ fn every_key_is_taken_over() {
         [plan]
         peers = 3
         max_step = 20
+        max_move = 15
         [cluster]
         etcd = ["https://192.0.2.7:2379/"]
         node = "fra-1"
@@ -102,7 +103,7 @@ fn every_key_is_taken_over() {
             hold: Duration::ZERO,
             reference: vec![Target::Tcp(address("192.0.2.53:53")), Target::Tcp(address("[2001:db8::53]:853"))],
         },
-        plan: Plan { peers: 3, max_step: 20 },
+        plan: Plan { peers: 3, max_step: 20, max_move: 15 },
         cluster: Some(Cluster {
             etcd: vec!["https://192.0.2.7:2379".into()],
             node: "fra-1".into(),

@@ -229,6 +229,8 @@ pub struct Plan {
     pub peers: u32,
     /// Percent of a region's load that may leave it within a TTL while it is below its `max`; 1 to 100.
     pub max_step: u8,
+    /// Percent of all clients that automation may move within a minute while nothing fails; 1 to 100, and 100 is no limit.
+    pub max_move: u8,
 }
 
 /// `[cluster]`

@@ -5,6 +5,7 @@
 //! machine, counters, outcome    check@address; counters are cleared if the check was edited
 //! up, guarded, last up          service/region/address
 //! active region, ramp, wait     service and region
+//! evacuations                   region
 //! failovers, flaps              service, service/region/address
 //! words of operators            their target
 //! shares by load               service/region/address; regions; service and region
@@ -58,6 +59,7 @@ impl Control {
         let told = self.told(&old);
         step.tell(Event::new(now, EventKind::ModelAdopted, told));
         self.carry_services(&old, &saved, now);
+        self.adopt_evacuations(&mut step);
         self.carry_endpoints(&old, &saved, &mut step);
         self.words = Words::new(&self.model, &self.overrides);
         let ids: Vec<ServiceId> = (0..).map(ServiceId).take(self.model.services.len()).collect();
@@ -73,6 +75,7 @@ impl Control {
             self.carry_eligible(&old, id);
             self.follow(&model, id, &mut step);
         }
+        self.adopt_rules(&mut step);
         if self.guard.is_holding()
             && self.guarded.is_empty()
             && let Some(turn) = self.guard.over()

@@ -2,6 +2,7 @@
 //! before any of them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::ids::{PartId, ServiceId};
 use crate::base::moment::Moment;
@@ -123,8 +124,15 @@ impl Control {
         let Some(service) = model.services.get(id.index()) else { return };
         let Some(course) = self.courses.get_mut(id.index()) else { return };
         let mut course = std::mem::take(course);
-        if let Some(Failback::After(wait)) = self.failback_of(service)
+        // One that is automatic is due by the clock after a rule has held it.
+        let wait = match self.failback_of(service) {
+            Some(Failback::After(wait)) => Some(wait),
+            Some(Failback::Automatic) => Some(Duration::ZERO),
+            Some(Failback::Manual) | None => None,
+        };
+        if let Some(wait) = wait
             && let Some(region) = course.failback(step.now, wait)
+            && !self.holds_failback((id, service), &mut course, region, wait, step)
         {
             let why = format!("it was eligible for {}", crate::base::units::format_duration(wait));
             self.fail_back(id, service, &mut course, region, &why, step);
@@ -140,13 +148,14 @@ impl Control {
         let Some(ramp) = self.ramp_of(service).filter(|_| !course.ramps.is_empty()) else { return };
         course.ramps.retain(|&(region, begun)| match ramp_part(begun, ramp, step.now) {
             Some(part) => {
-                if self.states.ramp.set(id, region, Some(part)) != Some(part) {
+                let before = self.set_ramp(id, region, Some(part));
+                if self.states.ramp.get(id, region) != before {
                     step.changed.push(id);
                 }
                 true
             }
             None => {
-                self.states.ramp.set(id, region, None);
+                self.set_ramp(id, region, None);
                 step.changed.push(id);
                 step.save = true;
                 step.tell_one_of(EventKind::RampEnded, Some(region), service.names.len(), |at| {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use thiserror::Error;
 
 use crate::base::ids::ServiceId;
 use crate::base::limits::{EVENT_NAMES_MAX, OVERRIDE_TEXT_LEN_MAX, OVERRIDES_MAX};
@@ -14,9 +13,11 @@ use crate::table::Standing;
 
 use super::clock::word_event;
 use super::course::Course;
+use super::evacuation::EvacuationOrder;
 use super::event::{Effects, EventKind};
 use super::follow::order_of;
 use super::hub::Control;
+use super::refusal::Refusal;
 use super::step::Step;
 use super::words::Scope;
 
@@ -53,6 +54,41 @@ pub enum Command {
         /// Who says so.
         owner: String,
     },
+    /// `evacuate`: a region gives up its share in steps, and is drained in the end.
+    Evacuate(EvacuationOrder),
+    /// `evacuate --cancel`: it gets its share back.
+    EndEvacuation {
+        /// The region's key.
+        region: String,
+        /// Who says so.
+        owner: String,
+    },
+    /// Another command, which these safety rules shall not refuse.
+    DespiteRules {
+        /// Their keys.
+        rules: Vec<String>,
+        /// Why: there has to be a reason.
+        reason: String,
+        /// What is to be done.
+        command: Box<Self>,
+    },
+}
+
+impl Command {
+    /// Who says it.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        match self {
+            Self::Override(_, order) => &order.owner,
+            Self::Evacuate(order) => &order.owner,
+            Self::Enable { owner, .. }
+            | Self::Switch { owner, .. }
+            | Self::Failback { owner, .. }
+            | Self::GuardRelease { owner }
+            | Self::EndEvacuation { owner, .. } => owner,
+            Self::DespiteRules { command, .. } => command.owner(),
+        }
+    }
 }
 
 /// A word to be said about a target.
@@ -83,110 +119,8 @@ pub struct Done {
     pub still: Vec<Override>,
 }
 
-/// Why nothing was done.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Refusal {
-    /// There is no model to order about.
-    #[error("no region files are in force yet: they are being read, or the log says what is wrong with them")]
-    NotReady,
-    /// The target is not in the model.
-    #[error("`{target}` is no region, SERVICE/REGION or SERVICE/REGION/ADDRESS{}", hint(.near))]
-    UnknownTarget {
-        /// What was named.
-        target: String,
-        /// What may have been meant.
-        near: Option<String>,
-    },
-    /// `force up` without an end, or one too far away.
-    #[error("`force up` hides failures, so it needs an end at most 24 hours away")]
-    NeedsEnd,
-    /// An owner or a reason that is a document.
-    #[error("owner and reason have at most {OVERRIDE_TEXT_LEN_MAX} octets each")]
-    TooLong,
-    /// More words than people say.
-    #[error("there are {OVERRIDES_MAX} overrides already")]
-    TooMany,
-    /// The last eligible region would go.
-    #[error("this takes away the last eligible region of {}; confirm it (--yes) to do so all the same", list(.services, *.count))]
-    LastRegion {
-        /// Some of the services.
-        services: Vec<String>,
-        /// How many there are.
-        count: usize,
-    },
-    /// No word is on exactly this target.
-    #[error("there is no override on `{target}` itself{}", elsewhere(.still))]
-    NothingToEnable {
-        /// What was named.
-        target: String,
-        /// Words that cover it: on what it is part of, or on parts of it.
-        still: Vec<Override>,
-    },
-    /// No such service.
-    #[error("there is no service `{service}`{}", hint(.near))]
-    UnknownService {
-        /// What was named.
-        service: String,
-        /// What may have been meant.
-        near: Option<String>,
-    },
-    /// Active-active services have no active region.
-    #[error("`{service}` is not active-passive, so no region of it is the active one")]
-    NotActivePassive {
-        /// The service.
-        service: String,
-    },
-    /// Not a region of the service's order.
-    #[error("`{region}` is not in the order of `{service}`: {order}")]
-    NotInOrder {
-        /// The service.
-        service: String,
-        /// What was named.
-        region: String,
-        /// What could be.
-        order: String,
-    },
-    /// A region that may not be answered cannot be active.
-    #[error("`{region}` is not eligible for `{service}`: {why}")]
-    NotEligible {
-        /// The service.
-        service: String,
-        /// The region.
-        region: String,
-        /// In a word.
-        why: String,
-    },
-    /// There is nowhere better.
-    #[error("no better region of `{service}` is eligible")]
-    NothingBetter {
-        /// The service.
-        service: String,
-    },
-    /// The guard suspects nothing.
-    #[error("the guard holds nothing")]
-    NothingHeld,
-}
-
-fn hint(near: &Option<String>) -> String {
-    near.as_ref().map_or(String::new(), |near| format!("; did you mean `{near}`?"))
-}
-
-fn list(some: &[String], count: usize) -> String {
-    let more = count.saturating_sub(some.len());
-    let named = some.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
-    if more > 0 { format!("{named} and {more} more") } else { named }
-}
-
-fn elsewhere(still: &[Override]) -> String {
-    if still.is_empty() {
-        return String::new();
-    }
-    let words = still.iter().map(|word| format!("`{} {}`", word.action.as_str(), word.target));
-    format!("; it is covered by {}", words.collect::<Vec<_>>().join(", "))
-}
-
 impl Control {
-    /// Does what an operator says.
+    /// Does what an operator says, if no safety rule refuses it.
     ///
     /// # Errors
     /// Why nothing was done; nothing is changed then.
@@ -195,24 +129,45 @@ impl Control {
             return Err(Refusal::NotReady);
         }
         let mut step = Step::new(now);
-        let done = match command {
-            Command::Override(action, order) => self.say(action, order, &mut step)?,
-            Command::Enable { target, owner } => self.enable(&target, &owner, &mut step)?,
-            Command::Switch { service, region, owner } => self.switch(&service, &region, &owner, &mut step)?,
-            Command::Failback { service, owner } => self.fail_back_now(&service, &owner, &mut step)?,
-            Command::GuardRelease { owner } => {
-                let turn = self.guard.release().ok_or(Refusal::NothingHeld)?;
-                let touched: Vec<ServiceId> = self.guarded_services();
-                self.guard_turns(turn, &mut step);
-                let by = if owner.is_empty() { String::new() } else { format!(" by {owner}") };
-                self.done(now, format!("the guard was released{by}: what failed counts as down"), &touched)
-            }
-        };
-        self.settle(&mut step);
+        let done = self.ruled(command, &mut step)?;
         Ok((done, step.finish()))
     }
 
-    fn say(&mut self, action: Action, order: Order, step: &mut Step) -> Result<Done, Refusal> {
+    /// The same, whatever safety rules say: for what is only played.
+    ///
+    /// # Errors
+    /// Why nothing was done; nothing is changed then.
+    pub fn command_unruled(&mut self, now: Moment, command: Command) -> Result<(Done, Effects), Refusal> {
+        let mut step = Step::new(now);
+        let done = if self.has_begun { self.carry_out(command, &mut step)? } else { return Err(Refusal::NotReady) };
+        Ok((done, step.finish()))
+    }
+
+    /// Does what is said, and all that follows.
+    pub(super) fn carry_out(&mut self, command: Command, step: &mut Step) -> Result<Done, Refusal> {
+        let now = step.now;
+        let done = match command {
+            Command::Override(action, order) => self.say(action, order, step)?,
+            Command::Enable { target, owner } => self.enable(&target, &owner, step)?,
+            Command::Switch { service, region, owner } => self.switch(&service, &region, &owner, step)?,
+            Command::Failback { service, owner } => self.fail_back_now(&service, &owner, step)?,
+            Command::GuardRelease { owner } => {
+                let turn = self.guard.release().ok_or(Refusal::NothingHeld)?;
+                let touched: Vec<ServiceId> = self.guarded_services();
+                self.guard_turns(turn, step);
+                let by = if owner.is_empty() { String::new() } else { format!(" by {owner}") };
+                self.done(now, format!("the guard was released{by}: what failed counts as down"), &touched)
+            }
+            Command::Evacuate(order) => self.evacuate(order, step)?,
+            Command::EndEvacuation { region, owner } => self.end_evacuation(&region, &owner, step)?,
+            // Whoever carries it out has looked at the rules.
+            Command::DespiteRules { command, .. } => return self.carry_out(*command, step),
+        };
+        self.settle(step);
+        Ok(done)
+    }
+
+    pub(super) fn say(&mut self, action: Action, order: Order, step: &mut Step) -> Result<Done, Refusal> {
         let Order { target, lasting, reason, owner, confirm } = order;
         self.known(&target)?;
         if !action.may_last(lasting) {
@@ -244,6 +199,9 @@ impl Control {
         }
         self.announce(&reworded, step);
         step.tell(word_event(step.now, EventKind::OverrideSet, &word));
+        if action != Action::Up {
+            self.overtake(&target, step);
+        }
         step.save = true;
         let mut done = self.done(step.now, format!("{} {target}", action.as_str()), &covered);
         done.until = expires;
@@ -264,8 +222,10 @@ impl Control {
 
     fn enable(&mut self, target: &str, owner: &str, step: &mut Step) -> Result<Done, Refusal> {
         let removed = self.overrides.enable(target);
+        let region = self.model.region_by_key(target);
+        let is_given_back = region.is_some_and(|region| self.give_back(target, region, owner, step));
         let still: Vec<Override> = self.covering(target).cloned().collect();
-        if removed.is_empty() {
+        if removed.is_empty() && !is_given_back {
             self.known(target)?;
             return Err(Refusal::NothingToEnable { target: target.to_owned(), still });
         }
@@ -277,6 +237,7 @@ impl Control {
         let reworded = self.change_words([target]);
         let covered: Vec<ServiceId> = reworded.iter().map(|(id, _)| *id).collect();
         self.announce(&reworded, step);
+        let covered = if is_given_back { self.covered(target) } else { covered };
         let mut done = self.done(step.now, format!("enabled {target}"), &covered);
         done.still = still;
         Ok(done)
@@ -346,6 +307,12 @@ impl Control {
         service.map(|_| id).ok_or_else(|| not_active_passive(key))
     }
 
+    /// A region that is not in the model.
+    pub(super) fn unknown_region(&self, region: &str) -> Refusal {
+        let keys = self.model.regions.iter().map(|region| region.key.as_ref());
+        Refusal::UnknownRegion { region: region.to_owned(), near: nearest(region, keys).map(str::to_owned) }
+    }
+
     fn known(&self, target: &str) -> Result<(), Refusal> {
         if Scope::of(&self.model, target).is_some() {
             return Ok(());
@@ -392,7 +359,7 @@ impl Control {
         endpoints.map(|endpoint| endpoint.service).collect()
     }
 
-    fn done(&self, now: Moment, message: String, services: &[ServiceId]) -> Done {
+    pub(super) fn done(&self, now: Moment, message: String, services: &[ServiceId]) -> Done {
         let longest = services.iter().map(|&id| self.wiring.horizon(id)).max();
         let cached_until = longest.map(|seconds| now.after(Duration::from_secs(u64::from(seconds))));
         Done { message, until: None, cached_until, still: Vec::new() }

@@ -19,6 +19,8 @@ pub(super) struct Course {
     pub(super) pinned: bool,
     /// Regions better than the active one, and since when each is eligible without a break; by order.
     pub(super) better: Vec<(RegionId, Moment)>,
+    /// A safety rule holds a failback that is due; it was told.
+    pub(super) is_held_back: bool,
     /// Regions being reintroduced, and since when.
     pub(super) ramps: Vec<(RegionId, Moment)>,
     /// When the first word that covers it ends.
@@ -36,6 +38,7 @@ impl Default for Course {
             standing: Standing::Eligible,
             pinned: false,
             better: Vec::new(),
+            is_held_back: false,
             ramps: Vec::new(),
             expires: None,
             planned: None,

@@ -49,6 +49,10 @@ pub struct Figures {
     pub guard: u8,
     /// Endpoints that the guard holds up.
     pub guard_held: usize,
+    /// Safety rules, by key: how many regions of the set are on, and whether fewer are than it asks for.
+    pub safety: Vec<(Arc<str>, usize, bool)>,
+    /// Regions being evacuated: the part of their share that they have left, and whether it is held.
+    pub evacuations: Vec<(String, f64, bool)>,
     /// Readings of load feeds that did not come or were not taken, by [`FeedError`].
     pub feed_errors: [u64; FeedError::ALL.len()],
     /// Sources of load feeds by how far they can be trusted: fresh, held, and nothing known.
@@ -123,6 +127,8 @@ impl Control {
                 Phase::Recovers { .. } => 3,
             },
             guard_held: self.guarded.len(),
+            safety: self.safety_figures(),
+            evacuations: self.evacuation_figures(),
             feed_errors: self.loads.errors,
             plan: self.outlook().map(|_| self.plan_view()),
             feeds: self.loads.counts(now),

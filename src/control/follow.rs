@@ -20,6 +20,8 @@ impl Control {
         let mut course = std::mem::take(course);
         let (eligible, standing) = (self.table.eligible(id), self.standing(id));
         let before = std::mem::replace(&mut course.eligible, eligible);
+        self.safety.count(before, eligible);
+        step.regions_moved |= before != eligible;
         self.tell_regions(id, service, before, eligible, step);
         course.failovers += self.lost_to_failures(id, service, before & !eligible);
         self.tell_standing(service, std::mem::replace(&mut course.standing, standing), standing, step);
@@ -84,7 +86,7 @@ impl Control {
     fn ramp_up(&mut self, id: ServiceId, service: &Service, course: &mut Course, before: u128, step: &mut Step) {
         let Some(ramp) = self.ramp_of(service) else {
             for (region, _) in std::mem::take(&mut course.ramps) {
-                self.states.ramp.set(id, region, None);
+                self.set_ramp(id, region, None);
             }
             return;
         };
@@ -93,7 +95,7 @@ impl Control {
         course.ramps.retain(|(region, _)| {
             let stays = now >> region.index() & 1 == 1;
             if !stays {
-                self.states.ramp.set(id, *region, None);
+                self.set_ramp(id, *region, None);
                 step.save = true;
             }
             stays
@@ -104,7 +106,7 @@ impl Control {
         for region in regions_in(back) {
             let Some(part_of_weight) = ramp_part(step.now, ramp, step.now) else { continue };
             course.ramps.push((region, step.now));
-            self.states.ramp.set(id, region, Some(part_of_weight));
+            self.set_ramp(id, region, Some(part_of_weight));
             step.save = true;
             step.tell_one_of(EventKind::RampBegun, Some(region), service.names.len(), |at| {
                 let mut event = about(at, EventKind::RampBegun, "", service);
@@ -146,6 +148,7 @@ impl Control {
         self.await_better(service, course, &order, region, failback, step);
         if failback == Failback::Automatic
             && let Some(better) = course.failback(step.now, Duration::ZERO)
+            && !self.holds_failback((id, service), course, better, Duration::ZERO, step)
         {
             self.fail_back(id, service, course, better, "it is eligible again", step);
         }
@@ -198,7 +201,7 @@ impl Control {
         let from = self.held(id).unwrap_or(region);
         self.tell_move(EventKind::FailedBack, service, (from, region), || why.to_owned(), step);
         self.hold(id, Some(region));
-        course.pinned = false;
+        (course.pinned, course.is_held_back) = (false, false);
         let order = order_of(service);
         let ahead = order.iter().position(|other| *other == region).and_then(|at| order.get(..at)).unwrap_or_default();
         course.better.retain(|(waiting, _)| ahead.contains(waiting));
@@ -228,7 +231,9 @@ impl Control {
         let Some(service) = model.services.get(id.index()) else { return };
         let wait = match self.failback_of(service) {
             Some(Failback::After(wait)) => Some(wait),
-            Some(Failback::Automatic | Failback::Manual) | None => None,
+            // It waits only while a safety rule holds it.
+            Some(Failback::Automatic) => Some(Duration::ZERO),
+            Some(Failback::Manual) | None => None,
         };
         let ramp = self.ramp_of(service).unwrap_or_default();
         let horizon = self.wiring.horizon(id);

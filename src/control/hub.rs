@@ -15,7 +15,10 @@ use crate::table::{RegionTable, States};
 use super::agenda::Agenda;
 use super::balance::Balances;
 use super::course::Course;
+use super::evacuation::Evacuations;
 use super::loads::Loads;
+use super::moves::Moves;
+use super::safety::Safety;
 use super::saved::Saved;
 use super::spill::Spilling;
 use super::targets::{ProbeTarget, Targets};
@@ -39,6 +42,8 @@ pub struct Settings {
     pub peers: u32,
     /// The part of a region's load that may leave it per TTL, in thousandths.
     pub step_max: u32,
+    /// The part of all clients that automation may move within a minute while nothing fails, in thousandths.
+    pub move_max: u32,
 }
 
 /// Those of a configuration that says nothing.
@@ -58,6 +63,7 @@ impl From<&config::Config> for Settings {
             state_max_age: config.state.max_age,
             peers: config.plan.peers,
             step_max: u32::from(config.plan.max_step) * 10,
+            move_max: u32::from(config.plan.max_move) * 10,
         }
     }
 }
@@ -96,10 +102,16 @@ pub struct Control {
     pub(super) agenda: Agenda,
     /// New services, by the moment from which endpoints without an outcome count as down.
     pub(super) newcomers: BTreeMap<Moment, Vec<ServiceId>>,
+    /// What safety rules go by.
+    pub(super) safety: Safety,
+    /// Regions that give up their share.
+    pub(super) evacuations: Evacuations,
     /// What load feeds say.
     pub(super) loads: Loads,
     /// What is planned.
     pub(super) spilling: Spilling,
+    /// What automation has moved.
+    pub(super) moves: Moves,
     /// Who shares by that, and how.
     pub(super) balances: Balances,
     /// What an earlier process left, until a model comes.
@@ -134,8 +146,11 @@ impl Control {
             keeps_up: Vec::new(),
             agenda: Agenda::default(),
             newcomers: BTreeMap::new(),
+            safety: Safety::default(),
+            evacuations: Evacuations::default(),
             loads: Loads::default(),
             spilling: Spilling::default(),
+            moves: Moves::default(),
             balances: Balances::default(),
             restored: None,
         }

@@ -43,6 +43,16 @@ mod clock;
 
 mod command;
 
+mod refusal;
+
+mod safety;
+
+mod evacuation;
+
+mod room;
+
+mod moves;
+
 mod adopt;
 
 mod saved;
@@ -66,7 +76,8 @@ mod figures;
 #[cfg(test)]
 mod tests;
 
-pub use command::{Command, Done, Order, Refusal};
+pub use command::{Command, Done, Order};
+pub use evacuation::{Evacuation, EvacuationOrder, EvacuationView, Held};
 pub use event::{Changed, Effects, Event, EventKind, Severity};
 pub use fed::{FedView, LoadView};
 pub use figures::{EndpointFigures, Figures, RegionFigures, ServiceFigures, TargetFigures};
@@ -74,7 +85,10 @@ pub use hub::{Control, Settings};
 pub use loads::{EndpointReading, FeedTarget, Pushed, Reading, Source};
 pub use plan_view::{DemandRow, DemandView, PlanView, PlannedRegion, SpillView};
 pub use planning::{CapacityPlanner, Conditions, Demand, Outlook, PlanChange};
+pub use refusal::Refusal;
 pub use region::{CapacityView, LocationView, RegionState, RegionView};
+pub use room::{Receiver, Room};
+pub use safety::{Breach, GateView, SafetyView};
 pub use saved::{Saved, SavedHeld, SavedRamp};
 pub use service::{ActiveView, EndpointView, RampView, ServiceView, TtlView};
 pub use targets::ProbeTarget;

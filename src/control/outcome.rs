@@ -120,6 +120,9 @@ impl Control {
                 step.changed.iter().flat_map(|&service| self.wiring.followers(service)).copied().collect();
             step.changed.extend(followers);
         }
+        if std::mem::take(&mut step.regions_moved) {
+            self.watch_rules(step);
+        }
     }
 
     /// Keeps what was up when services last had anything up, where that changed with these parts. What it says of more

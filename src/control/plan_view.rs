@@ -29,6 +29,8 @@ pub struct PlanView {
     pub classes: usize,
     /// Demand that is still to move, in answers a second: caches and regions are given time.
     pub pending: f64,
+    /// Demand that would have moved already if more were allowed to move within a minute, in answers a second.
+    pub limited: f64,
     /// Kilometers that a spilled answer goes further, on average.
     pub extra_km: f64,
     /// Regions, by key.
@@ -121,7 +123,17 @@ impl Control {
     pub fn plan_view(&self) -> PlanView {
         let Some(outlook) = self.outlook() else {
             let (at, method, regions, spills) = (None, "home", Vec::new(), Vec::new());
-            return PlanView { at, method, demand: 0.0, classes: 0, pending: 0.0, extra_km: 0.0, regions, spills };
+            return PlanView {
+                at,
+                method,
+                demand: 0.0,
+                classes: 0,
+                pending: 0.0,
+                limited: 0.0,
+                extra_km: 0.0,
+                regions,
+                spills,
+            };
         };
         let plan = &outlook.plan;
         let spilled: u64 = plan.spills.iter().map(|spill| spill.demand).sum();
@@ -134,6 +146,7 @@ impl Control {
             demand: number(outlook.demand),
             classes: outlook.units,
             pending: number(plan.pending),
+            limited: number(plan.limited),
             extra_km: if spilled == 0 { 0.0 } else { plan.extra_cost as f64 / number(spilled) },
             regions: ids.zip(&plan.sites).map(|(id, site)| planned(self.region_key(id), site)).collect(),
             spills,

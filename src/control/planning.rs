@@ -17,7 +17,7 @@ use crate::base::hash::steering_hash;
 use crate::base::ids::{RegionId, ServiceId};
 use crate::base::moment::Moment;
 use crate::geo::ClassId;
-use crate::model::Model;
+use crate::model::{Mode, Model};
 use crate::plan::{Capacity, Memory, Plan, Planner, Reported, Site, Situation, Unit};
 use crate::policy::{Atlases, Kin, Offer};
 use crate::snapshot::Steering;
@@ -47,6 +47,11 @@ pub struct Conditions {
     pub peers: u32,
     /// The part of a region's load that may leave it per TTL, in thousandths.
     pub step_max: u32,
+    /// The part of all demand that may move within a minute while nothing fails, and what of it others than the plan have
+    /// moved, in thousandths.
+    pub move_max: u32,
+    /// See there.
+    pub moved: u32,
 }
 
 /// A plan, ready to be adopted by the control that has this model.
@@ -77,6 +82,8 @@ pub struct Outlook {
     pub units: usize,
     /// What was asked: by service that decides and class, in thousandths of answers a second.
     pub asked: Vec<(ServiceId, ClassId, u64)>,
+    /// The demand of services that move as a whole, by id.
+    pub passive: Vec<(ServiceId, u64)>,
 }
 
 /// Plans again and again; remembers what it needs for that.
@@ -116,8 +123,8 @@ impl Control {
             let capacity = self.capacity_of(id, now).map(|(target, max)| Capacity { target, max });
             Site { key: steering_hash(&[region.key.as_bytes()]), capacity, load }
         };
-        let (peers, step_max) = (self.settings.peers, self.settings.step_max);
-        Conditions { sites: ids.map(site).collect(), peers, step_max }
+        let (peers, step_max, move_max) = (self.settings.peers, self.settings.step_max, self.settings.move_max);
+        Conditions { sites: ids.map(site).collect(), peers, step_max, move_max, moved: self.moves.lately(now) }
     }
 }
 
@@ -182,8 +189,8 @@ impl CapacityPlanner {
             kept.push(draft);
         }
         let total = units.iter().map(|unit| unit.demand).sum();
-        let Conditions { sites, peers, step_max } = conditions;
-        let situation = Situation { sites, units, peers, step_max };
+        let Conditions { sites, peers, step_max, move_max, moved } = conditions;
+        let situation = Situation { sites, units, peers, step_max, move_max, moved };
         let supposed: Vec<(u8, u64)> = supposed.iter().map(|&(region, load)| (region.0, load)).collect();
         let mut plan = match supposed.is_empty() {
             true => self.planner.step(now, &situation),
@@ -191,7 +198,8 @@ impl CapacityPlanner {
         };
         let services = services(steering, &kept, std::mem::take(&mut plan.units));
         let asked = self.rows.iter().map(|(&(service, class), smoothed)| (service, class, smoothed.mean)).collect();
-        let outlook = Outlook { at: now, plan, demand: total, units: kept.len(), asked };
+        let passive = self.passive(steering);
+        let outlook = Outlook { at: now, plan, demand: total, units: kept.len(), asked, passive };
         let (model, atlases) = (Arc::clone(&steering.model), Arc::clone(&steering.atlases));
         let memory = Arc::new(self.planner.memory());
         PlanChange { model, atlases, services, outlook: Arc::new(outlook), memory }
@@ -237,6 +245,19 @@ impl CapacityPlanner {
             smoothed.learn(now, fresh.get(key).copied().unwrap_or(0), elapsed);
             smoothed.mean > 0
         });
+    }
+
+    /// The demand of active-passive services: of others there is no need to know it one by one.
+    fn passive(&self, steering: &Steering) -> Vec<(ServiceId, u64)> {
+        let mut demands: BTreeMap<ServiceId, u64> = BTreeMap::new();
+        for (&(id, _), smoothed) in &self.rows {
+            let Some(service) = steering.model.services.get(id.index()) else { continue };
+            if matches!(steering.model.policy(service).mode, Mode::ActivePassive { .. }) {
+                let demand = demands.entry(id).or_default();
+                *demand = demand.saturating_add(smoothed.mean);
+            }
+        }
+        demands.into_iter().collect()
     }
 
     /// Demand by class of services that are in one state.

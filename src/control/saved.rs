@@ -9,6 +9,7 @@ use crate::base::moment::Moment;
 use crate::health::{Health, Machine, Override, SavedGuard};
 use crate::plan::Memory;
 
+use super::evacuation::Evacuation;
 use super::hub::Control;
 
 /// The version of the format: files of other versions are not read.
@@ -40,6 +41,12 @@ pub struct Saved {
     /// What the capacity planner knew.
     #[serde(default)]
     pub plan: Memory,
+    /// By safety rule: when an operator last changed its set.
+    #[serde(default)]
+    pub touched: BTreeMap<String, Moment>,
+    /// Regions that were giving up their share.
+    #[serde(default)]
+    pub evacuations: Vec<Evacuation>,
 }
 
 /// The active region of a service.
@@ -88,6 +95,8 @@ impl Control {
             waiting: waiting.filter_map(|(index, _)| key_of(index)).collect(),
             last_up: self.save_last_up(),
             plan: self.plan_memory().map(|memory| Memory::clone(memory)).unwrap_or_default(),
+            touched: self.safety.touched.iter().map(|(rule, at)| (rule.to_string(), *at)).collect(),
+            evacuations: self.evacuations.values().cloned().collect(),
         }
     }
 
@@ -100,6 +109,12 @@ impl Control {
         let is_fresh = now.since(saved.at) <= self.settings.state_max_age;
         for word in &saved.overrides {
             self.overrides.set(word.clone());
+        }
+        self.safety.touched = saved.touched.iter().map(|(rule, at)| (rule.as_str().into(), *at)).collect();
+        for evacuation in &saved.evacuations {
+            // After a restart the world is looked at for a while before it goes on.
+            let due = evacuation.due.max(now.after(evacuation.every));
+            self.evacuations.insert(evacuation.region.clone(), Evacuation { due, ..evacuation.clone() });
         }
         let held = || saved.held.iter().cloned();
         self.restored = Some(if is_fresh {

@@ -20,6 +20,7 @@ use crate::table::Plans;
 
 use super::event::{Effects, Event, EventKind};
 use super::hub::Control;
+use super::moves::thousandths;
 use super::planning::{Outlook, PlanChange};
 use super::step::Step;
 
@@ -64,6 +65,16 @@ impl Control {
         }
         self.tell_spills(&change.outlook, &mut step);
         self.tell_doubts(&change.outlook, &mut step);
+        if change.outlook.plan.limited > 0 {
+            let part = thousandths(change.outlook.plan.limited, change.outlook.demand).div_ceil(10);
+            let most = self.settings.move_max.div_ceil(10);
+            let told = || {
+                format!(
+                    "the plan would move {part} % more of all clients, and at most {most} % may move within a minute"
+                )
+            };
+            self.tell_limited(told, &mut step);
+        }
         self.spilling.memory = Some(change.memory);
         self.spilling.outlook = Some(change.outlook);
         step.finish()

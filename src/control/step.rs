@@ -23,6 +23,8 @@ pub(super) struct Step {
     pub(super) retarget: bool,
     pub(super) refeed: bool,
     pub(super) save: bool,
+    /// Regions are eligible for other services than before.
+    pub(super) regions_moved: bool,
     events: Vec<Event>,
     /// By kind and region: where the first event stands, and how many there were.
     groups: BTreeMap<(EventKind, Option<RegionId>), Group>,
@@ -48,6 +50,7 @@ impl Step {
             retarget: false,
             refeed: false,
             save: false,
+            regions_moved: false,
             events: Vec::new(),
             groups: BTreeMap::new(),
         }

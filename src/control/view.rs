@@ -10,8 +10,10 @@ use crate::base::limits::EVENT_NAMES_MAX;
 use crate::base::moment::Moment;
 use crate::health::{Action, Health, Observation, Override, Phase};
 
+use super::evacuation::EvacuationView;
 use super::hub::Control;
 use super::region::RegionView;
+use super::safety::SafetyView;
 use super::service::ServiceView;
 use super::targets::Target;
 use super::words::Scope;
@@ -31,6 +33,10 @@ pub struct View {
     pub overrides: Vec<OverrideView>,
     /// The guard.
     pub guard: GuardView,
+    /// Safety rules, by key.
+    pub safety: Vec<SafetyView>,
+    /// Regions that give up their share, by key.
+    pub evacuations: Vec<EvacuationView>,
 }
 
 /// A target and its machine.
@@ -145,6 +151,8 @@ impl Control {
             targets: self.target_views(),
             overrides: self.override_views(),
             guard: self.guard_view(),
+            safety: self.safety_views(now),
+            evacuations: self.evacuation_views(),
         }
     }
 
@@ -199,7 +207,10 @@ impl Control {
             let region = self.held(id).filter(|_| is_pinned)?;
             Some(steering_hash(&[service.key.as_bytes(), self.region_key(region).as_bytes()]))
         });
-        let all = self.overrides.iter().map(word).chain(switched);
+        let evacuated = self.evacuations.values().map(|evacuation| {
+            steering_hash(&[b"evacuate", evacuation.region.as_bytes(), &evacuation.begun.0.to_be_bytes()])
+        });
+        let all = self.overrides.iter().map(word).chain(switched).chain(evacuated);
         all.fold(0, |tag, hash| mix(tag ^ hash))
     }
 

@@ -99,6 +99,15 @@ pub(super) fn render(figures: &Figures, text: &mut Text) {
     }
     text.single(&GUARD_STATE, figures.guard);
     text.single(&GUARD_HELD, figures.guard_held);
+    text.metric(&SAFETY_ON, |series| figures.safety.iter().for_each(|(rule, on, _)| series.add(&[rule], on)));
+    text.metric(&SAFETY_BROKEN, |series| {
+        figures.safety.iter().for_each(|(rule, _, is_broken)| series.add(&[rule], u8::from(*is_broken)));
+    });
+    let evacuations = || figures.evacuations.iter();
+    text.metric(&EVACUATION_LEFT, |series| evacuations().for_each(|(region, left, _)| series.add(&[region], left)));
+    text.metric(&EVACUATION_HELD, |series| {
+        evacuations().for_each(|(region, _, is_held)| series.add(&[region], u8::from(*is_held)));
+    });
 }
 
 fn render_loads(figures: &Figures, text: &mut Text) {
@@ -150,6 +159,7 @@ fn render_plan(plan: Option<&PlanView>, text: &mut Text) {
         }
     });
     text.metric(&PLAN_PENDING, |series| plan.iter().for_each(|plan| series.add(&[], plan.pending)));
+    text.metric(&PLAN_LIMITED, |series| plan.iter().for_each(|plan| series.add(&[], plan.limited)));
     text.metric(&PLAN_EXTRA, |series| plan.iter().for_each(|plan| series.add(&[], plan.extra_km)));
 }
 
@@ -233,6 +243,7 @@ mod tests {
             demand: 16.0,
             classes: 1,
             pending: 0.5,
+            limited: 0.25,
             extra_km: 360.0,
             regions: vec![region],
             spills: vec![spill],
@@ -249,6 +260,8 @@ mod tests {
             override_expiry: [None; 3],
             guard: 2,
             guard_held: 9,
+            safety: vec![("two".into(), 1, true)],
+            evacuations: vec![("fra".into(), 0.75, true)],
             feed_errors: [0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0],
             feeds: [4, 0, 1],
             plan: Some(plan),
@@ -296,6 +309,7 @@ mod tests {
                 "meridian_plan_method{method=\"waterfall\"} 0",
                 "meridian_plan_method{method=\"optimal\"} 1",
                 "meridian_plan_pending_answers 0.5",
+                "meridian_plan_limited_answers 0.25",
                 "meridian_plan_extra_kilometers 360",
                 "meridian_feeds{state=\"fresh\"} 4",
                 "meridian_feeds{state=\"held\"} 0",
@@ -329,6 +343,10 @@ mod tests {
                 "meridian_override_oldest_timestamp_seconds{action=\"drain\"} 1800000000",
                 "meridian_guard_state 2",
                 "meridian_guard_held_endpoints 9",
+                "meridian_safety_regions_on{rule=\"two\"} 1",
+                "meridian_safety_broken{rule=\"two\"} 1",
+                "meridian_evacuation_left_ratio{region=\"fra\"} 0.75",
+                "meridian_evacuation_held{region=\"fra\"} 1",
             ]
         );
     }

@@ -134,6 +134,8 @@ metrics! {
         "1 for the way in which the plan in force was found; absent without a plan.";
     PLAN_PENDING Gauge "meridian_plan_pending_answers" []
         "Demand that is still to move, in answers per second: caches and regions are given time; absent without a plan.";
+    PLAN_LIMITED Gauge "meridian_plan_limited_answers" []
+        "Demand that would have moved already if more were allowed to move within a minute, in answers per second; absent without a plan.";
     PLAN_EXTRA Gauge "meridian_plan_extra_kilometers" []
         "How much further a spilled answer goes, on average; absent without a plan.";
     SERVICES Gauge "meridian_services" ["standing"]
@@ -158,6 +160,14 @@ metrics! {
         "What the guard does: 0 nothing, 1 it suspects our own uplink, 2 it holds, 3 it recovers.";
     GUARD_HELD Gauge "meridian_guard_held_endpoints" []
         "Endpoints that the guard holds up.";
+    SAFETY_ON Gauge "meridian_safety_regions_on" ["rule"]
+        "How many regions of the safety rule's set are on.";
+    SAFETY_BROKEN Gauge "meridian_safety_broken" ["rule"]
+        "1 while fewer regions are on than the safety rule asks for, 0 otherwise.";
+    EVACUATION_LEFT Gauge "meridian_evacuation_left_ratio" ["region"]
+        "The part of its share that a region has left that is being evacuated, 0 to 1; absent for the others.";
+    EVACUATION_HELD Gauge "meridian_evacuation_held" ["region"]
+        "1 while the evacuation of the region is held, 0 while it goes on; absent for the others.";
     PANICS Counter "meridian_panics_total" []
         "Answers given up because of a defect in the server; each is logged. Anything but 0 deserves a report.";
     UPTIME Gauge "meridian_uptime_seconds" []

@@ -21,7 +21,9 @@
 //! | `missing-place` | geography without location or map |
 //! | `fallback-type` | a fallback that does not answer what its service is asked for |
 //! | `bad-follow`, `too-many` | as they say |
-//! | `unchecked`, `single-endpoint`, `same-place`, `short-ttl`, `unused`, `no-effect` | warnings |
+//! | `trickle` | clients that go to a passive region on purpose: a warning |
+//! | `no-rule` | a safety rule that asks for nothing |
+//! | `unchecked`, `single-endpoint`, `same-place`, `short-ttl`, `unused`, `no-effect`, `broken-rule` | warnings |
 //! | `unfed` | shares by load that nothing feeds: a warning that says what happens instead |
 //! | `not-yet` | valid, not alive yet: a warning that says what happens instead |
 
@@ -32,6 +34,7 @@ mod checks;
 mod feeds;
 pub mod document;
 mod types;
+mod safety;
 mod lookups;
 mod validate;
 
@@ -41,5 +44,6 @@ mod tests;
 pub use checks::*;
 pub use feeds::*;
 pub use read::{check_references, references};
+pub use safety::{Gate, SafetyRule};
 pub use types::*;
 pub use validate::read;

@@ -14,6 +14,7 @@ use crate::dns::{Name, RecordType};
 
 use super::checks::CheckKind;
 use super::feeds::LoadFeed;
+use super::safety::SafetyRule;
 
 /// All region files together.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,6 +31,8 @@ pub struct Model {
     pub policies: Vec<Policy>,
     /// By [`GeomapId`].
     pub geomaps: Vec<Geomap>,
+    /// What changes may not do to regions, by key.
+    pub safety: Vec<SafetyRule>,
 }
 
 /// A data centre.
@@ -279,6 +282,9 @@ pub struct Service {
     pub ecs: bool,
     /// If its HTTPS and SVCB records get address hints.
     pub hints: bool,
+    /// Percent of its clients that an active-passive service sends to the next region of its order while that is eligible; 0:
+    /// none, at most [`TRICKLE_MAX`](crate::base::limits::TRICKLE_MAX).
+    pub trickle: u8,
     /// Whose decisions it takes over.
     pub follow: Follow,
     /// If not, it is loaded and probed, never answered.

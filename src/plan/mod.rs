@@ -32,6 +32,7 @@
 //! | of what costs the same, what was before | `ties.rs` |
 //! | nearest first, and the rest to the next | `waterfall.rs` |
 //! | how fast | `pace.rs` |
+//! | how much within a minute | `leash.rs` |
 //! | what outlives the process | `memory.rs` |
 //! | arithmetic of shares | `shares.rs` |
 //! | what is said of it | `report.rs` |
@@ -61,6 +62,8 @@ mod levels;
 mod aim;
 
 mod pace;
+
+mod leash;
 
 mod report;
 

@@ -9,6 +9,9 @@
 //!                                                              a tenth of the max of the region that receives it
 //! ```
 //!
+//! Of all of it but what moves at once from where nobody may be sent, and what makes room for that, no more than
+//! [`Situation::move_max`](super::Situation::move_max) of all clients within a minute (`leash.rs`).
+//!
 //! A tenth is [`Situation::step_max`](super::Situation::step_max). Clients with a TTL of an hour move as much slower as
 //! their caches do. What may move is not saved up. Regions above what they may have go first, then what gains most, which
 //! is whoever returns from farthest, and then the least-hurt. Nobody is sent to where there is no room yet.
@@ -46,6 +49,17 @@ pub(super) struct Ground {
     pub(super) is_urgent: bool,
 }
 
+/// What has become of wishes, in demand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Gone {
+    /// What has still to move.
+    pub(super) pending: u64,
+    /// What moved, but for what could not wait.
+    pub(super) moved: u64,
+    /// What would have moved if more were allowed to.
+    pub(super) limited: u64,
+}
+
 /// What may still leave and enter each site, in demand × milliseconds of TTL. Below zero when the last share that moved
 /// was more than what was left.
 #[derive(Clone, Debug, Default)]
@@ -68,15 +82,28 @@ impl Pace {
         }
     }
 
-    /// Moves wishes towards what they aim at, by what has become possible in `elapsed_ms`; the demand that has still to
-    /// move.
-    pub(super) fn approach(&mut self, wishes: &mut [Wish], ground: &[Ground], elapsed_ms: u64, step_max: u32) -> u64 {
+    /// Moves wishes towards what they aim at, by what has become possible in `elapsed_ms`, and no more than `may` of demand but
+    /// for what cannot wait.
+    pub(super) fn approach_on(
+        &mut self,
+        wishes: &mut [Wish],
+        ground: &[Ground],
+        elapsed_ms: u64,
+        step_max: u32,
+        may: u64,
+    ) -> Gone {
         self.refill(ground, elapsed_ms, step_max);
-        let mut march = March::new(wishes, ground);
+        let mut march = March::new(wishes, ground, may);
         march.at_once();
         march.make_room();
         march.at_pace(self);
-        march.left()
+        Gone { pending: march.left(), moved: march.moved, limited: march.limited }
+    }
+
+    /// The same without a limit; the demand that has still to move.
+    #[cfg(test)]
+    pub(super) fn approach(&mut self, wishes: &mut [Wish], ground: &[Ground], elapsed_ms: u64, step_max: u32) -> u64 {
+        self.approach_on(wishes, ground, elapsed_ms, step_max, u64::MAX).pending
     }
 
     fn refill(&mut self, ground: &[Ground], elapsed_ms: u64, step_max: u32) {
@@ -113,10 +140,16 @@ struct March<'a> {
     /// In the order in which they are to be done.
     moves: Vec<Move>,
     load: Vec<u64>,
+    /// What may still move, what has moved, and what was not allowed to.
+    may: u64,
+    moved: u64,
+    limited: u64,
+    /// Somebody moved from where nobody may be sent.
+    has_loss: bool,
 }
 
 impl<'a> March<'a> {
-    fn new(wishes: &'a mut [Wish], ground: &'a [Ground]) -> Self {
+    fn new(wishes: &'a mut [Wish], ground: &'a [Ground], may: u64) -> Self {
         let mut found = Vec::new();
         for (number, wish) in wishes.iter().enumerate() {
             let cost = |site: u8| {
@@ -132,7 +165,8 @@ impl<'a> March<'a> {
             }));
         }
         found.sort_by_key(|found| (found.cost, found.wish, found.from, found.to));
-        Self { wishes, ground, moves: found, load: ground.iter().map(|ground| ground.placed).collect() }
+        let load = ground.iter().map(|ground| ground.placed).collect();
+        Self { wishes, ground, moves: found, load, may, moved: 0, limited: 0, has_loss: false }
     }
 
     /// What waits for nothing.
@@ -140,8 +174,11 @@ impl<'a> March<'a> {
         for at in 0..self.moves.len() {
             let Move { wish, from, .. } = self.moves[at];
             let is_lost = self.wishes[wish].usable >> from & 1 == 0;
-            if is_lost || self.ground[usize::from(from)].is_urgent {
+            if is_lost {
+                self.has_loss = true;
                 self.go(at, u64::MAX);
+            } else if self.ground[usize::from(from)].is_urgent {
+                self.go_on_leash(at, u64::MAX);
             }
         }
     }
@@ -156,7 +193,10 @@ impl<'a> March<'a> {
             for at in 0..self.moves.len() {
                 let from = self.moves[at].from;
                 if over >> from & 1 == 1 {
-                    has_moved |= self.go(at, self.overfilled(from)) > 0;
+                    let amount = self.overfilled(from);
+                    // What a failure pushes out of its place is part of it.
+                    let gone = if self.has_loss { self.go(at, amount) } else { self.go_on_leash(at, amount) };
+                    has_moved |= gone > 0;
                 }
             }
             if !has_moved {
@@ -187,12 +227,25 @@ impl<'a> March<'a> {
                 let room = self.ground[to].limit.saturating_add(slack).saturating_sub(self.load[to]);
                 let amount = u64::try_from((tokens / ttl).min(room.into())).unwrap_or(0);
                 if tokens > 0 && room > 0 {
-                    let spent = i128::from(self.go(at, amount.max(1))).saturating_mul(ttl);
+                    let spent = i128::from(self.go_on_leash(at, amount.max(1))).saturating_mul(ttl);
                     pace.leave[from] = pace.leave[from].saturating_sub(spent);
                     pace.enter[to] = pace.enter[to].saturating_sub(spent);
                 }
             }
         }
+    }
+
+    /// Does a move as far as the minute allows; what has moved.
+    fn go_on_leash(&mut self, at: usize, amount: u64) -> u64 {
+        let Move { wish, share, .. } = self.moves[at];
+        let wanted = part(self.wishes[wish].demand, share.into()).min(amount);
+        let gone = self.go(at, amount.min(self.may));
+        self.moved = self.moved.saturating_add(gone);
+        self.limited = self.limited.saturating_add(if self.may < wanted { wanted.saturating_sub(gone) } else { 0 });
+        if self.may != u64::MAX {
+            self.may = self.may.saturating_sub(gone);
+        }
+        gone
     }
 
     /// Does a move, up to an amount, rounded up to a share; what has moved.
@@ -320,6 +373,19 @@ mod tests {
         let ground = [ground(1_000, 800, 2_000), ground(1_000, 900, 100_000)];
         Pace::default().approach(&mut wishes, &ground, TTL_MS, 100);
         assert_eq!(wishes[0].shares, [(0, WHOLE)]);
+    }
+
+    #[test]
+    fn what_fails_is_not_limited_and_what_is_said_to_be_full_is() {
+        let ground = [ground(1_000, 500, 1_000), ground(0, 8_000, 10_000)];
+        let mut wishes = [wish(&[(0, WHOLE)], &[(1, WHOLE)])];
+        let gone = Pace::default().approach_on(&mut wishes, &ground, TTL_MS, 1_000, 200);
+        assert!((199..=201).contains(&moved(&wishes, 1)), "{wishes:?}");
+        assert!(gone.moved.abs_diff(200) <= 1 && gone.limited >= 799, "{gone:?}");
+        let mut wishes = [wish(&[(0, WHOLE)], &[(1, WHOLE)])];
+        wishes[0].usable = 0b10;
+        let gone = Pace::default().approach_on(&mut wishes, &ground, TTL_MS, 1_000, 200);
+        assert_eq!(gone, Gone::default());
     }
 
     #[test]

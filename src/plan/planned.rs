@@ -16,6 +16,10 @@ pub struct Plan {
     pub method: Method,
     /// Demand that is still to move, at the pace that caches and regions allow, in thousandths of answers per second.
     pub pending: u64,
+    /// Demand that would have moved with this plan if more were allowed to move within a minute.
+    pub limited: u64,
+    /// What plans have moved within the last minute while nothing failed, in thousandths of all demand.
+    pub moved: u32,
     /// What all spilled demand costs more than at home: the sum of demand (whole answers per second) × extra cost.
     pub extra_cost: u64,
 }

@@ -17,6 +17,7 @@ use crate::base::moment::Moment;
 
 use super::aim::{Aim, Stance, aim};
 use super::caches::{Trail, spread};
+use super::leash::Leash;
 use super::levels::{Bound, FULL};
 use super::pace::{Ground, Pace, Wish};
 use super::roll::Roll;
@@ -32,6 +33,7 @@ pub struct Planner {
     pub(super) roll: Roll,
     pub(super) scales: Vec<Scale>,
     pace: Pace,
+    leash: Leash,
     /// By key: what units were answered.
     pub(super) trails: HashMap<u64, Known>,
     /// The mean heat of those who follow each site.
@@ -76,6 +78,7 @@ impl Planner {
             roll: Roll::default(),
             scales: Vec::new(),
             pace: Pace::default(),
+            leash: Leash::default(),
             trails: HashMap::new(),
             heats: Vec::new(),
             stepped: None,
@@ -84,7 +87,7 @@ impl Planner {
 
     /// The plan for a situation at a moment that is not before that of the last step.
     pub fn step(&mut self, now: Moment, situation: &Situation) -> Plan {
-        let Situation { sites, units, step_max, .. } = situation;
+        let Situation { sites, units, step_max, move_max, moved, .. } = situation;
         self.enroll(Roll::new(sites));
         let (mut stances, mut known) = self.recall(units);
         let followed = self.learn(now, situation, &mut stances, &mut known);
@@ -102,7 +105,10 @@ impl Planner {
         }
         let quickest_ms = quickest_ms(units);
         let elapsed_ms = self.stepped.map_or(0, |stepped| now.0.saturating_sub(stepped.0)).min(quickest_ms);
-        let pending = self.pace.approach(&mut wishes, &ground, elapsed_ms, *step_max);
+        let total = stances.iter().fold(0_u64, |sum, stance| sum.saturating_add(stance.demand));
+        let may = self.leash.left(now, total, *move_max, *moved);
+        let gone = self.pace.approach_on(&mut wishes, &ground, elapsed_ms, *step_max, may);
+        self.leash.note(now, gone.moved, total);
         self.stepped = Some(now);
 
         let mut answered: Vec<Shares> = (0..units.len()).map(|unit| aim.of(unit).to_vec()).collect();
@@ -111,7 +117,8 @@ impl Planner {
         }
         let (roll, doubted) = (&self.roll, self.doubted());
         let said = report::Said { situation, roll, stances: &stances, bounds: &bounds, aim: &aim, held, doubted };
-        let plan = said.plan(&answered, &followed, &self.heats, pending);
+        let mut plan = said.plan(&answered, &followed, &self.heats, gone.pending);
+        (plan.limited, plan.moved) = (gone.limited, self.leash.lately());
         self.remember(now, units, &stances, known, answered);
         plan
     }

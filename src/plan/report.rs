@@ -78,7 +78,7 @@ impl Said<'_> {
             };
         }
         let extra_cost = u64::try_from(extra_cost.max(0) / (1_000 * i128::from(WHOLE))).unwrap_or(u64::MAX);
-        Plan { units, sites: plans, spills, method: self.aim.method, pending, extra_cost }
+        Plan { units, sites: plans, spills, method: self.aim.method, pending, extra_cost, ..Plan::default() }
     }
 
     /// What shares cost more than home, in thousandths of a demand and 1/65,535.

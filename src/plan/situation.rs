@@ -14,11 +14,15 @@ pub struct Situation {
     pub peers: u32,
     /// The part of a region's load that may leave it per TTL while it is below its `max`, in thousandths.
     pub step_max: u32,
+    /// The part of all demand that may move within a minute while nothing fails, in thousandths; from 1,000 on all.
+    pub move_max: u32,
+    /// What others than the plan have moved of it within the last minute, in thousandths.
+    pub moved: u32,
 }
 
 impl Default for Situation {
     fn default() -> Self {
-        Self { sites: Vec::new(), units: Vec::new(), peers: 1, step_max: STEP_MAX }
+        Self { sites: Vec::new(), units: Vec::new(), peers: 1, step_max: STEP_MAX, move_max: 1_000, moved: 0 }
     }
 }
 

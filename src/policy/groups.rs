@@ -17,13 +17,14 @@ pub(super) struct Groups {
 
 impl Groups {
     pub(super) fn new(model: &Model, atlases: &Atlases) -> Self {
-        type Rule<'m> = (PolicyId, Option<u32>, &'m [RegionId], Vec<(RegionId, u32)>);
+        type Rule<'m> = (PolicyId, Option<u32>, &'m [RegionId], Vec<(RegionId, u32)>, u8);
         let mut numbers: BTreeMap<Rule<'_>, u32> = BTreeMap::new();
         let mut of = Vec::with_capacity(model.services.len());
         for (id, service) in model.services() {
             let regions = service.regions.iter().map(|part| (part.region, part.weight)).collect();
             let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
-            of.push(*numbers.entry((service.policy, atlases.number_of(id), &service.order, regions)).or_insert(next));
+            let rule = (service.policy, atlases.number_of(id), service.order.as_slice(), regions, service.trickle);
+            of.push(*numbers.entry(rule).or_insert(next));
         }
         let leader_of = |(id, service)| leader(model, service).map(|leader| (id, leader));
         Self { of: of.into(), followers: model.services().filter_map(leader_of).collect() }

@@ -73,6 +73,13 @@ impl Placements {
         };
         match &verdict.choice {
             Choice::Ranked(ranked) => of_ranked(&now, ranked, class, spills),
+            // What a passive region gets on purpose no plan changes.
+            Choice::Split(split) if split.has_aside() => {
+                let shares = split.shares().into_iter();
+                let home = shares.map(|(region, buckets)| (region, u32::try_from(buckets).unwrap_or(u32::MAX)));
+                let choices = regions(split.members()).map(|region| (region, 0)).collect();
+                Some(Offer { home: home.collect(), choices, spills: false })
+            }
             Choice::Split(split) => {
                 let choices = regions(split.members()).map(|region| (region, 0)).collect();
                 Some(Offer { home: home(&now, state.masks.all, 0), choices, spills })

@@ -20,6 +20,7 @@ use super::groups::Groups;
 use super::ranked::{Ranked, Target};
 use super::reason::Reason;
 use super::situation::{Masks, Situation, mask};
+use super::split::{Split, SplitKey};
 use super::turns::Turns;
 use super::verdict::{Choice, Placement, State, Verdict};
 
@@ -236,7 +237,25 @@ fn passive(now: &Situation<'_>, held: Option<RegionId>) -> Chosen {
     let reason = now.masks.reason_after(better);
     let is_held = reason != Reason::AllDown && better & now.masks.usable != 0;
     let reason = if is_held { Reason::FailbackHold } else { now.masks.guarded_reason(region, reason) };
-    (Choice::Region(region), reason, better | mask([region]))
+    let watched = better | mask([region]);
+    match trickle(now, order, region) {
+        Some((next, split)) => (Choice::Split(Arc::new(split)), reason, watched | mask([next])),
+        None => (Choice::Region(region), reason, watched),
+    }
+}
+
+/// A few clients go to the first other region of the order that is eligible, so that it is known to work.
+fn trickle(now: &Situation<'_>, order: &[RegionId], active: RegionId) -> Option<(RegionId, Split)> {
+    let percent = u32::from(now.service.trickle);
+    if percent == 0 || now.masks.standing != Standing::Eligible {
+        return None;
+    }
+    let is_eligible = |region: RegionId| now.masks.usable >> region.index() & 1 == 1;
+    let next = order.iter().copied().find(|&other| other != active && is_eligible(other))?;
+    let hash = |region: RegionId| now.hashes.get(region.index()).copied().unwrap_or(0);
+    let sharers = vec![(active, hash(active), 100_u32.saturating_sub(percent)), (next, hash(next), percent)];
+    let split = SplitKey { sharers, usable: mask([active, next]) }.split()?;
+    Some((next, split.with_aside(next)))
 }
 
 /// All regions as one tier.

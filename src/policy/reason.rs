@@ -11,8 +11,10 @@ pub enum Reason {
     Failover,
     /// What ranks above it is full.
     Spill,
-    /// What ranks above it is being reintroduced slowly.
+    /// What ranks above it counts with a part of its share alone: it is being reintroduced, or evacuated.
     Ramp,
+    /// It is passive, and a few clients go there on purpose.
+    Trickle,
     /// What ranks above it is eligible again, but failback waits.
     FailbackHold,
     /// The guard suspects our own uplink and holds the last state.
@@ -27,12 +29,13 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of the manual.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Preferred,
         Self::Equal,
         Self::Failover,
         Self::Spill,
         Self::Ramp,
+        Self::Trickle,
         Self::FailbackHold,
         Self::GuardHold,
         Self::Override,
@@ -55,6 +58,7 @@ impl Reason {
             Self::Failover => "failover",
             Self::Spill => "spill",
             Self::Ramp => "ramp",
+            Self::Trickle => "trickle",
             Self::FailbackHold => "failback-hold",
             Self::GuardHold => "guard-hold",
             Self::Override => "override",

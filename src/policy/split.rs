@@ -14,6 +14,8 @@ pub struct Split {
     regions: Box<[RegionId]>,
     buckets: Buckets,
     members: u128,
+    /// Those that have a share on purpose, though they are passive.
+    aside: u128,
 }
 
 impl Split {
@@ -30,6 +32,25 @@ impl Split {
         let mut counts = vec![0; self.regions.len()];
         self.buckets.slots().iter().for_each(|&member| counts[usize::from(member)] += 1);
         self.regions.iter().copied().zip(counts).filter(|&(_, count)| count > 0).collect()
+    }
+
+    /// Whether a region has a share on purpose, though it is passive.
+    #[inline]
+    #[must_use]
+    pub const fn is_aside(&self, region: RegionId) -> bool {
+        self.aside >> region.index() & 1 == 1
+    }
+
+    /// Whether any has.
+    #[must_use]
+    pub const fn has_aside(&self) -> bool {
+        self.aside != 0
+    }
+
+    /// The same with a share that one has though it is passive.
+    pub(super) fn with_aside(mut self, region: RegionId) -> Self {
+        self.aside |= 1 << region.index();
+        self
     }
 
     /// The regions that have a share.
@@ -58,7 +79,7 @@ impl SplitKey {
         let members: Vec<Member> = self.sharers.iter().map(member).collect();
         let buckets = Buckets::assign(&members, limits::REGION_BUCKETS)?;
         let mut split =
-            Split { regions: self.sharers.iter().map(|(region, ..)| *region).collect(), buckets, members: 0 };
+            Split { regions: self.sharers.iter().map(|(region, ..)| *region).collect(), buckets, members: 0, aside: 0 };
         split.members = split.shares().into_iter().fold(0, |mask, (region, _)| mask | 1 << region.index());
         Some(split)
     }

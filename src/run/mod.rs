@@ -34,6 +34,7 @@ mod traffic;
 mod webhooks;
 mod sweep;
 mod planner;
+mod evacuating;
 
 pub use loader::{LoadSettings, Loaded, Loader};
 pub use server::{RunError, serve};

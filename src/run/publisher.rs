@@ -17,7 +17,8 @@ use crate::base::ids::ServiceId;
 use crate::base::limits::{EVENTS_MAX, PUBLISH_INTERVAL_MS, RETIRED_POLL_MS, STATE_INTERVAL_MS};
 use crate::base::moment::Moment;
 use crate::control::{
-    Changed, Command, Control, Effects, Event as Happened, PlanChange, ProbeTarget, Pushed, Reading, Settings, Severity,
+    Changed, Command, Control, Effects, Event as Happened, PlanChange, ProbeTarget, Pushed, Reading, Room, Settings,
+    Severity,
 };
 use crate::feed::{Feeder, Told};
 use crate::health::Observation;
@@ -47,6 +48,8 @@ pub(super) enum Event {
     Look(Look),
     /// Capacity was planned.
     Planned(Box<PlanChange>),
+    /// A step of an evacuation is due, and this is what it would come to.
+    Evacuate { region: String, room: Room },
 }
 
 /// Loaded parts, ready to be published.
@@ -266,6 +269,10 @@ impl Publisher {
                     let effects = self.control.adopt_plan(now, *change);
                     self.follow(effects);
                 }
+            }
+            Event::Evacuate { region, room } => {
+                let effects = self.control.step_evacuation(now, &region, &room);
+                self.follow(effects);
             }
             Event::Look(look) => {
                 // Control and snapshot are of one model.

@@ -32,7 +32,7 @@ use crate::run::settings::{Settings, options};
 use crate::run::signals::Signals;
 use crate::run::sweep::Sweep;
 use crate::run::webhooks::{self, WebhookError};
-use crate::run::{feeding, historian, log, planner, probing, publisher, random};
+use crate::run::{evacuating, feeding, historian, log, planner, probing, publisher, random};
 use crate::serve::{BindError, Caps, ConnectionLimits, Stop, StreamOptions, bind, system};
 use crate::snapshot::{Published, Snapshot};
 use crate::zone::ZoneSet;
@@ -113,6 +113,7 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let clock = parts.sweep.clock;
     let generations = parts.sweep.board.generations();
     let planner = planner::start(events.clone(), generations, Arc::clone(&parts.sweep), admin_stop.clone())?;
+    tokio::spawn(evacuating::evacuate(events.clone(), planner.clone(), admin_stop.clone()));
     let operations = parts.operations(requests.clone(), events.clone(), recorder.clone(), planner);
 
     let (first_round, round_done) = oneshot::channel();

@@ -112,7 +112,7 @@ impl World {
         }
         for word in &start.words {
             // A word about what this model does not have says nothing.
-            effects.extend(control.command(now, word.clone()).ok().map(|(_, effects)| effects));
+            effects.extend(control.command_unruled(now, word.clone()).ok().map(|(_, effects)| effects));
         }
         let steering = Steering::with_atlases(Arc::clone(model), Arc::clone(atlases), control.states(), 1);
         let (groups, unlocated) = groups(&steering, profile);
@@ -217,7 +217,7 @@ impl World {
             What::Drain(key) => {
                 let order = Order { target: key.clone(), owner: OWNER.into(), confirm: true, ..Order::default() };
                 // It was made sure that the region is there.
-                if let Ok((_, effects)) = self.control.command(now, Command::Override(Action::Drain, order)) {
+                if let Ok((_, effects)) = self.control.command_unruled(now, Command::Override(Action::Drain, order)) {
                     self.follow(effects);
                 }
             }

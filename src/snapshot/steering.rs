@@ -276,7 +276,11 @@ impl Steering {
             Choice::Region(region) => Outcome::Region(*region),
             Choice::Split(split) => {
                 hashed = true;
-                Outcome::Region(split.at(hash))
+                let region = split.at(hash);
+                if split.is_aside(region) {
+                    reason = Reason::Trickle;
+                }
+                Outcome::Region(region)
             }
             Choice::Ranked(ranked) => {
                 let (chosen, of_client, located) = rank(ranked, address, subnet.map(|_| asker.resolver), hash);

@@ -265,7 +265,8 @@ proptest! {
                 _ => Reported::Estimated,
             },
         };
-        let mut situation = Situation { sites: sites.iter().map(site).collect(), units: Vec::new(), peers, step_max };
+        let sites = sites.iter().map(site).collect();
+        let mut situation = Situation { sites, peers, step_max, ..Situation::default() };
         for (key, demand, home, choices, ttl_s, spills) in units {
             situation.units.push(Unit { key, demand, home, choices, ttl_s, spills });
         }

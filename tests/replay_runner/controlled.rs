@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meridian::base::moment::Moment;
-use meridian::control::{Changed, Control, Effects, Event, Reading, Settings, Source};
+use meridian::control::{Changed, Control, Effects, Event, Reading, Room, Settings, Source};
 use meridian::health::{Observation, Phases, Verdict};
 use meridian::model::Model;
 use meridian::table::{RegionTable, States};
@@ -102,7 +102,17 @@ impl Controlled {
     /// Time passes, and control hears of each of its deadlines.
     fn pass(&mut self, time: Duration) -> Result<(), String> {
         let end = self.now.after(time);
-        while let Some(deadline) = self.control.next_deadline().filter(|deadline| *deadline <= end) {
+        loop {
+            let evacuations = self.control.evacuation_views();
+            let step = evacuations.iter().min_by_key(|one| one.due).filter(|one| one.due <= end);
+            let deadline = self.control.next_deadline().filter(|deadline| *deadline <= end);
+            if let Some(step) = step.filter(|step| deadline.is_none_or(|deadline| step.due <= deadline)) {
+                self.now = self.now.max(step.due);
+                let effects = self.control.step_evacuation(self.now, &step.region, &Room::default());
+                self.publish(effects)?;
+                continue;
+            }
+            let Some(deadline) = deadline else { break };
             self.now = self.now.max(deadline);
             let effects = self.control.tick(self.now);
             self.publish(effects)?;

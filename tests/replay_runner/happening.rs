@@ -9,7 +9,9 @@
 //! LOAD region load=400 [target=… max=…]   a load feed says so
 //! LOAD service/region/address connections=12…
 //! COMMAND drain | force up | force down TARGET [for 10m] [by WHO] [yes] [reason WORDS…]
+//!   [despite RULE]… on any of them: this safety rule shall not refuse it
 //! COMMAND enable TARGET | switch SERVICE REGION | failback SERVICE | guard release [by WHO]
+//! COMMAND evacuate REGION [step 25] [every 1m] | evacuate REGION cancel     its steps are taken as time passes; nobody plans
 //!   REFUSED words                       it is, and says so
 //!   SAYS words                          part of what is answered
 //! RELOAD                                another region file up to END
@@ -31,7 +33,7 @@ use std::time::Duration;
 
 use meridian::base::units::parse_duration;
 use meridian::config::Target;
-use meridian::control::{Command, Order, Settings};
+use meridian::control::{Command, EvacuationOrder, Order, Settings};
 use meridian::health::{Action, Verdict};
 
 /// One thing that happens to control.
@@ -178,18 +180,22 @@ fn command(words: &[&str]) -> Result<Command, String> {
         None => (words, String::new()),
     };
     let (mut order, mut plain) = (Order { reason, ..Order::default() }, Vec::new());
-    let mut rest = words.iter();
+    let (mut rest, mut rules) = (words.iter(), Vec::new());
+    let (mut step, mut every) = (25, None);
     while let Some(word) = rest.next() {
         match *word {
             "for" => order.lasting = Some(parse_duration(rest.next().ok_or("for how long?")?)?),
             "by" => order.owner = (*rest.next().ok_or("by whom?")?).to_owned(),
             "yes" => order.confirm = true,
+            "step" => step = rest.next().and_then(|step| step.parse().ok()).ok_or("which step?")?,
+            "every" => every = Some(parse_duration(rest.next().ok_or("how often?")?)?),
+            "despite" => rules.push((*rest.next().ok_or("despite which rule?")?).to_owned()),
             other => plain.push(other),
         }
     }
-    let owner = order.owner.clone();
+    let (owner, reason) = (order.owner.clone(), order.reason.clone());
     let on = |target: &str, order: Order| Order { target: target.to_owned(), ..order };
-    Ok(match plain.as_slice() {
+    let command = match plain.as_slice() {
         ["drain", target] => Command::Override(Action::Drain, on(target, order)),
         ["force", "up", target] => Command::Override(Action::Up, on(target, order)),
         ["force", "down", target] => Command::Override(Action::Down, on(target, order)),
@@ -198,8 +204,18 @@ fn command(words: &[&str]) -> Result<Command, String> {
             Command::Switch { service: (*service).to_owned(), region: (*region).to_owned(), owner }
         }
         ["failback", service] => Command::Failback { service: (*service).to_owned(), owner },
+        ["evacuate", region] => {
+            let Order { lasting, confirm, .. } = order;
+            let (region, reason, owner) = ((*region).to_owned(), reason.clone(), owner);
+            Command::Evacuate(EvacuationOrder { region, step, every, lasting, reason, owner, confirm })
+        }
+        ["evacuate", region, "cancel"] => Command::EndEvacuation { region: (*region).to_owned(), owner },
         ["guard", "release"] => Command::GuardRelease { owner },
         _ => return Err("no such command".into()),
+    };
+    Ok(match rules.is_empty() {
+        true => command,
+        false => Command::DespiteRules { rules, reason, command: Box::new(command) },
     })
 }
 

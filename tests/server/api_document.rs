@@ -138,12 +138,20 @@ fn every_answer_is_as_documented() {
         ("/api/v1/loads", json!({"readings": [{"region": "fra"}]})),
         ("/api/v1/preview", json!({"action": "drain", "target": "fra"})),
         ("/api/v1/preview", json!({"action": "drain"})),
+        ("/api/v1/evacuate/preview", json!({"region": "sin", "step": 50})),
+        ("/api/v1/evacuate/preview", json!({"region": "sin", "step": 1})),
+        ("/api/v1/evacuate/preview", json!({"region": "lax"})),
+        ("/api/v1/evacuate", json!({"region": "sin", "every_s": 600})),
+        ("/api/v1/evacuate", json!({"region": "sin"})),
+        ("/api/v1/evacuate/cancel", json!({"region": "fra"})),
     ] {
         document.check("POST", path, &say(path, body));
     }
     server.remove("zones/example.com.zone");
     document.check("POST", "/api/v1/reload", &say("/api/v1/reload", json!({})));
-    for path in ["overrides", "enable", "switch", "failback", "guard/release", "loads", "reload"] {
+    for path in
+        ["overrides", "enable", "switch", "failback", "guard/release", "evacuate", "evacuate/cancel", "loads", "reload"]
+    {
         let path = format!("/api/v1/{path}");
         document.check("POST", &path, &send(&server, "POST", &path, &[JSON], "{}"));
     }

@@ -177,3 +177,78 @@ fn a_start_with_bad_region_files_serves_the_last_good_ones() {
     server.wait_for_text("last-good-regions");
     assert_eq!(answered(&server, "www.example.com"), ["192.0.2.10"]);
 }
+
+/// Three regions; two of them are to stay on.
+const RULED: &str = r#"
+[regions.fra]
+[regions.iad]
+[regions.sin]
+[checks]
+ok = { exec = { command = ["true"] } }
+[services.web]
+names = ["www.example.com"]
+policy = "weighted"
+check = "ok"
+ttl = { min = 1, max = 2 }
+[services.web.endpoints]
+fra = ["192.0.2.10"]
+iad = ["198.51.100.10"]
+sin = ["203.0.113.10"]
+[safety.two]
+regions = ["fra", "iad", "sin"]
+at_least = 2
+"#;
+
+#[test]
+fn safety_rules_refuse_until_they_are_overridden_by_name() {
+    let state = tempfile::tempdir().unwrap();
+    let server = start(state.path(), RULED);
+    expect(&server, &["drain", "fra"], 0, &["drain fra"]);
+    expect(&server, &["drain", "iad"], 1, &["safety rule `two`", "would leave sin", "--override-safety two --reason"]);
+    expect(&server, &["drain", "iad", "--override-safety", "two"], 2, &["--reason"]);
+    expect(&server, &["drain", "iad", "--override-safety", "tow", "--reason", "x"], 1, &["did you mean `two`?"]);
+    let refusal = crate::cockpit::post(&server, "/api/v1/preview", r#"{"action": "drain", "target": "iad"}"#).json();
+    assert_eq!((&refusal["allowed"], &refusal["safety"][0]["rule"]), (&false.into(), &"two".into()), "{refusal}");
+    assert_eq!(refusal["service_count"], 1, "what would happen is shown all the same: {refusal}");
+
+    expect(&server, &["drain", "iad", "--override-safety", "two", "--reason", "fire"], 0, &["drain iad"]);
+    expect(&server, &["status"], 0, &["safety rules", "on: sin of fra, iad, sin; at least 2, BROKEN since"]);
+    let (_, events) = server.http("GET", "/api/v1/events?kind=safety_overridden", None);
+    assert!(events.contains("fire") && events.contains("would leave sin"), "{events}");
+    let (_, metrics) = server.http("GET", "/metrics", None);
+    assert!(metrics.contains("meridian_safety_broken{rule=\"two\"} 1"), "{metrics}");
+}
+
+#[test]
+fn an_evacuation_goes_on_when_the_command_has_ended() {
+    let state = tempfile::tempdir().unwrap();
+    let server = start(state.path(), RULED);
+    expect(
+        &server,
+        &["evacuate", "fra", "--dry-run"],
+        0,
+        &["4 steps of 25 %", "75 % of its share left", "no capacity"],
+    );
+    expect(&server, &["evacuate", "fra", "--step", "3"], 2, &["5..=100"]);
+    expect(&server, &["evacuate", "lax"], 1, &["there is no region `lax`"]);
+    expect(&server, &["evacuate", "fra", "--step", "50", "--every", "1s"], 0, &["2 steps of 50 %, one every 1s"]);
+    let events = || server.http("GET", "/api/v1/events", None).1;
+    let events = crate::world::wait_until(events, |events| events.contains("evacuation_done"));
+    assert_eq!(events.matches("\"evacuation_step\"").count(), 1, "{events}");
+    expect(&server, &["status"], 0, &["fra", "drain"]);
+    assert!(!answered(&server, "www.example.com").contains(&"192.0.2.10".to_owned()));
+
+    // The rule is asked about the end, at the beginning.
+    expect(&server, &["evacuate", "iad"], 1, &["safety rule `two`"]);
+    expect(&server, &["evacuate", "iad", "--dry-run"], 1, &["it would be refused: safety rule `two`", "75 %"]);
+    expect(&server, &["enable", "fra"], 0, &[]);
+    expect(&server, &["evacuate", "iad", "--every", "1h"], 0, &[]);
+    let status = || run(&server, &["status"]).1;
+    crate::world::wait_until(status, |status| status.contains("75 % of its share left, by"));
+    let ended = server.stop();
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let server = start(state.path(), RULED);
+    expect(&server, &["status"], 0, &["evacuations", "iad", "75 % of its share left", "next step at"]);
+    expect(&server, &["evacuate", "iad", "--cancel"], 0, &["the evacuation of iad is cancelled"]);
+    expect(&server, &["evacuate", "iad", "--cancel"], 1, &["is not being evacuated"]);
+}

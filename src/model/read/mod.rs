@@ -8,6 +8,7 @@ mod geomap;
 mod policy;
 mod reference;
 mod region;
+mod safety;
 mod service;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub(super) use geomap::RawGeomap;
 pub(super) use policy::{FAILBACK_DEFAULT, RAMP_DEFAULT, RawMode, RawPolicy, RawPrefer, Tolerance};
 pub use reference::references;
 pub(super) use region::RawRegion;
+pub(super) use safety::RawSafety;
 pub(super) use service::{RawEndpoint, RawService};
 
 use super::types::Check;
@@ -82,6 +84,7 @@ pub(super) struct Raw {
     pub(super) policies: Vec<Keyed<RawPolicy>>,
     pub(super) services: Vec<Keyed<RawService>>,
     pub(super) geomaps: Vec<Keyed<RawGeomap>>,
+    pub(super) safety: Vec<Keyed<RawSafety>>,
 }
 
 impl Raw {
@@ -96,6 +99,7 @@ impl Raw {
         each(&mut root, "policies", &mut self.policies, |table, _| policy::read(table));
         each(&mut root, "services", &mut self.services, |table, _| service::read(table));
         each(&mut root, "geomaps", &mut self.geomaps, |table, _| geomap::read(table));
+        each(&mut root, "safety", &mut self.safety, |table, _| safety::read(table));
         root.finish();
     }
 }

@@ -37,11 +37,13 @@ ttl = {}
 load = {}
 endpoints.REGION = [{}]
 [geomaps.NAME]
+[safety.NAME]
+only_while = {}
 ";
 
 // What the texts below say.
 const _: () = assert!(service::WEIGHT_MAX == 65_535 && service::TTL_MAX == 86_400);
-const _: () = assert!(limits::REGION_ENDPOINTS_MAX == 4_096);
+const _: () = assert!(limits::REGION_ENDPOINTS_MAX == 4_096 && limits::TRICKLE_MAX == 20);
 
 /// Table, key, type, default, values, meaning; what is no TOML stands in parentheses.
 type Row = (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str);
@@ -58,6 +60,8 @@ const POLICY: &str = "policies.NAME";
 const SERVICE: &str = "services.NAME";
 const ENDPOINT: &str = "services.NAME.endpoints.REGION[0]";
 const GEOMAP: &str = "geomaps.NAME";
+const SAFETY: &str = "safety.NAME";
+const ONLY_WHILE: &str = "safety.NAME.only_while";
 
 const RANKING: &str = "table of lists";
 
@@ -104,6 +108,7 @@ const DESCRIBED: &[Row] = &[
     (SERVICE, "weights", "table of integers", "{}", "0 to 65535", "Shares of regions that are equals, by region; 1 for those not named. 0: only when the others are not eligible."),
     (SERVICE, "order", "list of regions", NONE, "", "The regions, best first: all of them in active-passive; elsewhere for clients that nothing else ranks for."),
     (SERVICE, "missing", "list of record types", "[]", "", "Types that some regions lack on purpose."),
+    (SERVICE, "trickle", "percentage", NONE, "\"1%\" to \"20%\"", "So many of its clients go to the next region of its order while that is eligible. Active-passive only; `check` warns."),
     (SERVICE, "follow", "string", NONE, "a service", "Its regions are chosen by that service, so that both always agree."),
     (SERVICE, "endpoints", "table of lists", REQUIRED, "1 to 4096 a region", "Endpoints by region: an address as text, or a table as below."),
     (SERVICE, "load", "table", NONE, "", "Where numbers about each of its endpoints come from: as below, with {address} in the URL."),
@@ -129,6 +134,14 @@ const DESCRIBED: &[Row] = &[
     (GEOMAP, "countries", RANKING, "{}", "ISO 3166-1, e.g. DE", "By the client's country."),
     (GEOMAP, "continents", RANKING, "{}", "AF, AN, AS, EU, NA, OC, SA", "By the client's continent."),
     (GEOMAP, "default", "list of regions", NONE, "at least one", "The ranking for clients that nobody can locate."),
+
+    (SAFETY, "regions", "list of regions", REQUIRED, "at least one", "The set that the rule is about."),
+    (SAFETY, "services", "list of services", "[]", "", "A region is on while it is eligible for all of these that it has; empty: for any of its services."),
+    (SAFETY, "at_least", "integer", NONE, "1 to as many as the set has", "So many of the set are on after any change."),
+    (SAFETY, "only_while", "table", NONE, "", "The set may be changed only while so many of other regions are on."),
+    (SAFETY, "wait", "duration", "\"0s\"", "0s to 1d", "After a change of one of the set the next waits for so long; `enable` never does."),
+    (ONLY_WHILE, "regions", "list of regions", REQUIRED, "at least one", "The regions that are looked at."),
+    (ONLY_WHILE, "at_least", "integer", REQUIRED, "1 to as many as are named", "How many of them must be on."),
 ];
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub(in crate::model) struct RawService {
     pub(in crate::model) missing: Vec<At<RecordType>>,
     pub(in crate::model) ecs: bool,
     pub(in crate::model) hints: At<bool>,
+    pub(in crate::model) trickle: Given<At<u8>>,
     pub(in crate::model) follow: Given<At<String>>,
     /// The feed of each endpoint that has none of its own.
     pub(in crate::model) load: Given<RawFeed>,
@@ -70,6 +71,7 @@ pub(super) fn read(mut table: Table<'_>) -> RawService {
     let ecs = table.key("ecs", Boolean, true, "If the client subnet of a query counts.");
     let hints_at = table.peek("hints").map_or_else(|| here.clone(), |value| value.key_at());
     let hints = table.key("hints", Boolean, false, "If HTTPS and SVCB records get the addresses of the same decision.");
+    let trickle = Given::read(table.take("trickle").as_ref(), trickle);
     let follow = Given::read(table.take("follow").as_ref(), name);
     let load = Given::read(table.take("load").as_ref(), |value| feed::read(value, feed::Of::Endpoint));
     let enabled = table.key("enabled", Boolean, true, "If not: loaded and probed, never answered.");
@@ -87,6 +89,7 @@ pub(super) fn read(mut table: Table<'_>) -> RawService {
         missing,
         ecs,
         hints: At { value: hints, at: hints_at },
+        trickle,
         follow,
         load,
         enabled,
@@ -154,6 +157,15 @@ fn min_up(value: &Value<'_>) -> Option<MinUp> {
         number.filter(|number| (1..=100).contains(number)).ok_or_else(|| "write e.g. 2 or \"50%\"".to_owned())
     })?;
     Some(MinUp::Percent(percent))
+}
+
+fn trickle(value: &Value<'_>) -> Option<At<u8>> {
+    let percent = value.parse("a percentage", |text| {
+        let number = text.strip_suffix('%').and_then(|number| number.parse::<u8>().ok());
+        let number = number.filter(|number| (1..=limits::TRICKLE_MAX).contains(number));
+        number.ok_or_else(|| format!("write \"1%\" to \"{}%\"", limits::TRICKLE_MAX))
+    })?;
+    Some(At { value: percent, at: value.key_at() })
 }
 
 fn weights(value: &Value<'_>) -> Option<Vec<(At<String>, At<u32>)>> {

@@ -4,6 +4,7 @@ mod feeds;
 mod names;
 mod not_yet;
 mod policies;
+mod safety;
 mod services;
 mod unfed;
 mod warnings;
@@ -47,6 +48,7 @@ fn validate(raw: Raw, report: &mut Report) -> Model {
     let policies = unique(raw.policies, "policy", report);
     let services = unique(raw.services, "service", report);
     let geomaps = unique(raw.geomaps, "geomap", report);
+    let safety = unique(raw.safety, "safety rule", report);
     if let Some(excess) = regions.get(limits::REGIONS_MAX) {
         let message = format!("{} regions are defined", regions.len());
         report.push(
@@ -75,6 +77,7 @@ fn validate(raw: Raw, report: &mut Report) -> Model {
     services::validate(services, &ids, &checked, &mut model, report);
     model.policies = checked.into_iter().map(policies::Checked::into_policy).collect();
     names::check(&model, report);
+    safety::validate(safety, &ids, &mut model, report);
     feeds::check_units(&units, &model, report);
     warnings::check(&model, &ids, report);
     model.order_endpoints();

@@ -77,6 +77,7 @@ fn one(
         types,
         ecs: raw.ecs,
         hints: raw.hints.value,
+        trickle: raw.trickle.value().map_or(0, |percent| percent.value),
         follow: Follow::Nobody,
         enabled: raw.enabled,
     };

@@ -22,6 +22,8 @@ export function headline(store) {
   if (forced.length > 0) lines.push(gone(store, forced, 'forced down', 'warn'));
   const drained = of('drained');
   if (drained.length > 0) lines.push(gone(store, drained, 'drained', 'warn'));
+  for (const rule of (status.safety ?? []).filter((one) => one.broken_since)) lines.push({ level: 'warn', text: `Safety rule ${rule.rule} wants ${rule.at_least} of ${list(rule.regions)} on, and ${rule.on.length > 0 ? `only ${list(rule.on)}` : 'none'} is` });
+  for (const one of status.evacuations ?? []) lines.push({ level: 'warn', text: `${one.region} is evacuated: ${one.left} % of its share left${one.held ? `; held: ${one.held.why}` : ''}` });
   for (const region of of('degraded').slice(0, 3)) lines.push({ level: 'warn', text: degraded(region) });
   lines.push(...capacity(store));
   const disabled = of('disabled').map((region) => region.key);

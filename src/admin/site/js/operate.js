@@ -12,6 +12,7 @@ const LASTING = [[900, '15 minutes'], [HOUR, '1 hour'], [4 * HOUR, '4 hours'], [
 
 const ACTIONS = {
   drain: { name: 'Drain', what: 'no new answers while another data centre is eligible', about: 'target' },
+  evacuate: { name: 'Evacuate', what: 'gives up its share in four steps, each only if the others have room, then is drained', about: 'region' },
   down: { name: 'Force down', what: 'never answered, whatever its checks say', about: 'target' },
   up: { name: 'Force up', what: 'counts as up, whatever its checks say', about: 'target' },
   enable: { name: 'Enable', what: 'takes back what was said about the target', about: 'target' },
@@ -21,7 +22,7 @@ const ACTIONS = {
 };
 
 let parts = null;
-let wish = { action: 'drain', region: '', service: '', endpoint: '', lasting: HOUR, minutes: 30, reason: '', owner: '', confirm: false };
+let wish = { action: 'drain', region: '', service: '', endpoint: '', lasting: HOUR, minutes: 30, reason: '', owner: '', confirm: false, override: false };
 /** What would happen, as the server says; what was done, and how to undo it. */
 let seen = null;
 let done = null;
@@ -46,7 +47,7 @@ export function open(main, parameters, isOther) {
 
 export function close() {
   clearTimeout(timer);
-  [parts, seen, done, wish.confirm] = [null, null, null, false];
+  [parts, seen, done, wish.confirm, wish.override] = [null, null, null, false, false];
 }
 
 export function update(what) {
@@ -79,10 +80,11 @@ function showToken(refusal) {
 
 const change = (name) => (event) => {
   wish[name] = event.target.type === 'checkbox' ? event.target.checked : event.target.value;
-  if (name === 'region' || name === 'action') Object.assign(wish, { endpoint: '', ...(wish.action === 'up' && wish.lasting === 0 && { lasting: HOUR }), ...(ACTIONS[wish.action].about === 'target' && { service: '' }) });
+  if (name === 'region' || name === 'action') Object.assign(wish, { endpoint: '', ...(wish.action === 'up' && wish.lasting === 0 && { lasting: HOUR }), ...(['target', 'region'].includes(ACTIONS[wish.action].about) && { service: '' }) });
   if (name === 'service') wish.endpoint = '';
   if (name === 'lasting' || name === 'minutes') wish[name] = Number(wish[name]);
   // What somebody writes about a word changes nothing of what will happen.
+  if (name === 'reason') showPreview();
   if (name === 'reason' || name === 'owner') return;
   showForm();
   lookAhead();
@@ -95,16 +97,18 @@ function showForm() {
   render(parts.form, h('form', { class: 'form', onsubmit: (event) => { event.preventDefault(); act(); } },
     h('fieldset', { class: 'actions' }, h('legend', {}, 'Action'), radios),
     h('div', { class: 'fields' }, subject(about)),
-    about === 'target' && wish.action !== 'enable' && h('div', { class: 'fields' },
+    (about === 'target' || about === 'region') && wish.action !== 'enable' && h('div', { class: 'fields' },
       field('For', select('lasting', LASTING.filter(([value]) => value !== 0 || wish.action !== 'up').map(([value, text]) => [String(value), text]), String(wish.lasting), change('lasting'))),
-      wish.lasting === -1 && field('Minutes', h('input', { type: 'number', name: 'minutes', min: 1, max: 43_200, value: wish.minutes, oninput: change('minutes') })),
-      field('Why', h('input', { name: 'reason', maxlength: 200, placeholder: 'for whoever reads it at night', oninput: change('reason') }))),
-    h('div', { class: 'fields' }, field('Who', h('input', { name: 'owner', maxlength: 60, autocomplete: 'off', placeholder: 'the name of the token', oninput: change('owner') })))));
+      wish.lasting === -1 && field('Minutes', h('input', { type: 'number', name: 'minutes', min: 1, max: 43_200, value: wish.minutes, oninput: change('minutes') }))),
+    h('div', { class: 'fields' },
+      about !== 'nothing' && field('Why', h('input', { name: 'reason', maxlength: 200, placeholder: 'for whoever reads it at night', oninput: change('reason') })),
+      field('Who', h('input', { name: 'owner', maxlength: 60, autocomplete: 'off', placeholder: 'the name of the token', oninput: change('owner') })))));
 }
 
 function subject(about) {
   const regions = store.regions.map(({ key }) => [key, key]);
   if (about === 'nothing') return [];
+  if (about === 'region') return field('Data centre', select('region', [['', 'choose…'], ...regions], wish.region, change('region')));
   if (about !== 'target') {
     const services = store.services.filter((service) => service.active);
     if (!services.some(({ key }) => key === wish.service)) wish.service = services[0]?.key ?? '';
@@ -133,6 +137,7 @@ function question() {
   if (about === 'nothing') return { action };
   if (about === 'switch') return service && region ? { action, service, region } : null;
   if (about === 'service') return service ? { action, service } : null;
+  if (about === 'region') return region ? { action, region } : null;
   return wish.region ? { action, target: target() } : null;
 }
 
@@ -150,14 +155,14 @@ function lookAhead(isUrgent = false) {
 
 /** A second word was given for what was shown, and goes with it. */
 function forget() {
-  [seen, wish.confirm] = [null, false];
+  [seen, wish.confirm, wish.override] = [null, false, false];
 }
 
 async function preview(asked) {
   const mine = (turn += 1);
   let found;
   try {
-    found = { asked, view: await post('preview', { ...asked, ...(asked.target && asked.action !== 'enable' && forSeconds() > 0 && { for_s: forSeconds() }) }) };
+    found = asked.action === 'evacuate' ? { asked, view: stepsOf(await post('evacuate/preview', { region: asked.region })) } : { asked, view: await post('preview', { ...asked, ...(asked.target && asked.action !== 'enable' && forSeconds() > 0 && { for_s: forSeconds() }) }) };
   } catch (problem) {
     if (problem.status === 401 || problem.status === 403) refuse(problem);
     found = { asked, problem };
@@ -182,16 +187,21 @@ function showPreview() {
   if (!parts) return;
   const asked = question();
   if (token.get() === '') return render(parts.preview, h('p', { class: 'none' }, 'Needs the token.'));
-  if (!asked) return render(parts.preview, h('p', { class: 'none' }, ACTIONS[wish.action].about === 'target' ? 'Choose a data centre.' : 'Choose a service.'));
+  if (!asked) return render(parts.preview, h('p', { class: 'none' }, ACTIONS[wish.action].['target', 'region'].includes(ACTIONS[wish.action].about) ? 'Choose a data centre.' : 'Choose a service.'));
   if (!seen) return render(parts.preview, h('p', { class: 'none' }, 'Asking…'));
   if (seen.problem) return render(parts.preview, h('p', { class: 'problem' }, seen.problem.message));
   const { view } = seen;
-  const refused = !view.allowed && !view.needs_confirm;
+  const rules = (view.safety ?? []).map(({ rule }) => rule);
+  // A safety rule is overridden by a second word, with a reason; what else refuses is not.
+  const isOverridden = wish.override && wish.reason.trim() !== '';
+  const refused = rules.length > 0 ? !isOverridden : !view.allowed && !view.needs_confirm;
   return render(parts.preview,
     view.refusal && h('p', { class: view.needs_confirm ? 'caution' : 'problem' }, badge(view.needs_confirm ? 'degraded' : 'down', ''), view.refusal),
-    effects(view.services),
+    view.steps ? evacuation(view) : effects(view.services),
     view.ttl_max_s > 0 && h('p', { class: 'dim' }, `Clients follow as their caches forget: all of them within ${span(view.ttl_max_s * 1_000)}.`),
-    loads(view.loads),
+    view.steps ? null : loads(view.loads),
+    rules.length > 0 && h('label', { class: 'confirm' }, h('input', { type: 'checkbox', name: 'override', checked: wish.override, onchange: (event) => { wish.override = event.target.checked; showPreview(); } }),
+      ` Override ${list(rules)}, for the reason under “Why”`, wish.override && !isOverridden && h('b', {}, ' – which is missing')),
     view.needs_confirm && h('label', { class: 'confirm' }, h('input', { type: 'checkbox', name: 'confirm', checked: wish.confirm, onchange: (event) => { wish.confirm = event.target.checked; showPreview(); } }), ' I have read it: do it all the same'),
     h('button', { type: 'button', class: 'main act', disabled: refused || (view.needs_confirm && !wish.confirm), onclick: act }, sentence()));
 }
@@ -202,6 +212,7 @@ function sentence() {
   if (about === 'nothing') return name;
   if (about === 'switch') return `Switch ${wish.service} to ${wish.region}`;
   if (about === 'service') return `Fail back ${wish.service}`;
+  if (about === 'region') return `${name} ${wish.region}${lasting ? `, drained for ${span(lasting * 1_000)}` : ''}`;
   return `${name} ${target()}${wish.action === 'enable' ? '' : lasting ? ` for ${span(lasting * 1_000)}` : ' until taken back'}`;
 }
 
@@ -212,6 +223,19 @@ function effects(services) {
   const changes = services.filter((view) => view.all_down || view.countries_moved.length > 0 || sharesOf(view).some(([, before, after]) => Math.abs(after - before) >= LITTLE));
   const same = services.filter((view) => !changes.includes(view)).map((view) => view.service);
   return [changes.map(effect), same.length > 0 && h('p', { class: 'dim' }, `No answer of ${list(same)} changes.`), services.length === 0 && h('p', { class: 'none' }, 'No answer changes.')];
+}
+
+/** The preview of an evacuation, in the shape of the others. */
+function stepsOf(view) {
+  return { ...view, services: [], ttl_max_s: 0, loads: [] };
+}
+
+/** What each step of an evacuation comes to. */
+function evacuation(view) {
+  const rows = view.steps.map((step) => h('tr', { 'data-key': String(step.left) },
+    h('th', { scope: 'row' }, `${step.left} %`), h('td', {}, `after ${span(step.at_s * 1_000)}`),
+    h('td', {}, step.full ? badge('down', `held: ${step.full}`) : step.loads.length === 0 ? 'no capacity is known' : badge('ok', 'there is room'))));
+  return [h('p', {}, view.plan), table('Steps of the evacuation', [['Share left'], ['When'], ['Room']], rows, { none: 'no steps' })];
 }
 
 /** Shares that differ by less are the same for people. */
@@ -255,15 +279,20 @@ async function act() {
   const orders = {
     enable: ['enable', { target: asked.target }], switch: ['switch', { service: asked.service, region: asked.region }],
     failback: ['failback', { service: asked.service }], 'guard-release': ['guard/release', {}],
+    evacuate: ['evacuate', { region: asked.region, confirm: wish.confirm, ...(lasting > 0 && { for_s: lasting }) }],
   };
   const word = { target: asked.target, action, reason: wish.reason, confirm: wish.confirm, ...(lasting > 0 && { for_s: lasting }) };
   const said = sentence();
-  await say([orders[action] ?? ['overrides', word]], said, undoOf(action, asked, before, activeBefore));
+  const [route, body] = orders[action] ?? ['overrides', word];
+  const rules = (seen.view.safety ?? []).map(({ rule }) => rule);
+  const why = { ...(wish.reason && { reason: wish.reason }), ...(rules.length > 0 && { override_safety: rules }) };
+  await say([[route, { ...body, ...(action !== 'guard-release' && why) }]], said, undoOf(action, asked, before, activeBefore));
 }
 
 /** What takes it back: orders `[route, body]` in a row, or null. */
 function undoOf(action, asked, before, activeBefore) {
   if (action === 'guard-release') return null;
+  if (action === 'evacuate') return [['evacuate/cancel', { region: asked.region }]];
   if (action === 'switch' || action === 'failback') return activeBefore ? [['switch', { service: asked.service, region: activeBefore }]] : null;
   // What was said about the target before counts again, for as long as it had to go.
   const again = before.map((word) => ['overrides', wordOf(word)]);
@@ -322,5 +351,10 @@ function showWords() {
   const { guard } = store;
   render(parts.words,
     guard && guard.phase !== 'quiet' && h('p', { class: 'caution' }, badge('degraded', ''), `The guard ${guard.phase} ${count(guard.held, 'endpoint')}`, guard.until && [', decides ', countdown(guard.until)], '.'),
+    (store.status?.safety ?? []).filter((rule) => rule.broken_since).map((rule) => h('p', { class: 'caution', 'data-key': `safety ${rule.rule}` }, badge('degraded', ''),
+      `Safety rule ${rule.rule} wants ${rule.at_least} of ${list(rule.regions)} on; on: ${rule.on.length > 0 ? list(rule.on) : 'none'}.`)),
+    (store.status?.evacuations ?? []).map((one) => h('p', { class: one.held ? 'caution' : null, 'data-key': `evacuation ${one.region}` }, badge(one.held ? 'degraded' : 'drained', ''),
+      `${one.region} is evacuated by ${one.owner}: ${one.left} % of its share left; `, one.held ? `held: ${one.held.why}` : ['next step ', countdown(one.due)], ' ',
+      h('button', { type: 'button', disabled: token.get() === '', onclick: () => say([['evacuate/cancel', { region: one.region }]], `Cancel the evacuation of ${one.region}`, null) }, 'Cancel'))),
     table('Words of operators in force', [['Target'], ['Word'], ['By'], ['Why'], ['Since'], ['Ends'], ['Up by checks', 'n'], ['Undo']], rows, { none: 'No operator has said anything.' }));
 }

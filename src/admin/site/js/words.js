@@ -166,7 +166,8 @@ export const REASONS = {
   equal: 'it is one of several that rank first; the client’s hash chose',
   failover: 'what ranks above it is not eligible',
   spill: 'what ranks above it is full',
-  ramp: 'what ranks above it is being reintroduced slowly',
+  ramp: 'what ranks above it counts with a part of its share: it is being reintroduced or evacuated',
+  trickle: 'it is passive, and a few clients go there on purpose',
   'failback-hold': 'what ranks above it is eligible again, but failback waits',
   'guard-hold': 'the guard suspects our own uplink and holds the last state',
   override: 'an operator’s word took away what ranks above it',
@@ -175,7 +176,7 @@ export const REASONS = {
 };
 
 /** Reasons that are as it should be; all others mean that clients are not where they belong. */
-export const isUsual = (reason) => reason === 'preferred' || reason === 'equal';
+export const isUsual = (reason) => ['preferred', 'equal', 'trickle'].includes(reason);
 
 /** A region's number in the order of the server: its color. */
 export function swatch(index, moved = false) {

@@ -58,6 +58,9 @@ pub(super) fn check_policy(raw: &RawService, service: &Service, policy: &Policy,
         }
         Mode::ActiveActive { .. } => {}
     }
+    if let Some(percent) = raw.trickle.value() {
+        trickle(percent, raw, service, policy, report);
+    }
     if let WhenAllDown::Fallback(records) = &policy.when_all_down {
         fallback(raw, service, policy, records, report);
     }
@@ -71,6 +74,32 @@ pub(super) fn check_policy(raw: &RawService, service: &Service, policy: &Policy,
             None => finding,
         });
     }
+}
+
+/// That a passive region answers some is meant, or it is a mistake that is hard to see later: it is always told.
+fn trickle(percent: &At<u8>, raw: &RawService, service: &Service, policy: &Policy, report: &mut Report) {
+    let key = &service.key;
+    let finding = if !matches!(policy.mode, Mode::ActivePassive { .. }) {
+        Diagnostic::error(
+            "wrong-mode",
+            format!("`trickle` in service `{key}` does not go with policy `{}`", policy.key),
+        )
+        .at(percent.at.clone(), "it has no passive region: every region answers its clients")
+        .hint("take it out, or use weights")
+    } else if service.regions.len() < 2 || !raw.follow.is_absent() {
+        let reason =
+            if raw.follow.is_absent() { "it has one region" } else { "its regions are chosen by another service" };
+        Diagnostic::warning("no-effect", format!("`trickle` does nothing in service `{key}`"))
+            .at(percent.at.clone(), reason)
+    } else {
+        let message =
+            format!("service `{key}` sends {} % of its clients to a region that is not the active one", percent.value);
+        Diagnostic::warning("trickle", message).at(
+            percent.at.clone(),
+            "so that the next region of its order is known to work; this is no mistake if it is meant",
+        )
+    };
+    report.push(finding);
 }
 
 /// What is answered in place of the endpoints has to answer the same questions.
