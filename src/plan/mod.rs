@@ -7,7 +7,7 @@
 //! **Why all regions together.** The waterfall, nearest first and the excess to the next, can be worked out by hand, but it
 //! moves nobody twice. Of 500 random situations in which all can be placed, it leaves a region above its target in 45, and
 //! in the others clients go 11 % farther (`tests/plan_properties`, where an independent solver shows that what is found here
-//! costs the least). At 500 classes × 50 regions × 200 groups of services, which nobody has, a plan takes 0.8 s of a
+//! costs the least). At 500 classes × 50 regions × 200 groups of services, which nobody has, a plan takes 0.6 s of a
 //! processor (`benches/plan.rs`), so the waterfall is what is left for larger ones.
 //!
 //! **In a closed loop** (`tests/laboratory`) with caches, feeds that are late and tremble, flash crowds, lost regions and
