@@ -130,80 +130,94 @@ struct StepPreview {
     loads: Vec<LoadChange>,
 }
 
-/// A step, and what would steer then.
-struct Stage {
-    left: u8,
-    at_s: u64,
-    control: Control,
-    steering: Arc<Steering>,
-}
-
 pub(super) async fn preview(State(admin): State<Arc<Admin>>, Body(mut body): Body<Evacuate>) -> Response {
+    let rules = std::mem::take(&mut body.override_safety);
     let said = Said::of(body.owner.take(), body.reason.take(), &Who::default());
-    let order = match said.and_then(|said| body.order(&said)) {
-        Ok(order) => order,
+    let read = said.and_then(|said| Ok((body.order(&said)?, said)));
+    let (order, said) = match read {
+        Ok(read) => read,
         Err(reason) => return problem(StatusCode::UNPROCESSABLE_ENTITY, reason),
     };
     let look = |control: &Control, snapshot: &Arc<Snapshot>, now: Moment| (control.clone(), Arc::clone(snapshot), now);
-    let (control, snapshot, now) = match looked(&admin.operations, look).await {
+    let (mut control, snapshot, now) = match looked(&admin.operations, look).await {
         Ok(seen) => seen,
         Err(refusal) => return refusal,
     };
     let before = control.outlook().cloned();
-    let region = order.region.clone();
-    let staged = tokio::task::spawn_blocking(move || stages(control, &snapshot, now, order));
-    let (mut view, stages) = match staged.await {
-        Ok(Ok(staged)) => staged,
-        Ok(Err(refusal @ Refusal::UnknownRegion { .. })) => return refused(&refusal),
+    let (region, step) = (order.region.clone(), order.step.max(1));
+    let begun =
+        tokio::task::spawn_blocking(move || begin(&mut control, now, order, &said, &rules).map(|view| (view, control)));
+    let (mut view, control) = match begun.await {
+        Ok(Ok((view, control))) => (view, Arc::new(control)),
+        Ok(Err(refusal @ (Refusal::UnknownRegion { .. } | Refusal::UnknownRule { .. } | Refusal::NeedsReason))) => {
+            return refused(&refusal);
+        }
         Ok(Err(refusal)) => {
             return Json(EvacuationPreview { refusal: Some(refusal.to_string()), ..Default::default() })
                 .into_response();
         }
         Err(_) => return unavailable(),
     };
-    for Stage { left, at_s, control, steering } in stages {
+    let every_s = control.evacuation_views().iter().find(|one| one.region == region).map_or(0, |one| one.every_s);
+    let (mut left, mut at_s) = (100_u8, 0);
+    while left > 0 {
+        left = left.saturating_sub(step);
+        let (begun, snapshot, key) = (Arc::clone(&control), Arc::clone(&snapshot), region.clone());
+        let staged = tokio::task::spawn_blocking(move || stage(&begun, &snapshot, now, &key, left));
+        let (then, steering) = match staged.await {
+            Ok(Some(staged)) => staged,
+            Ok(None) => break,
+            Err(_) => return unavailable(),
+        };
         let (mut full, mut changes) = (None, Vec::new());
         // Without a capacity nothing is planned.
         if let Some(before) = &before {
-            let Some(outlook) = admin.operations.foresee(now, steering, control.conditions(now)).await else {
+            let Some(outlook) = admin.operations.foresee(now, steering, then.conditions(now)).await else {
                 return unavailable();
             };
-            full = Room::of(&control, &region, Some(before), Some(&outlook)).full;
-            changes = loads(&control, &outlook);
+            full = Room::of(&then, &region, Some(before), Some(&outlook)).full;
+            changes = loads(&then, &outlook);
         }
         view.steps.push(StepPreview { left, at_s, full, loads: changes });
+        at_s += every_s;
     }
     Json(view).into_response()
 }
 
-/// Begins the evacuation in a control of its own, and takes all its steps.
-fn stages(
-    mut control: Control,
-    snapshot: &Snapshot,
+/// Begins the evacuation in a control of its own.
+fn begin(
+    control: &mut Control,
     now: Moment,
     order: EvacuationOrder,
-) -> Result<(EvacuationPreview, Vec<Stage>), Refusal> {
+    said: &Said,
+    rules: &[String],
+) -> Result<EvacuationPreview, Refusal> {
     let mut view = EvacuationPreview { allowed: true, ..EvacuationPreview::default() };
     let mut order = order;
-    let mut result = control.command(now, Command::Evacuate(order.clone()));
+    let ruled = |order: &EvacuationOrder| said.clone().despite(rules.to_vec(), Command::Evacuate(order.clone()));
+    let mut result = control.command(now, ruled(&order));
     if let Err(refusal @ Refusal::LastRegion { .. }) = &result {
         (view.needs_confirm, view.refusal) = (true, Some(refusal.to_string()));
         order.confirm = true;
-        result = control.command(now, Command::Evacuate(order.clone()));
+        result = control.command(now, ruled(&order));
     }
-    if let Err(refusal @ Refusal::Unsafe(rules)) = &result {
-        (view.allowed, view.refusal, view.safety) = (false, Some(refusal.to_string()), rules.clone());
-        result = control.command_unruled(now, Command::Evacuate(order.clone()));
+    if let Err(refusal @ Refusal::Unsafe(breaches)) = &result {
+        (view.allowed, view.refusal, view.safety) = (false, Some(refusal.to_string()), breaches.clone());
+        result = control.command_unruled(now, Command::Evacuate(order));
     }
     view.plan = result?.0.message;
-    let every_s = control.evacuation_views().iter().find(|one| one.region == order.region).map_or(0, |one| one.every_s);
-    let (mut stages, mut left, mut at_s) = (Vec::new(), 100_u8, 0);
-    while left > 0 {
-        left = left.saturating_sub(order.step.max(1));
-        let Some((then, services)) = control.after_step(now, &order.region, left) else { break };
-        let steering = Arc::new(snapshot.steering.repaired(then.states(), &services, snapshot.generation));
-        stages.push(Stage { left, at_s, control: then, steering });
-        at_s += every_s;
-    }
-    Ok((view, stages))
+    Ok(view)
+}
+
+/// What a step comes to, and what would steer then.
+fn stage(
+    control: &Control,
+    snapshot: &Snapshot,
+    now: Moment,
+    region: &str,
+    left: u8,
+) -> Option<(Control, Arc<Steering>)> {
+    let (then, services) = control.after_step(now, region, left)?;
+    let steering = Arc::new(snapshot.steering.repaired(then.states(), &services, snapshot.generation));
+    Some((then, steering))
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
+use axum::extract::{ConnectInfo, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use crate::admin::guards::{Peer, may_think};
 use crate::admin::looks::looked;
 use crate::admin::problem::{problem, unavailable};
 use crate::admin::query::{Parameters, bad_request};
@@ -31,12 +32,20 @@ struct Asked {
 }
 
 /// `?name=NAME&type=TYPE&client=ADDRESS[/BITS]&resolver=ADDRESS&down=REGION…&load=REGION=NUMBER…`
-pub(super) async fn explained(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+pub(super) async fn explained(
+    State(admin): State<Arc<Admin>>,
+    ConnectInfo(Peer(client)): ConnectInfo<Peer>,
+    RawQuery(query): RawQuery,
+) -> Response {
     let Asked { question, down, loads } = match asked(query.as_deref()) {
         Ok(asked) => asked,
         Err(reason) => return bad_request(reason),
     };
     let supposes = !(down.is_empty() && loads.is_empty());
+    // To explain what is so is a look; what would be is work.
+    if supposes && let Err(refusal) = may_think(&admin, client.ip()) {
+        return refusal;
+    }
     let look = move |control: &Control, snapshot: &Arc<Snapshot>, now: Moment| {
         let supposed = supposes.then(|| (control.states().clone(), control.conditions(now), now));
         (Arc::clone(snapshot), supposed)

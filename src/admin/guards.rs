@@ -21,7 +21,7 @@ use crate::control::{Event, EventKind};
 
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(SocketAddr);
+pub(super) struct Peer(pub(super) SocketAddr);
 
 impl Connected<IncomingStream<'_, CappedListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, CappedListener>) -> Self {
@@ -147,12 +147,17 @@ async fn audited(admin: &Admin, who: Who, next: Next, request: Request) -> Respo
 
 /// What changes nothing but is work: it has a pace of its own, like that of changes.
 pub(super) async fn paced(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
-    let (client, now) = (peer(&request), Instant::now());
-    if admin.thinking.allows_client(client, now) && admin.thinking.allows_one_more(now) {
-        next.run(request).await
-    } else {
-        too_fast()
+    match may_think(&admin, peer(&request)) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal,
     }
+}
+
+/// Whether a client may have that much thought about now; the refusal if not.
+pub(super) fn may_think(admin: &Admin, client: IpAddr) -> Result<(), Response> {
+    let now = Instant::now();
+    let may = admin.thinking.allows_client(client, now) && admin.thinking.allows_one_more(now);
+    if may { Ok(()) } else { Err(too_fast()) }
 }
 
 fn too_fast() -> Response {

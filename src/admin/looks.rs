@@ -18,7 +18,7 @@ use crate::admin::shared::Shared;
 use crate::base::ids::ServiceId;
 use crate::base::limits::{EVENTS_SHOWN_MAX, HISTORY_STEP_S};
 use crate::base::moment::Moment;
-use crate::control::{Control, EventKind, ServiceView, View};
+use crate::control::{Control, DemandView, EventKind, ServiceView, View};
 use crate::journal::{Sample, Wanted};
 use crate::snapshot::{Snapshot, Steering};
 
@@ -248,8 +248,18 @@ pub(super) async fn plan(State(admin): State<Arc<Admin>>, RawQuery(query): RawQu
 }
 
 pub(super) async fn demand(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
-    let look = |control: &Control, snapshot: &Arc<Snapshot>, _: Moment| control.demand_view(&snapshot.steering.atlases);
-    shown(&admin, &admin.views.demand, query.as_deref(), look).await
+    if let Err(reason) = Parameters::of(query.as_deref(), &[]) {
+        return bad_request(reason);
+    }
+    let look = |control: &Control, snapshot: &Arc<Snapshot>, _: Moment| {
+        (control.outlook().cloned(), Arc::clone(&snapshot.steering.model), Arc::clone(&snapshot.steering.atlases))
+    };
+    let told = async || {
+        let (outlook, model, atlases) = looked(&admin.operations, look).await?;
+        let told = tokio::task::spawn_blocking(move || DemandView::new(outlook.as_deref(), &model, &atlases));
+        told.await.map_err(|_| unavailable())
+    };
+    admin.views.demand.show(told).await
 }
 
 /// How regions stood.

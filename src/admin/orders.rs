@@ -90,6 +90,7 @@ fn owner(named: Option<String>, who: &Who) -> String {
 }
 
 /// What every change says beside what it is about.
+#[derive(Clone)]
 pub(super) struct Said {
     pub(super) owner: String,
     pub(super) reason: String,

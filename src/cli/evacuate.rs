@@ -35,7 +35,7 @@ pub(super) struct EvacuateArguments {
     #[arg(long)]
     dry_run: bool,
     /// End an evacuation: the region gets its share back as one that has recovered
-    #[arg(long, conflicts_with_all = ["dry_run", "every", "duration", "yes"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "every", "duration", "yes", "override_safety"])]
     cancel: bool,
     #[command(flatten)]
     config: ConfigArgument,

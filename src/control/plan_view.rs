@@ -10,6 +10,7 @@ use crate::answer::explain::{Explanation, RegionLoad, Step};
 use crate::base::ids::{RegionId, ServiceId};
 use crate::base::moment::Moment;
 use crate::geo::{Atlas, ClassId};
+use crate::model::Model;
 use crate::plan::{SitePlan, Spill};
 use crate::policy::Atlases;
 
@@ -99,11 +100,11 @@ pub struct DemandRow {
     pub demand: f64,
 }
 
-impl Control {
-    /// Who asks for what, by classes of these atlases.
+impl DemandView {
+    /// Who asks for what, by classes of these atlases, which may take a pass over all their ranges.
     #[must_use]
-    pub fn demand_view(&self, atlases: &Atlases) -> DemandView {
-        let Some(outlook) = self.outlook() else { return DemandView { at: None, rows: Vec::new() } };
+    pub fn new(outlook: Option<&Outlook>, model: &Model, atlases: &Atlases) -> Self {
+        let Some(outlook) = outlook else { return Self { at: None, rows: Vec::new() } };
         // Services that rank alike have one atlas.
         let mut examples: HashMap<*const Atlas, Vec<Option<(IpAddr, u8)>>> = HashMap::new();
         let row = |&(service, class, demand): &(ServiceId, ClassId, u64)| {
@@ -111,13 +112,15 @@ impl Control {
                 let examples = examples.entry(Arc::as_ptr(atlas)).or_insert_with(|| atlas.examples());
                 examples.get(class.0 as usize).copied().flatten()
             });
-            let service = self.model.services.get(service.index())?.key.to_string();
+            let service = model.services.get(service.index())?.key.to_string();
             let network = network.map(|(address, length)| format!("{address}/{length}"));
             Some(DemandRow { service, network, demand: number(demand) })
         };
-        DemandView { at: Some(outlook.at), rows: outlook.asked.iter().filter_map(row).collect() }
+        Self { at: Some(outlook.at), rows: outlook.asked.iter().filter_map(row).collect() }
     }
+}
 
+impl Control {
     /// What is planned, for programs.
     #[must_use]
     pub fn plan_view(&self) -> PlanView {

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::base::ids::RegionId;
@@ -23,9 +23,13 @@ use crate::run::sweep::Sweep;
 use crate::serve::Stop;
 use crate::snapshot::{Snapshot, Steering};
 
-/// What the planner is asked.
+/// What the planner is asked. Who wants to know what would be waits for his turn: plans that count wait for one of these at
+/// the most.
 #[derive(Clone)]
-pub(super) struct Planner(Sender<Job>);
+pub(super) struct Planner {
+    jobs: Sender<Job>,
+    turn: Arc<Semaphore>,
+}
 
 /// What is to be done.
 enum Job {
@@ -62,14 +66,7 @@ impl Planner {
         steering: Arc<Steering>,
         conditions: Conditions,
     ) -> Pin<Box<dyn Future<Output = Option<Arc<Outlook>>> + Send>> {
-        let (reply, foreseen) = oneshot::channel();
-        let sent = self.0.send(Job::Foresee { now, steering, conditions, reply });
-        Box::pin(async move {
-            match sent {
-                Ok(()) => foreseen.await.ok(),
-                Err(_) => None,
-            }
-        })
+        Box::pin(self.clone().ask(move |reply| Job::Foresee { now, steering, conditions, reply }))
     }
 
     /// What would be planned in the end with these loads; `None`: the server ends.
@@ -80,14 +77,14 @@ impl Planner {
         conditions: Conditions,
         loads: Loads,
     ) -> Pin<Box<dyn Future<Output = Option<PlanChange>> + Send>> {
-        let (reply, supposed) = oneshot::channel();
-        let sent = self.0.send(Job::Suppose { now, steering, conditions, loads, reply });
-        Box::pin(async move {
-            match sent {
-                Ok(()) => supposed.await.ok(),
-                Err(_) => None,
-            }
-        })
+        Box::pin(self.clone().ask(move |reply| Job::Suppose { now, steering, conditions, loads, reply }))
+    }
+
+    async fn ask<T>(self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Option<T> {
+        let _turn = self.turn.acquire().await.ok()?;
+        let (reply, told) = oneshot::channel();
+        self.jobs.send(job(reply)).ok()?;
+        told.await.ok()
     }
 }
 
@@ -104,7 +101,7 @@ pub(super) fn start(
     let (jobs, wanted) = channel();
     thread::Builder::new().name("planner".into()).spawn(move || work(&wanted))?;
     tokio::spawn(plan(events, generations, sweep, jobs.clone(), stop));
-    Ok(Planner(jobs))
+    Ok(Planner { jobs, turn: Arc::new(Semaphore::new(1)) })
 }
 
 fn work(jobs: &Receiver<Job>) {

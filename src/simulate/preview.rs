@@ -117,11 +117,12 @@ impl Preview {
         let fresh = World::new(configuration, profile, start, 0);
         let compared = if *is_spilling { &world } else { &fresh };
         let model = &configuration.model;
+        let mut demands = if *is_counting { demands(profile) } else { BTreeMap::new() };
         let mut services: BTreeMap<String, ServiceChange> = BTreeMap::new();
         for (id, service) in model.services() {
             let change = match server.get(&*service.key) {
                 Some(before) => {
-                    let demands = if *is_counting { demands(profile, id) } else { BTreeMap::new() };
+                    let demands = demands.remove(&id).unwrap_or_default();
                     ServiceChange::Both(Change::new(before, &answers(compared, id), &demands))
                 }
                 None => ServiceChange::New,
@@ -136,18 +137,22 @@ impl Preview {
     }
 }
 
-/// What is asked of a service, by country.
-fn demands(profile: &Profile, service: ServiceId) -> BTreeMap<String, f64> {
-    let rows = profile.rows.iter().filter(|row| row.service == service);
-    let mut demands: BTreeMap<String, f64> = BTreeMap::new();
-    rows.for_each(|row| *demands.entry(row.origin.words()).or_default() += row.demand);
+/// What is asked of each service, by country.
+fn demands(profile: &Profile) -> BTreeMap<ServiceId, BTreeMap<String, f64>> {
+    let mut demands: BTreeMap<ServiceId, BTreeMap<String, f64>> = BTreeMap::new();
+    for Row { service, origin, demand } in &profile.rows {
+        *demands.entry(*service).or_default().entry(origin.words()).or_default() += demand;
+    }
     demands
 }
 
 /// What a world answers of a service, by country.
 fn answers(world: &World, service: ServiceId) -> Answers {
     let mut sums: BTreeMap<String, (f64, BTreeMap<String, f64>)> = BTreeMap::new();
-    for (group, crowd) in world.groups.iter().zip(&world.crowds).filter(|(group, _)| group.service == service) {
+    // Groups are in the order of services.
+    let first = world.groups.partition_point(|group| group.service < service);
+    let groups = world.groups.iter().zip(&world.crowds).skip(first);
+    for (group, crowd) in groups.take_while(|(group, _)| group.service == service) {
         for member in &group.members {
             let (all, regions) = sums.entry(member.origin.words()).or_default();
             *all += member.demand;

@@ -187,7 +187,7 @@ function showPreview() {
   if (!parts) return;
   const asked = question();
   if (token.get() === '') return render(parts.preview, h('p', { class: 'none' }, 'Needs the token.'));
-  if (!asked) return render(parts.preview, h('p', { class: 'none' }, ACTIONS[wish.action].['target', 'region'].includes(ACTIONS[wish.action].about) ? 'Choose a data centre.' : 'Choose a service.'));
+  if (!asked) return render(parts.preview, h('p', { class: 'none' }, ['target', 'region'].includes(ACTIONS[wish.action].about) ? 'Choose a data centre.' : 'Choose a service.'));
   if (!seen) return render(parts.preview, h('p', { class: 'none' }, 'Asking…'));
   if (seen.problem) return render(parts.preview, h('p', { class: 'problem' }, seen.problem.message));
   const { view } = seen;
