@@ -1,6 +1,7 @@
 // An operator's words: refused without the token, shown before they are said, taken back with one click.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { Browser, TOKEN, World, headline, open, until } from './world.mjs';
 
@@ -95,6 +96,29 @@ test('an active region is switched and switched back', async () => {
   assert.equal(await active(), 'fra');
   await page.getByRole('button', { name: 'Undo' }).click();
   await until(async () => (await active()) === 'iad', 'iad is active again');
+  assert.deepEqual(page.faults, []);
+  await page.context().close();
+});
+
+test('an evacuation is shown step by step, begun, and cancelled', async () => {
+  const page = await browser.page();
+  await open(page, world, 'operate?action=evacuate&region=fra');
+  await withToken(page);
+  const steps = page.getByRole('table', { name: 'Steps of the evacuation' });
+  await steps.waitFor();
+  assert.equal(await steps.locator('tbody tr').count(), 4);
+  const evacuations = async () => (await world.get('status')).evacuations;
+  assert.deepEqual(await evacuations(), []);
+  if (process.env.PICTURES) {
+    const path = '../../docs/img/dashboard-evacuate.png';
+    await page.screenshot({ path, fullPage: true });
+    execFileSync('pngquant', ['--force', '--ext', '.png', '--strip', path]);
+  }
+  await page.getByRole('button', { name: /^Evacuate fra/ }).click();
+  await page.getByText(/^Done: Evacuate fra/).waitFor();
+  assert.equal((await evacuations())[0].region, 'fra');
+  await page.locator('[data-key="evacuation fra"]').getByRole('button', { name: 'Cancel' }).click();
+  await until(async () => (await evacuations()).length === 0, 'the evacuation is cancelled');
   assert.deepEqual(page.faults, []);
   await page.context().close();
 });

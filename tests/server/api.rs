@@ -220,6 +220,12 @@ fn changes_have_a_pace() {
     }
     assert!(statuses[..60].iter().all(|reply| reply.status == 409), "sixty at once are allowed");
     assert_eq!(get(&server, "/api/v1/regions").status, 200, "looking is free");
+    // What is so is looked at, what would be is work.
+    let explain = |more: &str| get(&server, &format!("/api/v1/explain?name=www.example.com&client=::1{more}")).status;
+    assert!((0..100).all(|_| explain("") == 200));
+    let supposed: Vec<u16> = (0..200).map(|_| explain("&down=fra")).collect();
+    assert!(supposed[..60].iter().all(|&status| status == 200), "{supposed:?}");
+    assert!(supposed.iter().all(|status| [200, 429].contains(status)), "{supposed:?}");
 }
 
 #[test]

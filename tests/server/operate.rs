@@ -240,7 +240,13 @@ fn an_evacuation_goes_on_when_the_command_has_ended() {
 
     // The rule is asked about the end, at the beginning.
     expect(&server, &["evacuate", "iad"], 1, &["safety rule `two`"]);
-    expect(&server, &["evacuate", "iad", "--dry-run"], 1, &["it would be refused: safety rule `two`", "75 %"]);
+    let dry = |more: &[&str], code: i32, words: &[&str]| {
+        expect(&server, &[&["evacuate", "iad", "--dry-run"], more].concat(), code, words);
+    };
+    dry(&[], 1, &["it would be refused: safety rule `two`", "75 %"]);
+    dry(&["--override-safety", "two", "--reason", "fire"], 0, &["4 steps of 25 %", "75 %"]);
+    dry(&["--override-safety", "tow", "--reason", "fire"], 1, &["did you mean `two`?"]);
+    expect(&server, &["evacuate", "iad", "--cancel", "--override-safety", "two", "--reason", "x"], 2, &["--cancel"]);
     expect(&server, &["enable", "fra"], 0, &[]);
     expect(&server, &["evacuate", "iad", "--every", "1h"], 0, &[]);
     let status = || run(&server, &["status"]).1;
