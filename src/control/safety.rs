@@ -260,6 +260,10 @@ impl Control {
         wait: Duration,
         step: &mut Step,
     ) -> bool {
+        // Whoever asks has taken its course out; what is on is looked up there.
+        if let Some(place) = self.courses.get_mut(id.index()) {
+            place.eligible = course.eligible;
+        }
         let from = self.held(id).unwrap_or(region);
         let moved = self.part_of_all(id);
         let rule = self.holds_move(id, [from, region], step.now).map(|breach| breach.to_string());
