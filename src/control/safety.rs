@@ -257,7 +257,6 @@ impl Control {
         (id, service): (ServiceId, &Service),
         course: &mut Course,
         region: RegionId,
-        wait: Duration,
         step: &mut Step,
     ) -> bool {
         // Whoever asks has taken its course out; what is on is looked up there.
@@ -266,16 +265,14 @@ impl Control {
         }
         let from = self.held(id).unwrap_or(region);
         let moved = self.part_of_all(id);
-        let rule = self.holds_move(id, [from, region], step.now).map(|breach| breach.to_string());
+        let rule = self.holds_move(id, [from, region], step.now);
         let limit = if rule.is_none() { self.too_much(step.now, moved, false) } else { None };
         if rule.is_none() && limit.is_none() {
             self.note_move(step.now, moved);
+            course.retry = None;
             return false;
         }
-        let again = step.now.after(Duration::from_millis(SAFETY_RETRY_MS));
-        for (_, since) in course.better.iter_mut().filter(|(_, since)| since.after(wait) <= step.now) {
-            *since = again.before(wait);
-        }
+        course.retry = Some(step.now.after(Duration::from_millis(SAFETY_RETRY_MS)));
         if let Some(why) = limit {
             self.tell_limited(|| format!("failback of {}: {why}", service.key), step);
         } else if let Some(breach) = rule.filter(|_| !std::mem::replace(&mut course.is_held_back, true)) {
