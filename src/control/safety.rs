@@ -206,13 +206,15 @@ impl Control {
             return Vec::new();
         }
         let about = self.about(next, command);
+        // Whoever is told to stop gives back what it took.
+        let is_end = matches!(command, Command::EndEvacuation { .. });
         let refusing = self.model.safety.iter().flat_map(|rule| {
             let touched = self.touched(next, rule, about);
             let (on, then) = (self.on(rule, rule.regions), next.on(rule, rule.regions));
             let is_left_alone = touched == 0;
             let too_few = on & !then != 0 && count(then) < rule.at_least;
             let at_least = too_few.then(|| self.breach(rule, "at_least", (rule.at_least, rule.regions), (on, then)));
-            let gate = self.closed(rule);
+            let gate = self.closed(rule).filter(|_| !is_end);
             let wait = self.waits(rule, now).filter(|_| !about.takes_back);
             let wait =
                 wait.map(|until| Breach { until: Some(until), ..self.breach(rule, "wait", (0, touched), (on, then)) });
