@@ -347,7 +347,8 @@ impl Control {
                 target / 1_000
             ))
         });
-        over.or_else(|| self.end_breach(region, &evacuation.despite).map(|breach| breach.to_string()))
+        let breach = || self.end_breach(region, (evacuation.begun, &evacuation.despite), now);
+        over.or_else(|| breach().map(|breach| breach.to_string()))
     }
 
     /// Brings the share of a region in all its services to what evacuation and ramps say.

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! what changes a set          at_least           only_while        wait
-//! a word, a switch, a step    refuses            refuses           refuses; `enable` goes on
+//! a word, a switch            refuses            refuses           refuses; `enable` goes on
+//! an evacuation, cancelled    takes none off     -                 -
+//! a step of an evacuation     holds it           holds it          holds it after a change by others
 //! failback by the clock       takes none off     holds it          holds it
 //! health, ends of words       told               -                 -
 //! ```
@@ -189,6 +191,12 @@ impl Control {
         Ok(done)
     }
 
+    /// The set of each rule about a region was changed.
+    pub(super) fn touch(&mut self, region: RegionId, now: Moment) {
+        let rules = self.model.safety.iter().filter(|rule| rule.is_about(region) && !rule.wait.is_zero());
+        self.safety.touched.extend(rules.map(|rule| (Arc::clone(&rule.key), now)));
+    }
+
     fn know_rules(&self, named: &[String]) -> Result<(), Refusal> {
         let keys = || self.model.safety.iter().map(|rule| rule.key.as_ref());
         match named.iter().find(|rule| !keys().any(|key| key == rule.as_str())) {
@@ -237,7 +245,13 @@ impl Control {
     }
 
     /// Which rule does not allow that a region is off in the end, but for those that were overridden.
-    pub(super) fn end_breach(&self, region: RegionId, despite: &[String]) -> Option<Breach> {
+    /// `begun`: what was changed before is no reason to wait.
+    pub(super) fn end_breach(
+        &self,
+        region: RegionId,
+        (begun, despite): (Moment, &[String]),
+        now: Moment,
+    ) -> Option<Breach> {
         let mut rules = self
             .model
             .safety
@@ -248,7 +262,10 @@ impl Control {
             let then = on & !(1 << region.index());
             let too_few = on != then && count(then) < rule.at_least;
             let at_least = too_few.then(|| self.breach(rule, "at_least", (rule.at_least, rule.regions), (on, then)));
-            at_least.or_else(|| self.closed(rule))
+            let until = self.waits(rule, now).filter(|until| *until > begun.after(rule.wait));
+            let wait =
+                || Some(Breach { until: Some(until?), ..self.breach(rule, "wait", (0, rule.regions), (on, on)) });
+            at_least.or_else(|| self.closed(rule)).or_else(wait)
         })
     }
 
