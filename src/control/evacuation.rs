@@ -77,6 +77,9 @@ pub struct Evacuation {
     pub despite: Vec<String>,
     /// Regions of its services that were on when it was begun: if one of them is lost, it waits.
     pub receivers: Vec<String>,
+    /// Its end may take away the last eligible region of a service.
+    #[serde(default)]
+    pub confirm: bool,
 }
 
 /// Why an evacuation does not go on.
@@ -161,6 +164,7 @@ impl Control {
             held: None,
             despite: Vec::new(),
             receivers,
+            confirm,
         };
         let (steps, ends) = (100_u8.div_ceil(evacuation.step), evacuation.ends());
         let pace = format!("{steps} steps of {} %, one every {}", evacuation.step, format_duration(every));
@@ -280,7 +284,7 @@ impl Control {
         }
         match speaks_against {
             Some(why) => self.hold_evacuation(region, why, &mut step),
-            None if next == 0 => self.finish_evacuation(region, room, &mut step),
+            None if next == 0 => self.finish_evacuation(id, region, room, &mut step),
             None => {
                 let Some(evacuation) = self.evacuations.get_mut(region) else { return step.finish() };
                 (evacuation.left, evacuation.held) = (next, None);
@@ -307,16 +311,20 @@ impl Control {
         }
     }
 
-    fn finish_evacuation(&mut self, region: &str, room: &Room, step: &mut Step) {
-        let (Some(id), Some(evacuation)) = (self.model.region_by_key(region), self.evacuations.remove(region)) else {
-            return;
-        };
+    /// It is drained, unless that is refused: since the beginning it may have become the last region of a service.
+    fn finish_evacuation(&mut self, id: RegionId, region: &str, room: &Room, step: &mut Step) {
+        // The word would overtake it.
+        let Some(evacuation) = self.evacuations.remove(region) else { return };
+        let Evacuation { owner, reason, lasting, confirm, .. } = evacuation.clone();
+        let order = Order { target: region.to_owned(), lasting, reason, owner, confirm };
+        if let Err(refusal) = self.say(Action::Drain, order, step) {
+            self.evacuations.insert(region.to_owned(), evacuation);
+            return self.hold_evacuation(region, refusal.to_string(), step);
+        }
         step.tell(evacuation_event(step.now, EventKind::EvacuationDone, &evacuation, format!("drained; {room}")));
+        self.note_move(step.now, room.moved);
+        self.touch(id, step.now);
         self.share_region_out(id, step);
-        let Evacuation { owner, reason, lasting, .. } = evacuation;
-        let order = Order { target: region.to_owned(), lasting, reason, owner, confirm: true };
-        // It was possible at the beginning, and what has changed since then was looked at.
-        drop(self.say(Action::Drain, order, step));
     }
 
     /// Why an evacuation must not go on, whatever room there is.
