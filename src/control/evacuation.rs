@@ -278,14 +278,14 @@ impl Control {
         let Some(id) = self.model.region_by_key(region) else { return step.finish() };
         let next = evacuation.next();
         let speaks_against = self.alarm(evacuation, id, now).or_else(|| room.full.clone());
-        let speaks_against = speaks_against.or_else(|| self.too_much(now, room.moved, true));
-        if speaks_against.is_none() {
-            self.note_move(now, room.moved);
-        }
+        // With the last of several steps goes what moves as a whole, and smaller ones would not make it less.
+        let is_divisible = next > 0 || evacuation.left == 100;
+        let speaks_against = speaks_against.or_else(|| self.too_much(now, room.moved, is_divisible));
         match speaks_against {
             Some(why) => self.hold_evacuation(region, why, &mut step),
             None if next == 0 => self.finish_evacuation(id, region, room, &mut step),
             None => {
+                self.note_move(now, room.moved);
                 let Some(evacuation) = self.evacuations.get_mut(region) else { return step.finish() };
                 (evacuation.left, evacuation.held) = (next, None);
                 evacuation.due = now.after(evacuation.every);
