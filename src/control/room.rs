@@ -6,7 +6,7 @@ use crate::base::ids::RegionId;
 use crate::plan::{Capacity, Plan};
 
 use super::hub::Control;
-use super::moves::thousandths;
+use super::moves::millionths;
 use super::planning::Outlook;
 
 /// What the others would carry.
@@ -16,7 +16,7 @@ pub struct Room {
     pub receivers: Vec<Receiver>,
     /// Why there is no room; `None`: there is, or nobody knows.
     pub full: Option<String>,
-    /// The part of all clients that would move, in thousandths.
+    /// The part of all clients that would move, in millionths.
     pub moved: u32,
 }
 
@@ -52,7 +52,7 @@ impl Room {
         let full = receivers.iter().find(over).map(|receiver| format!("no room: {receiver}"));
         let home =
             |outlook: &Outlook| from.and_then(|id| outlook.plan.sites.get(id.index())).map_or(0, |site| site.home);
-        let moved = thousandths(home(before).saturating_sub(home(then)), before.demand);
+        let moved = millionths(home(before).saturating_sub(home(then)), before.demand);
         Self { receivers, full, moved }
     }
 }
