@@ -234,11 +234,11 @@ impl Control {
         self.share_region_out(id, step);
     }
 
-    /// The regions whose next step is due.
+    /// The region whose step has been due for longest: what the next one comes to can only be told when that is taken.
     #[must_use]
-    pub fn evacuations_due(&self, now: Moment) -> Vec<String> {
+    pub fn evacuation_due(&self, now: Moment) -> Option<String> {
         let due = self.evacuations.values().filter(|evacuation| evacuation.due <= now && self.has_begun);
-        due.map(|evacuation| evacuation.region.clone()).collect()
+        due.min_by_key(|evacuation| evacuation.due).map(|evacuation| evacuation.region.clone())
     }
 
     /// Control as it would be with so many percent of a region's share left, and the services that change; for whoever

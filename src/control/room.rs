@@ -35,6 +35,12 @@ pub struct Receiver {
 const SLACK: u64 = 64;
 
 impl Room {
+    /// What a step comes to can't be worked out, although a plan could tell.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self { full: Some("nobody can tell what the next step would come to".to_owned()), ..Self::default() }
+    }
+
     /// What a plan for less of a region comes to, beside the plan before. Without plans nothing is known.
     #[must_use]
     pub fn of(control: &Control, from: &str, before: Option<&Outlook>, then: Option<&Outlook>) -> Self {
