@@ -239,7 +239,7 @@ fn without_limits_nothing_is_planned() {
 
 /// Takes the steps of evacuations that are due, as the server does.
 fn evacuate(world: &mut World) {
-    for region in world.control.evacuations_due(world.now) {
+    if let Some(region) = world.control.evacuation_due(world.now) {
         let left = world.control.next_step(&region).expect("it goes on");
         let (then, services) = world.control.after_step(world.now, &region, left).expect("it is in the model");
         let steering = world.steering.repaired(then.states(), &services, 1_000_000);
@@ -251,8 +251,8 @@ fn evacuate(world: &mut World) {
     }
 }
 
-fn begin(world: &mut World, region: &str) {
-    let order = EvacuationOrder {
+fn order(region: &str) -> EvacuationOrder {
+    EvacuationOrder {
         region: region.into(),
         step: 25,
         every: Some(Duration::from_secs(30)),
@@ -260,8 +260,11 @@ fn begin(world: &mut World, region: &str) {
         reason: String::new(),
         owner: String::new(),
         confirm: false,
-    };
-    world.control.command(world.now, Command::Evacuate(order)).expect("nothing refuses it");
+    }
+}
+
+fn begin(world: &mut World, region: &str) {
+    world.control.command(world.now, Command::Evacuate(order(region))).expect("nothing refuses it");
 }
 
 #[test]
@@ -374,4 +377,102 @@ fn services_fail_back_no_faster_than_clients_may_move() {
     let [(first, _), (second, _)] = back.as_slice() else { panic!("{back:?}: {:?}", world.events) };
     assert!(*first <= 11 && *second >= first + 60, "{back:?}");
     assert!(world.kinds().contains(&EventKind::MoveLimited));
+}
+
+/// Takes steps while minutes pass, and tells what was left of the share after each.
+fn pass_minutes(world: &mut World, minutes: u64, asked: &[(&str, u64)]) -> u8 {
+    for _ in 0..minutes {
+        evacuate(world);
+        world.play(60, asked);
+    }
+    world.control.evacuation_views().first().map_or(0, |view| view.left)
+}
+
+#[test]
+fn the_last_step_of_an_evacuation_may_move_a_large_service_once_it_is_quiet() {
+    let passive = "[checks.tcp]\ntcp = { port = 80 }\n[policies.back]\nmode = \"active-passive\"\n[services.one]\nnames = [\"one.example.\"]\npolicy = \"back\"\ncheck = \"tcp\"\n\
+                   order = [\"fra\", \"ams\"]\nttl = { min = 5, max = 10 }\n\
+                   endpoints = { fra = [\"192.0.2.1\"], ams = [\"192.0.2.2\"] }\n";
+    let mut world = World::new(&[MODEL, passive].concat().replace("max = 100", "max = 900"));
+    world.control.configure(limited(20));
+    let asked = [("one", 30), ("web", 10)];
+    world.play(60, &asked);
+    begin(&mut world, "fra");
+    assert_eq!(pass_minutes(&mut world, 10, &asked), 0, "{:?}", world.control.evacuation_views());
+    assert!(world.kinds().contains(&EventKind::EvacuationDone), "{:?}", world.events);
+    let told = world.events.iter().filter(|(kind, _)| *kind == EventKind::EvacuationStep).count();
+    assert_eq!(told, 3, "{:?}", world.events);
+}
+
+#[test]
+fn an_evacuation_in_one_step_keeps_to_what_may_move() {
+    let mut world = World::new(MODEL);
+    world.control.configure(limited(20));
+    world.play(60, &[("web", 40)]);
+    let order = EvacuationOrder { step: 100, ..order("fra") };
+    world.control.command(world.now, Command::Evacuate(order)).expect("nothing refuses it");
+    assert_eq!(pass_minutes(&mut world, 5, &[("web", 40)]), 100);
+    let held = world.control.evacuation_views()[0].held.clone().expect("it waits");
+    assert!(held.why.ends_with("smaller steps are needed"), "{held:?}");
+}
+
+#[test]
+fn an_evacuation_in_small_steps_overfills_nobody() {
+    let limits = "capacity = { target = 80, max = 100 }";
+    let mut world = World::new(&MODEL.replace("[regions.ams]", &format!("[regions.ams]\n{limits}")));
+    // All that is left of the region takes its place; each step moves less than a sixty-fourth of what ams has.
+    let asked = [("web", 70), ("twin", 86)];
+    world.play(120, &asked);
+    let mut steps = Vec::new();
+    for aim in [80_000, 80_500, 81_000, 81_500, 82_000] {
+        let outlook = world.control.outlook().cloned().expect("there is a plan");
+        let mut outlook = meridian::control::Outlook::clone(&outlook);
+        let ams = world.steering.model.region_by_key("ams").expect("it is there");
+        outlook.plan.sites[ams.index()].aim = aim;
+        steps.push(outlook);
+    }
+    let full: Vec<bool> = steps
+        .windows(2)
+        .map(|pair| Room::of(&world.control, "fra", Some(&pair[0]), Some(&pair[1])).full.is_some())
+        .collect();
+    assert_eq!(full, [false, false, true, true]);
+    // Nobody knows what a region without a level can take.
+    let ams = world.steering.model.region_by_key("ams").expect("it is there");
+    steps[4].plan.sites[ams.index()].level = None;
+    assert_eq!(Room::of(&world.control, "fra", Some(&steps[3]), Some(&steps[4])), Room::default());
+}
+
+#[test]
+fn after_a_reload_automation_waits_for_the_first_plan() {
+    let mut world = World::new(MODEL);
+    world.control.configure(limited(30));
+    world.play(60, &[("web", 40)]);
+    begin(&mut world, "fra");
+    assert!(!world.control.is_plan_awaited(world.now));
+    world.control.forget_plan();
+    assert!(world.control.is_plan_awaited(world.now));
+    world.control.step_evacuation(world.now, "fra", &Room::default());
+    let held = world.control.evacuation_views()[0].held.clone().expect("it waits");
+    assert!(held.why.starts_with("there is no plan yet"), "{held:?}");
+    world.play(30, &[("web", 40)]);
+    evacuate(&mut world);
+    assert_eq!(world.control.evacuation_views()[0].left, 75, "{:?}", world.events);
+    // Where no capacity is known none will come.
+    assert!(
+        !World::new(&MODEL.replace("capacity = { target = 80, max = 100 }", "")).control.is_plan_awaited(world.now)
+    );
+}
+
+#[test]
+fn of_two_evacuations_the_second_is_judged_by_what_the_first_has_changed() {
+    let mut world = World::new(MODEL);
+    world.play(60, &[("web", 40)]);
+    begin(&mut world, "iad");
+    world.play(1, &[("web", 40)]);
+    begin(&mut world, "fra");
+    for region in ["iad", "fra"] {
+        assert_eq!(world.control.evacuation_due(world.now).as_deref(), Some(region));
+        evacuate(&mut world);
+    }
+    assert_eq!(world.control.evacuation_due(world.now), None);
 }

@@ -129,6 +129,7 @@ impl Control {
             if let Some(new) = self.courses.get_mut(id.index()) {
                 new.pinned = course.pinned;
                 new.better = moments(&course.better);
+                (new.is_held_back, new.retry) = (course.is_held_back, course.retry);
                 new.ramps = moments(&course.ramps);
                 new.standing = course.standing;
                 new.failovers = course.failovers;

@@ -124,6 +124,7 @@ impl Control {
         let Some(service) = model.services.get(id.index()) else { return };
         let Some(course) = self.courses.get_mut(id.index()) else { return };
         let mut course = std::mem::take(course);
+        course.retry = course.retry.filter(|retry| *retry > step.now);
         // One that is automatic is due by the clock after a rule has held it.
         let wait = match self.failback_of(service) {
             Some(Failback::After(wait)) => Some(wait),
@@ -132,7 +133,7 @@ impl Control {
         };
         if let Some(wait) = wait
             && let Some(region) = course.failback(step.now, wait)
-            && !self.holds_failback((id, service), &mut course, region, wait, step)
+            && !self.holds_failback((id, service), &mut course, region, step)
         {
             let why = format!("it was eligible for {}", crate::base::units::format_duration(wait));
             self.fail_back(id, service, &mut course, region, &why, step);

@@ -258,7 +258,7 @@ impl Control {
             return Err(Refusal::NotEligible { service: key.to_owned(), region: region_key.to_owned(), why });
         }
         course.pinned = true;
-        course.better.clear();
+        course.forget_better();
         let from = self.held(id).unwrap_or(region);
         if from != region {
             let why = if owner.is_empty() { "switched".to_owned() } else { format!("switched by {owner}") };

@@ -21,6 +21,8 @@ pub(super) struct Course {
     pub(super) better: Vec<(RegionId, Moment)>,
     /// A safety rule holds a failback that is due; it was told.
     pub(super) is_held_back: bool,
+    /// A failback that is due is held, and tried again then; nobody knows when it comes, so no TTL counts down to it.
+    pub(super) retry: Option<Moment>,
     /// Regions being reintroduced, and since when.
     pub(super) ramps: Vec<(RegionId, Moment)>,
     /// When the first word that covers it ends.
@@ -39,6 +41,7 @@ impl Default for Course {
             pinned: false,
             better: Vec::new(),
             is_held_back: false,
+            retry: None,
             ramps: Vec::new(),
             expires: None,
             planned: None,
@@ -50,14 +53,25 @@ impl Default for Course {
 impl Course {
     /// The moment of its next change by the clock alone. `failback`: how long a better region has to be eligible.
     pub(super) fn due(&self, now: Moment, failback: Option<Duration>, ramp: Duration) -> Option<Moment> {
-        let waits = failback.and_then(|wait| self.better.iter().map(|(_, since)| since.after(wait)).min());
+        let is_open = |due: &Moment| self.retry.is_none() || *due > now;
+        let waits =
+            failback.and_then(|wait| self.better.iter().map(|(_, since)| since.after(wait)).filter(is_open).min());
         let steps = self.ramps.iter().map(|&(_, begun)| next_step(begun, ramp, now)).min();
         earlier(earlier(self.expires, waits), steps)
     }
 
-    /// The best of the better regions that have been eligible for `wait`.
+    /// The best of the better regions that have been eligible for `wait`; none while a failback is held.
     pub(super) fn failback(&self, now: Moment, wait: Duration) -> Option<RegionId> {
+        if self.retry.is_some_and(|retry| retry > now) {
+            return None;
+        }
         self.better.iter().find(|(_, since)| since.after(wait) <= now).map(|(region, _)| *region)
+    }
+
+    /// Nothing waits for failback any more: what held it is forgotten, and what holds the next is told.
+    pub(super) fn forget_better(&mut self) {
+        self.better.clear();
+        (self.is_held_back, self.retry) = (false, None);
     }
 }
 
@@ -183,5 +197,20 @@ mod tests {
         }
         assert_eq!(course.due(Moment(0), Some(wait), Duration::ZERO), Some(Moment(10_000)));
         assert_eq!(course.due(Moment(0), None, Duration::ZERO), Some(Moment(60_000)));
+    }
+
+    #[test]
+    fn nothing_counts_down_to_a_failback_that_is_held() {
+        let wait = Duration::from_secs(10);
+        let better = vec![(id('a'), Moment(5_000)), (id('b'), Moment(0))];
+        let mut course = Course { better, retry: Some(Moment(20_000)), is_held_back: true, ..Course::default() };
+        for (now, due) in [(9_999, Some(10_000)), (10_000, Some(15_000)), (15_000, None), (25_000, None)] {
+            assert_eq!(course.due(Moment(now), Some(wait), Duration::ZERO), due.map(Moment), "{now}");
+        }
+        for (now, region) in [(15_000, None), (19_999, None), (20_000, Some('a'))] {
+            assert_eq!(course.failback(Moment(now), wait), region.map(id), "{now}");
+        }
+        course.forget_better();
+        assert_eq!((course.better.len(), course.retry, course.is_held_back), (0, None, false));
     }
 }

@@ -77,6 +77,9 @@ pub struct Evacuation {
     pub despite: Vec<String>,
     /// Regions of its services that were on when it was begun: if one of them is lost, it waits.
     pub receivers: Vec<String>,
+    /// Its end may take away the last eligible region of a service.
+    #[serde(default)]
+    pub confirm: bool,
 }
 
 /// Why an evacuation does not go on.
@@ -161,6 +164,7 @@ impl Control {
             held: None,
             despite: Vec::new(),
             receivers,
+            confirm,
         };
         let (steps, ends) = (100_u8.div_ceil(evacuation.step), evacuation.ends());
         let pace = format!("{steps} steps of {} %, one every {}", evacuation.step, format_duration(every));
@@ -230,11 +234,11 @@ impl Control {
         self.share_region_out(id, step);
     }
 
-    /// The regions whose next step is due.
+    /// The region whose step has been due for longest: what the next one comes to can only be told when that is taken.
     #[must_use]
-    pub fn evacuations_due(&self, now: Moment) -> Vec<String> {
+    pub fn evacuation_due(&self, now: Moment) -> Option<String> {
         let due = self.evacuations.values().filter(|evacuation| evacuation.due <= now && self.has_begun);
-        due.map(|evacuation| evacuation.region.clone()).collect()
+        due.min_by_key(|evacuation| evacuation.due).map(|evacuation| evacuation.region.clone())
     }
 
     /// Control as it would be with so many percent of a region's share left, and the services that change; for whoever
@@ -274,14 +278,14 @@ impl Control {
         let Some(id) = self.model.region_by_key(region) else { return step.finish() };
         let next = evacuation.next();
         let speaks_against = self.alarm(evacuation, id, now).or_else(|| room.full.clone());
-        let speaks_against = speaks_against.or_else(|| self.too_much(now, room.moved, true));
-        if speaks_against.is_none() {
-            self.note_move(now, room.moved);
-        }
+        // With the last of several steps goes what moves as a whole, and smaller ones would not make it less.
+        let is_divisible = next > 0 || evacuation.left == 100;
+        let speaks_against = speaks_against.or_else(|| self.too_much(now, room.moved, is_divisible));
         match speaks_against {
             Some(why) => self.hold_evacuation(region, why, &mut step),
-            None if next == 0 => self.finish_evacuation(region, room, &mut step),
+            None if next == 0 => self.finish_evacuation(id, region, room, &mut step),
             None => {
+                self.note_move(now, room.moved);
                 let Some(evacuation) = self.evacuations.get_mut(region) else { return step.finish() };
                 (evacuation.left, evacuation.held) = (next, None);
                 evacuation.due = now.after(evacuation.every);
@@ -307,16 +311,20 @@ impl Control {
         }
     }
 
-    fn finish_evacuation(&mut self, region: &str, room: &Room, step: &mut Step) {
-        let (Some(id), Some(evacuation)) = (self.model.region_by_key(region), self.evacuations.remove(region)) else {
-            return;
-        };
+    /// It is drained, unless that is refused: since the beginning it may have become the last region of a service.
+    fn finish_evacuation(&mut self, id: RegionId, region: &str, room: &Room, step: &mut Step) {
+        // The word would overtake it.
+        let Some(evacuation) = self.evacuations.remove(region) else { return };
+        let Evacuation { owner, reason, lasting, confirm, .. } = evacuation.clone();
+        let order = Order { target: region.to_owned(), lasting, reason, owner, confirm };
+        if let Err(refusal) = self.say(Action::Drain, order, step) {
+            self.evacuations.insert(region.to_owned(), evacuation);
+            return self.hold_evacuation(region, refusal.to_string(), step);
+        }
         step.tell(evacuation_event(step.now, EventKind::EvacuationDone, &evacuation, format!("drained; {room}")));
+        self.note_move(step.now, room.moved);
+        self.touch(id, step.now);
         self.share_region_out(id, step);
-        let Evacuation { owner, reason, lasting, .. } = evacuation;
-        let order = Order { target: region.to_owned(), lasting, reason, owner, confirm: true };
-        // It was possible at the beginning, and what has changed since then was looked at.
-        drop(self.say(Action::Drain, order, step));
     }
 
     /// Why an evacuation must not go on, whatever room there is.
@@ -347,7 +355,8 @@ impl Control {
                 target / 1_000
             ))
         });
-        over.or_else(|| self.end_breach(region, &evacuation.despite).map(|breach| breach.to_string()))
+        let breach = || self.end_breach(region, (evacuation.begun, &evacuation.despite), now);
+        over.or_else(|| breach().map(|breach| breach.to_string()))
     }
 
     /// Brings the share of a region in all its services to what evacuation and ramps say.

@@ -11,6 +11,7 @@ use super::course::{Course, active, countdown, ramp_part};
 use super::event::EventKind;
 use super::hub::Control;
 use super::step::{Step, about};
+use super::words::earlier;
 
 impl Control {
     /// A service whose regions were judged anew.
@@ -120,7 +121,7 @@ impl Control {
     /// The active region of an active-passive service, and what waits for failback.
     fn move_active(&mut self, id: ServiceId, service: &Service, course: &mut Course, step: &mut Step) {
         let Some(failback) = self.failback_of(service) else {
-            course.better.clear();
+            course.forget_better();
             course.pinned = false;
             self.hold(id, None);
             return;
@@ -141,14 +142,17 @@ impl Control {
                 );
             }
             course.pinned = false;
-            course.better.clear();
+            course.forget_better();
             self.hold(id, Some(region));
             step.save = true;
         }
         self.await_better(service, course, &order, region, failback, step);
+        if course.better.is_empty() {
+            course.forget_better();
+        }
         if failback == Failback::Automatic
             && let Some(better) = course.failback(step.now, Duration::ZERO)
-            && !self.holds_failback((id, service), course, better, Duration::ZERO, step)
+            && !self.holds_failback((id, service), course, better, step)
         {
             self.fail_back(id, service, course, better, "it is eligible again", step);
         }
@@ -201,7 +205,7 @@ impl Control {
         let from = self.held(id).unwrap_or(region);
         self.tell_move(EventKind::FailedBack, service, (from, region), || why.to_owned(), step);
         self.hold(id, Some(region));
-        (course.pinned, course.is_held_back) = (false, false);
+        (course.pinned, course.is_held_back, course.retry) = (false, false, None);
         let order = order_of(service);
         let ahead = order.iter().position(|other| *other == region).and_then(|at| order.get(..at)).unwrap_or_default();
         course.better.retain(|(waiting, _)| ahead.contains(waiting));
@@ -248,6 +252,7 @@ impl Control {
         }
         let Some(course) = self.courses.get_mut(id.index()) else { return };
         let (change, look) = countdown(step.now, course.due(step.now, wait, ramp), horizon);
+        let look = earlier(look, course.retry);
         if course.planned != look {
             if let Some(planned) = course.planned {
                 self.agenda.take_off(planned);

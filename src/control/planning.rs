@@ -124,7 +124,8 @@ impl Control {
             Site { key: steering_hash(&[region.key.as_bytes()]), capacity, load }
         };
         let (peers, step_max, move_max) = (self.settings.peers, self.settings.step_max, self.settings.move_max);
-        Conditions { sites: ids.map(site).collect(), peers, step_max, move_max, moved: self.moves.lately(now) }
+        let moved = self.moves.lately(now).div_ceil(1_000);
+        Conditions { sites: ids.map(site).collect(), peers, step_max, move_max, moved }
     }
 }
 

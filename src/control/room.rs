@@ -6,7 +6,7 @@ use crate::base::ids::RegionId;
 use crate::plan::{Capacity, Plan};
 
 use super::hub::Control;
-use super::moves::thousandths;
+use super::moves::millionths;
 use super::planning::Outlook;
 
 /// What the others would carry.
@@ -16,7 +16,7 @@ pub struct Room {
     pub receivers: Vec<Receiver>,
     /// Why there is no room; `None`: there is, or nobody knows.
     pub full: Option<String>,
-    /// The part of all clients that would move, in thousandths.
+    /// The part of all clients that would move, in millionths.
     pub moved: u32,
 }
 
@@ -31,10 +31,16 @@ pub struct Receiver {
     pub capacity: Capacity,
 }
 
-/// More than its target by a part of so much is rounding, and more than before by so much is noise.
+/// More than its target by a part of so much is rounding, and more than before by so much is worth telling.
 const SLACK: u64 = 64;
 
 impl Room {
+    /// What a step comes to can't be worked out, although a plan could tell.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self { full: Some("nobody can tell what the next step would come to".to_owned()), ..Self::default() }
+    }
+
     /// What a plan for less of a region comes to, beside the plan before. Without plans nothing is known.
     #[must_use]
     pub fn of(control: &Control, from: &str, before: Option<&Outlook>, then: Option<&Outlook>) -> Self {
@@ -42,17 +48,22 @@ impl Room {
         let from = control.model().region_by_key(from);
         let ids = (0..=u8::MAX).map(RegionId).zip(&then.plan.sites);
         let aim = |plan: &Plan, id: RegionId| plan.sites.get(id.index()).map_or(0, |site| site.aim);
-        let receivers = ids.filter(|(id, _)| Some(*id) != from).filter_map(|(id, site)| {
-            let (was, capacity) = (aim(&before.plan, id), site.capacity?);
-            let is_more = site.aim > was + was / SLACK;
-            is_more.then(|| Receiver { region: control.region_key(id), then: site.aim, capacity })
-        });
-        let receivers: Vec<Receiver> = receivers.collect();
-        let over = |receiver: &&Receiver| receiver.then > receiver.capacity.target + receiver.capacity.target / SLACK;
-        let full = receivers.iter().find(over).map(|receiver| format!("no room: {receiver}"));
+        let (mut receivers, mut full) = (Vec::new(), None);
+        for (id, site) in ids.filter(|(id, _)| Some(*id) != from) {
+            // Without a level it has no room that anybody knows of.
+            let (was, Some(capacity), Some(_)) = (aim(&before.plan, id), site.capacity, site.level) else { continue };
+            let receiver = Receiver { region: control.region_key(id), then: site.aim, capacity };
+            // Small steps add up: however little it gets, there must be room for it.
+            if full.is_none() && site.aim > was && site.aim > capacity.target + capacity.target / SLACK {
+                full = Some(format!("no room: {receiver}"));
+            }
+            if site.aim > was + was / SLACK {
+                receivers.push(receiver);
+            }
+        }
         let home =
             |outlook: &Outlook| from.and_then(|id| outlook.plan.sites.get(id.index())).map_or(0, |site| site.home);
-        let moved = thousandths(home(before).saturating_sub(home(then)), before.demand);
+        let moved = millionths(home(before).saturating_sub(home(then)), before.demand);
         Self { receivers, full, moved }
     }
 }

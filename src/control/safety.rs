@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! what changes a set          at_least           only_while        wait
-//! a word, a switch, a step    refuses            refuses           refuses; `enable` goes on
+//! a word, a switch            refuses            refuses           refuses; `enable` goes on
+//! an evacuation, cancelled    takes none off     -                 -
+//! a step of an evacuation     holds it           holds it          holds it after a change by others
 //! failback by the clock       takes none off     holds it          holds it
 //! health, ends of words       told               -                 -
 //! ```
@@ -189,6 +191,12 @@ impl Control {
         Ok(done)
     }
 
+    /// The set of each rule about a region was changed.
+    pub(super) fn touch(&mut self, region: RegionId, now: Moment) {
+        let rules = self.model.safety.iter().filter(|rule| rule.is_about(region) && !rule.wait.is_zero());
+        self.safety.touched.extend(rules.map(|rule| (Arc::clone(&rule.key), now)));
+    }
+
     fn know_rules(&self, named: &[String]) -> Result<(), Refusal> {
         let keys = || self.model.safety.iter().map(|rule| rule.key.as_ref());
         match named.iter().find(|rule| !keys().any(|key| key == rule.as_str())) {
@@ -206,13 +214,15 @@ impl Control {
             return Vec::new();
         }
         let about = self.about(next, command);
+        // Whoever is told to stop gives back what it took.
+        let is_end = matches!(command, Command::EndEvacuation { .. });
         let refusing = self.model.safety.iter().flat_map(|rule| {
             let touched = self.touched(next, rule, about);
             let (on, then) = (self.on(rule, rule.regions), next.on(rule, rule.regions));
             let is_left_alone = touched == 0;
             let too_few = on & !then != 0 && count(then) < rule.at_least;
             let at_least = too_few.then(|| self.breach(rule, "at_least", (rule.at_least, rule.regions), (on, then)));
-            let gate = self.closed(rule);
+            let gate = self.closed(rule).filter(|_| !is_end);
             let wait = self.waits(rule, now).filter(|_| !about.takes_back);
             let wait =
                 wait.map(|until| Breach { until: Some(until), ..self.breach(rule, "wait", (0, touched), (on, then)) });
@@ -235,7 +245,13 @@ impl Control {
     }
 
     /// Which rule does not allow that a region is off in the end, but for those that were overridden.
-    pub(super) fn end_breach(&self, region: RegionId, despite: &[String]) -> Option<Breach> {
+    /// `begun`: what was changed before is no reason to wait.
+    pub(super) fn end_breach(
+        &self,
+        region: RegionId,
+        (begun, despite): (Moment, &[String]),
+        now: Moment,
+    ) -> Option<Breach> {
         let mut rules = self
             .model
             .safety
@@ -246,7 +262,10 @@ impl Control {
             let then = on & !(1 << region.index());
             let too_few = on != then && count(then) < rule.at_least;
             let at_least = too_few.then(|| self.breach(rule, "at_least", (rule.at_least, rule.regions), (on, then)));
-            at_least.or_else(|| self.closed(rule))
+            let until = self.waits(rule, now).filter(|until| *until > begun.after(rule.wait));
+            let wait =
+                || Some(Breach { until: Some(until?), ..self.breach(rule, "wait", (0, rule.regions), (on, on)) });
+            at_least.or_else(|| self.closed(rule)).or_else(wait)
         })
     }
 
@@ -257,21 +276,22 @@ impl Control {
         (id, service): (ServiceId, &Service),
         course: &mut Course,
         region: RegionId,
-        wait: Duration,
         step: &mut Step,
     ) -> bool {
+        // Whoever asks has taken its course out; what is on is looked up there.
+        if let Some(place) = self.courses.get_mut(id.index()) {
+            place.eligible = course.eligible;
+        }
         let from = self.held(id).unwrap_or(region);
         let moved = self.part_of_all(id);
-        let rule = self.holds_move(id, [from, region], step.now).map(|breach| breach.to_string());
+        let rule = self.holds_move(id, [from, region], step.now);
         let limit = if rule.is_none() { self.too_much(step.now, moved, false) } else { None };
         if rule.is_none() && limit.is_none() {
             self.note_move(step.now, moved);
+            course.retry = None;
             return false;
         }
-        let again = step.now.after(Duration::from_millis(SAFETY_RETRY_MS));
-        for (_, since) in course.better.iter_mut().filter(|(_, since)| since.after(wait) <= step.now) {
-            *since = again.before(wait);
-        }
+        course.retry = Some(step.now.after(Duration::from_millis(SAFETY_RETRY_MS)));
         if let Some(why) = limit {
             self.tell_limited(|| format!("failback of {}: {why}", service.key), step);
         } else if let Some(breach) = rule.filter(|_| !std::mem::replace(&mut course.is_held_back, true)) {

@@ -20,7 +20,7 @@ use crate::table::Plans;
 
 use super::event::{Effects, Event, EventKind};
 use super::hub::Control;
-use super::moves::thousandths;
+use super::moves::millionths;
 use super::planning::{Outlook, PlanChange};
 use super::step::Step;
 
@@ -66,7 +66,7 @@ impl Control {
         self.tell_spills(&change.outlook, &mut step);
         self.tell_doubts(&change.outlook, &mut step);
         if change.outlook.plan.limited > 0 {
-            let part = thousandths(change.outlook.plan.limited, change.outlook.demand).div_ceil(10);
+            let part = millionths(change.outlook.plan.limited, change.outlook.demand).div_ceil(10_000);
             let most = self.settings.move_max.div_ceil(10);
             let told = || {
                 format!(

@@ -48,8 +48,9 @@ pub(super) fn settle(problem: &Problem, caps: &[u64], flow: &mut Flow, budget: &
     while torn.iter().any(|torn| is_off(problem, flow, torn)) {
         free_moves(caps, flow, free, &mut moves);
         list(problem, flow, &torn, &mut moves);
-        let Some(cycle) = negative_cycle(nodes, &moves) else { return };
-        if !budget.take((moves.len() + torn.len()) as u64) {
+        let (cycle, passes) = negative_cycle(nodes, &moves);
+        let Some(cycle) = cycle else { return };
+        if !budget.take((moves.len() * passes + torn.len()) as u64) {
             return;
         }
         let amount = cycle.iter().map(|&(from, to)| moves[from * nodes + to].limit).min().unwrap_or(0);
@@ -188,11 +189,11 @@ fn list(problem: &Problem, flow: &Flow, torn: &[Torn], moves: &mut [Move]) {
     }
 }
 
-/// A cycle of moves that weigh less than nothing.
-fn negative_cycle(nodes: usize, moves: &[Move]) -> Option<Vec<(usize, usize)>> {
+/// A cycle of moves that weigh less than nothing, and how often all moves were looked at for it.
+fn negative_cycle(nodes: usize, moves: &[Move]) -> (Option<Vec<(usize, usize)>>, usize) {
     let mut weights = vec![0; nodes];
     let mut previous = vec![None; nodes];
-    for _ in 0..=nodes {
+    for pass in 1..=nodes + 1 {
         let mut has_changed = false;
         for (at, step) in moves.iter().enumerate().filter(|(_, step)| step.weight != NONE) {
             let (from, to) = (at / nodes, at % nodes);
@@ -203,13 +204,13 @@ fn negative_cycle(nodes: usize, moves: &[Move]) -> Option<Vec<(usize, usize)>> {
             }
         }
         if !has_changed {
-            return None;
+            return (None, pass);
         }
         if let Some(cycle) = cycle(&previous) {
-            return Some(cycle);
+            return (Some(cycle), pass);
         }
     }
-    None
+    (None, nodes + 1)
 }
 
 /// A cycle among nodes of which each knows the one before it.

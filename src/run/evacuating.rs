@@ -25,19 +25,17 @@ pub(super) async fn evacuate(events: Sender<Event>, planner: Planner, stop: Stop
             () = stop.wait() => return,
         }
         let Some(due) = look(&events).await else { return };
-        let Some(Due { regions, control, snapshot, now }) = due else { continue };
-        for region in regions {
-            let Some(room) = foresee(&control, &snapshot, now, &region, &planner).await else { return };
-            if events.send(Event::Evacuate { region, room }).is_err() {
-                return;
-            }
+        let Some(Due { region, control, snapshot, now }) = due else { continue };
+        let Some(room) = foresee(&control, &snapshot, now, &region, &planner).await else { return };
+        if events.send(Event::Evacuate { region, room }).is_err() {
+            return;
         }
     }
 }
 
-/// Steps that are due, and what is known at that moment.
+/// A step that is due, and what is known at that moment.
 struct Due {
-    regions: Vec<String>,
+    region: String,
     control: Control,
     snapshot: Arc<Snapshot>,
     now: Moment,
@@ -47,13 +45,9 @@ struct Due {
 async fn look(events: &Sender<Event>) -> Option<Option<Due>> {
     let (reply, seen) = oneshot::channel();
     let look = move |control: &Control, snapshot: &Arc<Snapshot>, now: Moment| {
-        let regions = control.evacuations_due(now);
-        let due = (!regions.is_empty()).then(|| Due {
-            regions,
-            control: control.clone(),
-            snapshot: Arc::clone(snapshot),
-            now,
-        });
+        // After a reload nobody can tell what a step comes to until the next plan, which is soon.
+        let region = control.evacuation_due(now).filter(|_| !control.is_plan_awaited(now));
+        let due = region.map(|region| Due { region, control: control.clone(), snapshot: Arc::clone(snapshot), now });
         // Whoever asked may have gone.
         let _ = reply.send(due);
     };
@@ -72,7 +66,7 @@ async fn foresee(
     // Without a capacity nothing is planned.
     let Some(before) = control.outlook().cloned() else { return Some(Room::default()) };
     let then = control.next_step(region).and_then(|left| control.after_step(now, region, left));
-    let Some((then, services)) = then else { return Some(Room::default()) };
+    let Some((then, services)) = then else { return Some(Room::unknown()) };
     let snapshot = Arc::clone(snapshot);
     let repaired = tokio::task::spawn_blocking(move || {
         let steering = Arc::new(snapshot.steering.repaired(then.states(), &services, snapshot.generation));
