@@ -7,7 +7,7 @@ use axum::extract::{ConnectInfo, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use crate::admin::guards::{Peer, may_think};
+use crate::admin::guards::{Peer, may_think, too_fast};
 use crate::admin::looks::looked;
 use crate::admin::problem::{problem, unavailable};
 use crate::admin::query::{Parameters, bad_request};
@@ -43,8 +43,8 @@ pub(super) async fn explained(
     };
     let supposes = !(down.is_empty() && loads.is_empty());
     // To explain what is so is a look; what would be is work.
-    if supposes && let Err(refusal) = may_think(&admin, client.ip()) {
-        return refusal;
+    if supposes && !may_think(&admin, client.ip()) {
+        return too_fast();
     }
     let look = move |control: &Control, snapshot: &Arc<Snapshot>, now: Moment| {
         let supposed = supposes.then(|| (control.states().clone(), control.conditions(now), now));

@@ -147,20 +147,16 @@ async fn audited(admin: &Admin, who: Who, next: Next, request: Request) -> Respo
 
 /// What changes nothing but is work: it has a pace of its own, like that of changes.
 pub(super) async fn paced(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
-    match may_think(&admin, peer(&request)) {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => refusal,
-    }
+    if may_think(&admin, peer(&request)) { next.run(request).await } else { too_fast() }
 }
 
-/// Whether a client may have that much thought about now; the refusal if not.
-pub(super) fn may_think(admin: &Admin, client: IpAddr) -> Result<(), Response> {
+/// Whether a client may have one more thing thought about now.
+pub(super) fn may_think(admin: &Admin, client: IpAddr) -> bool {
     let now = Instant::now();
-    let may = admin.thinking.allows_client(client, now) && admin.thinking.allows_one_more(now);
-    if may { Ok(()) } else { Err(too_fast()) }
+    admin.thinking.allows_client(client, now) && admin.thinking.allows_one_more(now)
 }
 
-fn too_fast() -> Response {
+pub(super) fn too_fast() -> Response {
     let mut refusal = problem(StatusCode::TOO_MANY_REQUESTS, "too much is asked for: wait a second");
     refusal.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     refusal
