@@ -145,6 +145,10 @@ pub(super) async fn events(State(admin): State<Arc<Admin>>, RawQuery(query): Raw
         Ok(wanted) => wanted,
         Err(reason) => return bad_request(reason),
     };
+    // What was answered before this was asked is told by now.
+    if let Err(refusal) = looked(&admin.operations, |_, _, _| ()).await {
+        return refusal;
+    }
     let operations = Arc::clone(&admin.operations);
     // The journal may be busy writing to a disk.
     match tokio::task::spawn_blocking(move || operations.events(&wanted, limit)).await {

@@ -137,6 +137,9 @@ pub const EVENTS_MAX: usize = 256;
 pub const JOURNAL_FILE_LEN_MAX: u64 = 8 << 20;
 /// Events kept in memory for the admin listener: some megabytes at most.
 pub const JOURNAL_RECENT_MAX: usize = 4_096;
+/// How long whoever reads the journal waits for events that are on their way to it: longer than a busy disk takes, and
+/// shorter than people wait.
+pub const JOURNAL_WAIT_MS: u64 = 2_000;
 /// Events and states waiting to be written: what a region with thousands of endpoints says when it fails.
 pub const RECORDS_MAX: usize = 65_536;
 /// Milliseconds between two writings of the state file: what a crash may forget.

@@ -3,11 +3,13 @@
 //! The publisher hands things over and never waits for a disk. Of states only the newest counts.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
-use crate::base::limits::{HISTORY_SHOWN_MAX, RECORDS_MAX};
+use crate::base::limits::{HISTORY_SHOWN_MAX, JOURNAL_WAIT_MS, RECORDS_MAX};
 use crate::base::moment::Moment;
 use crate::control::{Event, Saved};
 use crate::journal::{Entry, History, Journal, Sample, Wanted, write_atomically};
@@ -28,6 +30,30 @@ pub(super) struct Recorder {
     journal: Arc<Mutex<Journal>>,
     folder: Arc<Path>,
     metrics: Arc<Metrics>,
+    progress: Arc<Progress>,
+}
+
+/// How much was handed over and how much is kept: whoever looks something up finds what was told before he asked.
+#[derive(Default)]
+struct Progress {
+    handed: AtomicU64,
+    kept: Mutex<u64>,
+    more: Condvar,
+}
+
+impl Progress {
+    fn keep(&self) {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.more.notify_all();
+    }
+
+    /// Waits until all that was handed over so far is kept, or for as long as anybody should.
+    fn catch_up(&self) {
+        let handed = self.handed.load(Ordering::Acquire);
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = Duration::from_millis(JOURNAL_WAIT_MS);
+        drop(self.more.wait_timeout_while(kept, wait, |kept| *kept < handed));
+    }
 }
 
 /// Told of every event once it has its number; must not wait.
@@ -52,7 +78,9 @@ impl Recorder {
         });
         let journal = Arc::new(Mutex::new(journal));
         let (records, incoming) = sync_channel(RECORDS_MAX);
+        let progress = Arc::new(Progress::default());
         let mut desk = Desk {
+            progress: Arc::clone(&progress),
             journal: Arc::clone(&journal),
             listeners,
             history: History::open(folder)
@@ -65,7 +93,7 @@ impl Recorder {
             give_way(BACKGROUND_NICENESS, "recorder");
             desk.work(&incoming);
         })?;
-        Ok((Self { records, journal, folder: folder.into(), metrics }, thread))
+        Ok((Self { records, journal, folder: folder.into(), metrics, progress }, thread))
     }
 
     /// Keeps how regions stand.
@@ -86,15 +114,19 @@ impl Recorder {
 
     fn hand_over(&self, record: Record) {
         match self.records.try_send(record) {
-            Ok(()) => {}
+            Ok(()) => {
+                self.progress.handed.fetch_add(1, Ordering::AcqRel);
+            }
             Err(TrySendError::Full(_)) => tracing::error!("the disk is too slow for the journal: a record is lost"),
             // The thread ends with the process.
             Err(TrySendError::Disconnected(_)) => {}
         }
     }
 
-    /// The events wanted, the oldest first, at most `limit`: the first ones if a start is given, else the last ones.
+    /// The events wanted, the oldest first, at most `limit`: the first ones if a start is given, else the last ones. May
+    /// wait for those on their way.
     pub(super) fn events(&self, wanted: &Wanted, limit: usize) -> Vec<Entry> {
+        self.progress.catch_up();
         let path = {
             let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
             let wanted = &Wanted { since: wanted.since.map(|since| since.min(journal.newest())), ..wanted.clone() };
@@ -140,6 +172,7 @@ fn state_path(folder: &Path) -> PathBuf {
 
 /// What the thread works with.
 struct Desk {
+    progress: Arc<Progress>,
     journal: Arc<Mutex<Journal>>,
     listeners: Vec<Listener>,
     history: Option<History>,
@@ -158,6 +191,7 @@ impl Desk {
                     Record::Sample(sample) => self.sample(&sample),
                     Record::State(saved) => newest = Some(saved),
                 }
+                self.progress.keep();
             }
             if let Some(saved) = newest {
                 self.save(&saved);
