@@ -26,8 +26,8 @@ use crate::snapshot::{Snapshot, Steering};
 #[serde(deny_unknown_fields)]
 pub(super) struct Evacuate {
     region: String,
-    /// Percent of its share that a step takes.
-    step: Option<u8>,
+    /// Percent of its share that a step takes; JSON knows no difference between 25 and 25.0.
+    step: Option<f64>,
     /// Seconds from one step to the next; absent: long enough for caches.
     every_s: Option<f64>,
     /// Seconds that the drain at its end lasts; absent: until it is taken back.
@@ -53,10 +53,9 @@ pub(super) struct Cancel {
 impl Evacuate {
     fn order(self, said: &Said) -> Result<EvacuationOrder, String> {
         let Self { region, step, every_s, for_s, confirm, .. } = self;
-        let step = step.unwrap_or(EVACUATION_STEP);
-        if !(EVACUATION_STEP_MIN..=100).contains(&step) {
-            return Err(format!("`step` is a percentage from {EVACUATION_STEP_MIN} to 100"));
-        }
+        let step = step.unwrap_or_else(|| EVACUATION_STEP.into());
+        let step = (EVACUATION_STEP_MIN..=100).find(|&whole| f64::from(whole) == step);
+        let step = step.ok_or_else(|| format!("`step` is a whole percentage from {EVACUATION_STEP_MIN} to 100"))?;
         let every = every_s.map(pause).transpose()?;
         let lasting = for_s.map(lasting).transpose()?;
         let (reason, owner) = (said.reason.clone(), said.owner.clone());

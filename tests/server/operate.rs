@@ -231,6 +231,10 @@ fn an_evacuation_goes_on_when_the_command_has_ended() {
     );
     expect(&server, &["evacuate", "fra", "--step", "3"], 2, &["5..=100"]);
     expect(&server, &["evacuate", "lax"], 1, &["there is no region `lax`"]);
+    for (step, status) in [("50.0", 200), ("50.5", 422), ("4", 422), ("101", 422), ("-50", 422)] {
+        let body = format!(r#"{{"region": "fra", "step": {step}}}"#);
+        assert_eq!(crate::cockpit::post(&server, "/api/v1/evacuate/preview", &body).status, status, "{step}");
+    }
     expect(&server, &["evacuate", "fra", "--step", "50", "--every", "1s"], 0, &["2 steps of 50 %, one every 1s"]);
     let events = || server.http("GET", "/api/v1/events", None).1;
     let events = crate::world::wait_until(events, |events| events.contains("evacuation_done"));
