@@ -165,11 +165,17 @@ pub(super) async fn preview(State(admin): State<Arc<Admin>>, Body(mut body): Bod
         let staged = tokio::task::spawn_blocking(move || stage(&begun, &snapshot, now, &key, left));
         let (then, steering) = match staged.await {
             Ok(Some(staged)) => staged,
-            Ok(None) => break,
+            Ok(None) => {
+                view.steps.push(StepPreview { left, at_s, full: Room::unknown().full, loads: Vec::new() });
+                break;
+            }
             Err(_) => return unavailable(),
         };
+        // Without a capacity nothing is planned; with one, nothing is done before there is a plan.
         let (mut full, mut changes) = (None, Vec::new());
-        // Without a capacity nothing is planned.
+        if control.is_plan_awaited(now) {
+            full = Room::unknown().full;
+        }
         if let Some(before) = &before {
             let Some(outlook) = admin.operations.foresee(now, steering, then.conditions(now)).await else {
                 return unavailable();

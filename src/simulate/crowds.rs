@@ -101,8 +101,9 @@ fn group(steering: &Steering, service: ServiceId, network: Option<(IpAddr, u8)>)
     Some(Group { service, decider, class, network, ttl_s, ttl_min_s, members: Vec::new() })
 }
 
+/// How many addresses a sample stands for, as a weight.
 #[expect(clippy::cast_precision_loss, reason = "a weight, not a count")]
-fn addresses(sample: &Sample) -> f64 {
+pub(super) fn addresses(sample: &Sample) -> f64 {
     sample.addresses as f64
 }
 

@@ -14,6 +14,7 @@ use crate::geo::{ClassId, Sample};
 use crate::model::Model;
 use crate::policy::Atlases;
 
+use super::crowds::addresses;
 use super::population::users;
 use super::profile::{Origin, Profile, Row};
 
@@ -111,11 +112,6 @@ fn spread(samples: &BTreeMap<[u8; 2], Vec<Sample>>, is_own: impl Fn(IpAddr) -> b
     let all: f64 = spread.iter().map(|(_, weight)| weight).sum();
     spread.iter_mut().for_each(|(_, weight)| *weight /= all);
     spread
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a weight, not a count")]
-fn addresses(sample: &Sample) -> f64 {
-    sample.addresses as f64
 }
 
 #[cfg(test)]
