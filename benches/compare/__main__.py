@@ -22,6 +22,7 @@ import time
 sys.dont_write_bytecode = True
 
 import machine
+import programs
 import servers
 import steered
 import tables
@@ -54,7 +55,7 @@ def main():
     options = parse_options()
     # SIGTERM leaves through the same clean-up as an exception.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("compare: ended"))
-    tools = build_tools(options)
+    tools = programs.built(ROOT, {"load": options.load, "bare": options.bare, "target": options.target})
     # Both are inherited by the servers, which choose their own core, and by the load.
     os.sched_setaffinity(0, {options.load_core})
     os.setpriority(os.PRIO_PROCESS, 0, options.nice)
@@ -119,20 +120,6 @@ def parse_options():
     if unknown - {""}:
         parser.error("unknown: " + ", ".join(sorted(unknown)))
     return options
-
-
-def build_tools(options):
-    """Paths of `load`, `bare` and `target`, built unless given."""
-    tools = {"load": options.load, "bare": options.bare, "target": options.target}
-    if None in tools.values():
-        command = ["cargo", "bench", "--no-run", "--message-format", "json"]
-        command += [word for tool in tools for word in ("--bench", tool)]
-        built = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-        for message in map(json.loads, built.stdout.splitlines()):
-            name = message.get("target", {}).get("name")
-            if message.get("executable") and name in tools:
-                tools[name] = tools[name] or message["executable"]
-    return tools
 
 
 class Bench:

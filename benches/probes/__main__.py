@@ -26,6 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(1, str(ROOT / "benches/compare"))
 
 import machine
+import programs
 import servers
 
 SITES = ("a", "b")
@@ -45,7 +46,7 @@ def main():
     options = parse_options()
     # SIGTERM leaves through the same clean-up as an exception.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("probes: ended"))
-    tools = build_tools(options)
+    tools = programs.built(ROOT, {"load": options.load, "target": options.target})
     os.sched_setaffinity(0, {options.load_core})
     found = {"machine": machine.describe(), "options": vars(options), "phases": []}
     folder = tempfile.mkdtemp(prefix="probes-")
@@ -93,19 +94,6 @@ def parse_options():
     if options.endpoints % 2 or not 2 <= options.endpoints <= 100_000:
         parser.error("--endpoints: an even number, 2 to 100000")
     return options
-
-
-def build_tools(options):
-    """Paths of `load` and `target`, built unless given."""
-    tools = {"load": options.load, "target": options.target}
-    if None in tools.values():
-        command = ["cargo", "bench", "--no-run", "--bench", "load", "--bench", "target", "--message-format", "json"]
-        built = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-        for message in map(json.loads, built.stdout.splitlines()):
-            name = message.get("target", {}).get("name")
-            if message.get("executable") and name in tools:
-                tools[name] = tools[name] or message["executable"]
-    return tools
 
 
 class Meridian(servers.Meridian):

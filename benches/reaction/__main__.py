@@ -30,6 +30,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(1, str(ROOT / "benches/compare"))
 
 import machine
+import programs
 import servers
 import subjects
 
@@ -44,7 +45,7 @@ def main():
     options = parse_options()
     # SIGTERM leaves through the same clean-up as an exception.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("reaction: ended"))
-    target = options.target or build_target()
+    target = options.target or programs.built(ROOT, {"target": None})["target"]
     found = {"machine": machine.describe(), "trials": options.trials, "left_out": {}, "cases": []}
     for name in options.cases.split(","):
         case = subjects.CASES[name]
@@ -86,15 +87,6 @@ def parse_options():
     if not 1 <= options.trials <= subjects.TRIALS_MAX:
         parser.error(f"--trials: 1 to {subjects.TRIALS_MAX}")
     return options
-
-
-def build_target():
-    command = ["cargo", "bench", "--no-run", "--bench", "target", "--message-format", "json"]
-    built = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    for message in map(json.loads, built.stdout.splitlines()):
-        if message.get("executable") and message["target"]["name"] == "target":
-            return message["executable"]
-    sys.exit("reaction: the bench target `target` does not build")
 
 
 def measure(case, program, target_program, options):

@@ -35,6 +35,7 @@ sys.path.insert(1, str(ROOT / "benches/compare"))
 
 import followers
 import machine
+import programs
 import servers
 import steered
 
@@ -51,7 +52,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("streams: ended"))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4 * options.streams + 256)), hard))
-    tools = build_tools(options)
+    tools = programs.built(ROOT, {name: getattr(options, name) for name in ("load", "target", "bare")})
     os.sched_setaffinity(0, {options.load_core})
     found = {"machine": machine.describe(), "options": vars(options), "problems": []}
     folder = tempfile.mkdtemp(prefix="streams-")
@@ -103,20 +104,6 @@ def parse_options():
     if options.seconds < 12:
         parser.error("--seconds: a data centre needs 12 to fail and to come back")
     return options
-
-
-def build_tools(options):
-    """Paths of the programs, built unless given."""
-    tools = {name: getattr(options, name) for name in ("load", "target", "bare")}
-    if None in tools.values():
-        command = ["cargo", "bench", "--no-run", "--message-format", "json"]
-        command += [word for name in tools for word in ("--bench", name)]
-        built = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-        for message in map(json.loads, built.stdout.splitlines()):
-            name = message.get("target", {}).get("name")
-            if message.get("executable") and name in tools:
-                tools[name] = tools[name] or message["executable"]
-    return tools
 
 
 class Meridian(servers.Meridian):
