@@ -8,6 +8,7 @@ pub mod wire;
 pub mod config;
 pub mod model;
 pub mod geo;
+pub mod latency;
 pub mod zone;
 pub mod table;
 pub mod health;

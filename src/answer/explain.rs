@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::message::Section;
 use crate::answer::trace::{Made, Trace};
+use crate::answer::ways::{WayView, group_text};
 use crate::answer::{Client, Lane, Transport, respond_traced};
 use crate::base::ids::{EndpointId, RegionId, ServiceId};
 use crate::base::limits::MESSAGE_LEN_MAX;
@@ -137,6 +138,9 @@ pub struct RegionView {
     pub tier: usize,
     /// Kilometers from the client, after bias.
     pub distance_km: Option<f64>,
+    /// What is known of the way to it, where latency ranks.
+    #[serde(default)]
+    pub latency: Option<WayView>,
     /// Its state for the service, a word of [`crate::table::Why`].
     pub state: String,
     /// Its share of such clients, where several share.
@@ -341,6 +345,7 @@ fn ranking(steering: &Steering, decider: &Service, made: &Made<'_>) -> (Option<P
             region: region_key(steering, part.region),
             tier: 1,
             distance_km: None,
+            latency: None,
             state: why.as_str().into(),
             share: None,
             weighed: None,
@@ -399,12 +404,18 @@ fn located(
         view.tier = tier.map_or(0, |tier| tier + 1);
         let distance = why.distances_km.iter().find(|(region, _)| *region == part.region);
         view.distance_km = distance.and_then(|(_, distance)| *distance);
+        let estimate = why.estimates.iter().find(|(region, _)| *region == part.region);
+        view.latency = estimate.map(|(_, estimate)| WayView::new(*estimate));
     }
     if let Some(split) = ranked.split_of(id) {
         share_out(steering, decider, &split.shares(), regions);
     }
     regions.sort_by(|a, b| {
-        let key = |view: &RegionView| (view.tier.wrapping_sub(1), view.distance_km.unwrap_or(f64::INFINITY));
+        let far = |view: &RegionView| {
+            let ms = view.latency.as_ref().map(|latency| latency.ms);
+            ms.or(view.distance_km).unwrap_or(f64::INFINITY)
+        };
+        let key = |view: &RegionView| (view.tier.wrapping_sub(1), far(view));
         key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal)
     });
     Some(PlaceView {
@@ -414,6 +425,10 @@ fn located(
         ranked_by: match (&why.matched, link) {
             (_, "nobody") => "nobody knows the client: default, order, all".into(),
             (Matched::Entry(entry), _) => format!("map entry {}", entry_text(entry)),
+            (Matched::Latency(group), _) => format!("latency, as measured of {}", group_text(group)),
+            (Matched::Distance, _) if atlas.is_measured() => {
+                "latency, as distance lets expect: nothing is measured".into()
+            }
             (Matched::Distance, _) => "distance".into(),
             (Matched::Nothing, _) => "nothing".into(),
         },

@@ -25,6 +25,7 @@ pub mod resolve;
 pub mod sections;
 pub mod steered;
 pub mod trace;
+mod ways;
 pub mod explain;
 
 use std::net::IpAddr;
@@ -41,6 +42,7 @@ pub use counts::Counts;
 pub use demand::{Demand, Demanded};
 pub use lane::{BATCH, Lane, Slot};
 pub use trace::{Made, NoTrace, Trace};
+pub use ways::{EvidenceView, WayView, group_text};
 
 use message::Message;
 

@@ -53,6 +53,38 @@ pub const REGION_BUCKETS: usize = 4_096;
 pub const REGIONS_ORDERED_MAX: usize = 8;
 /// Tiers of a client class that are exact where a set has more regions; the rest follows from the first of them.
 pub const TIERS_EXACT: usize = 4;
+/// Ranks of regions that measurements decide; the rest stays as distance has it. Nobody gets to the ninth best.
+pub const LATENCY_RANKS_MAX: usize = 8;
+/// Classes of clients of one atlas that ranks by latency: as many as a lane can count the demand of, and a plan be made for.
+pub const LATENCY_CLASSES_MAX: usize = 2_048;
+/// Round trips between one network and one region that count within [`LATENCY_BURST_MS`]: who floods says no more than
+/// who measures now and then, and whoever turns a median needs half a minute at least.
+pub const LATENCY_BURST_MAX: u32 = 16;
+/// See [`LATENCY_BURST_MAX`].
+pub const LATENCY_BURST_MS: u64 = 10_000;
+/// Round trips between one network and one region that count at once: more would only make the median slower to follow.
+pub const LATENCY_MASS_MAX: u32 = 64;
+/// The shortest round trip that is believed, microseconds: within one building.
+pub const LATENCY_US_MIN: u32 = 50;
+/// The longest, microseconds: by two satellites, and some queues.
+pub const LATENCY_US_MAX: u32 = 10_000_000;
+/// How old a measurement may be that is pushed, milliseconds: a batch that could not be sent for a while, no replay.
+pub const LATENCY_AGE_MAX_MS: u64 = 600_000;
+/// How far ahead of ours another clock may go, milliseconds.
+pub const LATENCY_AHEAD_MAX_MS: u64 = 10_000;
+/// Measurements in one batch.
+pub const LATENCY_PUSHED_MAX: usize = 10_000;
+/// Octets of one batch.
+pub const LATENCY_BODY_LEN_MAX: usize = 1 << 20;
+/// Round trips that one measurement may stand for.
+pub const LATENCY_SAMPLES_MAX: u32 = 1_000;
+/// Names of batches that are remembered, so that a batch that is sent again counts once: an hour of one a second from
+/// eighteen senders.
+pub const LATENCY_BATCHES_MAX: usize = 65_536;
+/// For how long they are remembered, milliseconds: longer than anything in a batch may be old.
+pub const LATENCY_BATCHES_MS: u64 = 3_600_000;
+/// Networks that may change their order of regions within ten minutes, however few are measured: a share of few is none.
+pub const LATENCY_MOVES_MIN: usize = 20;
 /// Seconds after which a location database is called old: within a year several percent of all networks move.
 pub const DATABASE_AGE_MAX_S: u64 = 366 * 86_400;
 

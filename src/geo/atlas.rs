@@ -6,9 +6,10 @@ use crate::base::ids::RegionId;
 use crate::model::{GeoRanking, Model};
 
 use super::distance::Point;
+use super::measured::{Estimate, US_PER_KM};
 use super::places::{Located, Places};
 use super::prefix::{Naked, Network};
-use super::rank::{Class, Matched, Ranker};
+use super::rank::{Class, Matched, Nearness, Ranker};
 use super::sweep::{self, Classified};
 use super::table::Table;
 
@@ -30,6 +31,8 @@ pub struct Atlas {
     classes: Vec<Class>,
     /// By [`ClassId`]: the middle of its places, where any is known.
     middles: Vec<Option<Point>>,
+    /// By [`ClassId`], where latency ranks: the mean of its estimates, by region of the set.
+    means: Vec<Box<[Option<u32>]>>,
     unknown: Class,
     ranking: GeoRanking,
     ranker: Ranker,
@@ -49,17 +52,19 @@ pub struct Ranked {
     /// The regions of the set and their distances after bias in kilometers, nearest first; those of which none is
     /// known last.
     pub distances_km: Vec<(RegionId, Option<f64>)>,
+    /// What is estimated for the ways to the regions of the set, after bias, in the order of their ranks; empty where
+    /// distance ranks.
+    pub estimates: Vec<(RegionId, Estimate)>,
 }
 
 impl Atlas {
-    /// Makes the atlas of a ranking for a set of regions (their ids' bits). Regions no more than `tolerance_m` meters
-    /// further than the nearest are its equals.
+    /// Makes the atlas of a ranking for a set of regions (their ids' bits).
     #[must_use]
-    pub fn build(places: &Places, model: &Model, ranking: GeoRanking, tolerance_m: u32, regions: u128) -> Self {
-        let ranker = Ranker::new(model, ranking, tolerance_m, regions);
-        let Classified { classes, middles, v4, v6 } = sweep::classify(places, &ranker);
+    pub fn build(places: &Places, model: &Model, ranking: GeoRanking, nearness: Nearness, regions: u128) -> Self {
+        let ranker = Ranker::new(model, ranking, nearness, regions);
+        let Classified { classes, middles, means, v4, v6 } = sweep::classify(places, &ranker);
         let unknown = ranker.unknown();
-        Self { v4: Table::new(v4), v6: Table::new(v6), classes, middles, unknown, ranking, ranker }
+        Self { v4: Table::new(v4), v6: Table::new(v6), classes, middles, means, unknown, ranking, ranker }
     }
 
     /// The class of an address, and how many of its leading bits decide it: all addresses that agree in so many are
@@ -93,10 +98,32 @@ impl Atlas {
     }
 
     /// What it costs clients of a class to go to each region of the set: meters after bias, nearest first, from the middle
-    /// of the places of the class, each of which counts once; those of which no distance is known last.
+    /// of the places of the class, each of which counts once; those of which nothing is known last. Where latency ranks the
+    /// meters are those that the estimated time is expected for.
     #[must_use]
     pub fn costs(&self, id: ClassId) -> Vec<(RegionId, Option<u32>)> {
-        self.ranker.distances(self.middles.get(id.0 as usize).copied().flatten())
+        if self.ranker.measured().is_none() {
+            return self.ranker.distances(self.middles.get(id.0 as usize).copied().flatten());
+        }
+        let means = self.means.get(id.0 as usize).map(|means| &means[..]).unwrap_or_default();
+        let meters = |us: u32| u32::try_from(u64::from(us) * 1_000 / u64::from(US_PER_KM)).unwrap_or(u32::MAX);
+        let mut costs: Vec<_> = self.ranker.set().zip(means).map(|(region, mean)| (region, mean.map(meters))).collect();
+        costs.sort_by_key(|&(region, meters)| (meters.unwrap_or(u32::MAX), region));
+        costs
+    }
+
+    /// True if latency ranks.
+    #[must_use]
+    pub fn is_measured(&self) -> bool {
+        self.ranker.measured().is_some()
+    }
+
+    /// By [`ClassId`]: the class of another atlas that most resembles it, by where a large network of it is there. `None`
+    /// for a class without an address.
+    #[must_use]
+    pub fn counterparts(&self, other: &Self) -> Vec<Option<ClassId>> {
+        let examples = self.examples().into_iter();
+        examples.map(|example| example.map(|(address, _)| other.locate(address).0)).collect()
     }
 
     /// By [`ClassId`]: a network all of whose addresses are of the class, a large one, IPv4 where there is one. A pass over
@@ -147,14 +174,19 @@ impl Atlas {
             GeoRanking::Distance => None,
             GeoRanking::Map(id) => model.geomaps.get(id.index()),
         };
-        let matched = match entry.and_then(|entry| map?.entries.get(entry as usize)) {
-            Some((matched, _)) => Matched::Entry(matched.clone()),
-            None if place.coordinates.is_some() => Matched::Distance,
-            None => Matched::Nothing,
+        let measured = self.ranker.measured();
+        let row = measured.and_then(|measured| measured.row_of(address, place));
+        let group = measured.zip(row).and_then(|(measured, row)| measured.row(row)).map(|(group, _)| group.clone());
+        let matched = match (entry.and_then(|entry| map?.entries.get(entry as usize)), group) {
+            (Some((matched, _)), _) => Matched::Entry(matched.clone()),
+            (None, Some(group)) => Matched::Latency(group),
+            (None, None) if place.coordinates.is_some() => Matched::Distance,
+            (None, None) => Matched::Nothing,
         };
+        let estimates = self.ranker.estimates(place.coordinates.map(Point::from), row);
         let distances = self.ranker.distances(place.coordinates.map(Point::from)).into_iter();
         let distances_km =
             distances.map(|(region, distance_m)| (region, distance_m.map(|m| f64::from(m) / 1_000.0))).collect();
-        Ranked { located, matched, class, scope, distances_km }
+        Ranked { located, matched, class, scope, distances_km, estimates }
     }
 }

@@ -52,6 +52,11 @@ impl Gathered {
         self.z += point.z;
     }
 
+    /// All of others too.
+    pub(super) fn merge(&mut self, other: Self) {
+        (self.x, self.y, self.z) = (self.x + other.x, self.y + other.y, self.z + other.z);
+    }
+
     /// The point nearest to the middle of all; `None` if there are none, or if they are all around the earth.
     pub(super) fn middle(self) -> Option<Point> {
         let Self { x, y, z } = self;
@@ -66,21 +71,21 @@ pub fn distance_m(from: Coordinates, to: Coordinates) -> u32 {
     whole(Point::from(from).distance_m(to.into()))
 }
 
-/// The distance as it counts for a region with this bias (-99 to 99, Route 53's formula), in whole meters.
+/// A distance (or a time) as it counts for a region with this bias (-99 to 99, Route 53's formula), whole.
 ///
 /// | bias | counts as |
 /// |---|---|
 /// | b > 0 | `distance × (1 − b/100)` |
 /// | 0 | `distance` |
 /// | b < 0 | `distance / (1 + b/100)` |
-pub(super) fn biased_m(distance_m: f64, bias: i8) -> u32 {
+pub(super) fn biased(distance: f64, bias: i8) -> u32 {
     let share = f64::from(bias.clamp(-99, 99)) / 100.0;
-    whole(if bias > 0 { distance_m * (1.0 - share) } else { distance_m / (1.0 + share) })
+    whole(if bias > 0 { distance * (1.0 - share) } else { distance / (1.0 + share) })
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of floats saturates")]
-fn whole(distance_m: f64) -> u32 {
-    (distance_m + 0.5) as u32
+fn whole(distance: f64) -> u32 {
+    (distance + 0.5) as u32
 }
 
 /// Sine and cosine of an angle from -π to π.
@@ -161,7 +166,7 @@ mod tests {
     fn bias_is_as_in_the_table() {
         for (bias, expected) in [(0, 1_000), (50, 500), (99, 10), (-50, 2_000), (-99, 100_000), (25, 750), (-20, 1_250)]
         {
-            assert_eq!(biased_m(1_000.0, bias), expected, "{bias}");
+            assert_eq!(biased(1_000.0, bias), expected, "{bias}");
         }
     }
 }

@@ -20,6 +20,7 @@
 //! | `networks.toml` | `networks.rs` |
 //! | all of these together | `places.rs` |
 //! | networks that stand for the clients of a country | `samples.rs` |
+//! | what was measured of the ways to regions, and the order that follows | `measured.rs` |
 //! | a place → tiers of regions | `rank.rs` |
 //! | layers of ranges → ranges of classes | `sweep.rs` |
 //! | the table that queries ask | `table.rs` |
@@ -38,6 +39,7 @@ mod database;
 mod distance;
 mod layer;
 mod locations;
+mod measured;
 mod networks;
 mod order;
 mod place;
@@ -57,8 +59,10 @@ pub use atlas::{Atlas, ClassId, Ranked};
 pub use centroids::{Centroid, centroid};
 pub use database::{DatabaseFile, DatabaseInfo};
 pub use distance::distance_m;
+pub use measured::{Deviation, Estimate, Group, Margin, Measured, Row, expected_us, ordered};
 pub use order::order;
 pub use place::{Coordinates, Place};
 pub use places::{Located, Places};
-pub use rank::{Class, Matched};
+pub use prefix::network_around;
+pub use rank::{Class, Matched, Nearness, region_coordinates};
 pub use samples::Sample;

@@ -134,6 +134,18 @@ impl Places {
         Located { place, sources, network: (network.address, network.length) }
     }
 
+    /// All that is known of where an address is, without who said so.
+    #[must_use]
+    pub fn place(&self, address: IpAddr) -> Place {
+        if let Some(own) = self.networks.get(self.own.find(address).0 as usize) {
+            return own.place.clone();
+        }
+        let said = self.databases.iter().map(|database| database.locations.find(address).0);
+        let mut systems = self.databases.iter().map(|database| database.asns.find(address).0);
+        let place = self.locations.place(self.believed(said));
+        Place { asn: systems.find(|&asn| asn != 0), ..place }
+    }
+
     /// The index of what the databases know of an address, from what each of them says, in their order: the first one
     /// that knows a country or coordinates is believed whole, else the first one that knows anything.
     pub(super) fn believed(&self, said: impl IntoIterator<Item = u32>) -> u32 {

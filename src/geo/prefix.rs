@@ -100,6 +100,13 @@ impl Network {
     }
 }
 
+/// First address and length of the network of this length around an address.
+#[must_use]
+pub fn network_around(address: IpAddr, length: u8) -> (IpAddr, u8) {
+    let network = Network::around(address, length);
+    (network.address, network.length)
+}
+
 impl std::fmt::Display for Network {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.address, self.length)

@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
+use crate::base::limits::LATENCY_CLASSES_MAX;
+
 use super::distance::{Gathered, Point};
 use super::layer::Layer;
+use super::measured::NO_ROW;
 use super::place::Place;
 use super::places::{NO_NETWORK, Places};
 use super::prefix::CLOTHES;
@@ -16,6 +19,9 @@ pub(super) struct Classified {
     pub(super) classes: Vec<Class>,
     /// By class: the middle of its places, where any is known.
     pub(super) middles: Vec<Option<Point>>,
+    /// By class, where latency ranks: by region of the set, by id, the mean of what is estimated for the ways of its places,
+    /// microseconds; `None` where nothing is.
+    pub(super) means: Vec<Box<[Option<u32>]>>,
     pub(super) v4: Ranges<u32>,
     pub(super) v6: Ranges<u128>,
 }
@@ -36,14 +42,15 @@ pub(super) fn classify(places: &Places, ranker: &Ranker) -> Classified {
     }
     let entries = ranker.entries();
     let map = Layer::of_networks(entries.networks.iter().copied(), NO_ENTRY);
-    let systems: Vec<Layer> = if entries.asns.is_empty() {
+    let measured = ranker.measured().map_or_else(|| Layer::all(NO_ROW), |measured| measured.networks.clone());
+    let systems: Vec<Layer> = if classes.systems.is_empty() {
         Vec::new()
     } else {
-        let system = |asn| System::of(asn, entries.asns.get(&asn).copied()).0;
+        let system = |asn| System::of(asn, classes.systems.binary_search(&asn).ok()).0;
         places.databases.iter().map(|database| database.asns.map(system)).collect()
     };
     let locations = places.databases.iter().map(|database| &database.locations);
-    let layers: Vec<&Layer> = [&places.own, &map].into_iter().chain(&systems).chain(locations).collect();
+    let layers: Vec<&Layer> = [&places.own, &map, &measured].into_iter().chain(&systems).chain(locations).collect();
     let split = layers.len() - places.databases.len();
 
     let v4_layers: Vec<&Ranges<u32>> = layers.iter().map(|layer| &layer.v4).collect();
@@ -62,17 +69,18 @@ pub(super) fn classify(places: &Places, ranker: &Ranker) -> Classified {
     classes.classified(v4, v6)
 }
 
-/// What a database says about the system of an address, as far as it matters to a map: 0 for nothing, 1 for one
-/// without an entry (which hides what later databases say), from 2 on the entry.
+/// What a database says about the system of an address, as far as it matters: 0 for nothing, 1 for one that makes no
+/// difference (which hides what later databases say), from 2 on its place among those that do.
 struct System(u32);
 
 impl System {
-    fn of(asn: u32, entry: Option<u32>) -> Self {
-        Self(if asn == 0 { 0 } else { entry.map_or(1, |entry| entry.saturating_add(2)) })
+    fn of(asn: u32, place: Option<usize>) -> Self {
+        let place = place.and_then(|place| u32::try_from(place).ok());
+        Self(if asn == 0 { 0 } else { place.map_or(1, |place| place.saturating_add(2)) })
     }
 
-    fn entry(self) -> Option<u32> {
-        self.0.checked_sub(2)
+    fn place(self) -> Option<usize> {
+        self.0.checked_sub(2).map(|place| place as usize)
     }
 }
 
@@ -103,65 +111,130 @@ struct Classes<'p> {
     rows: Vec<Class>,
     /// By class: its places.
     gathered: Vec<Gathered>,
+    /// By class: what is estimated for the ways of its places.
+    sums: Vec<Sums>,
     id_of: HashMap<Class, u32>,
+    /// Autonomous systems that make a difference, sorted.
+    systems: Vec<u32>,
     /// By location, then by network of the operator; [`NOT_YET`] where nobody has asked.
     of_place: Vec<u32>,
-    /// By the same and the entry that matched: for networks and systems of the map.
-    of_entry: HashMap<(u32, u32), u32>,
+    /// By the same, and what else makes a difference: what matched of the map, and what was measured.
+    of_case: HashMap<Case, u32>,
 }
 
 const NOT_YET: u32 = u32::MAX;
 
+/// What makes a difference beside the place.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Case {
+    place: u32,
+    entry: Option<u32>,
+    row: Option<u32>,
+}
+
+/// By region of the set: microseconds, and of how many ways.
+type Sums = Box<[(u64, u64)]>;
+
 impl<'p> Classes<'p> {
     fn new(places: &'p Places, ranker: &'p Ranker) -> Self {
         let of_place = vec![NOT_YET; places.locations.len() + places.networks.len()];
+        let measured = ranker.measured().into_iter().flat_map(|measured| measured.systems.keys().map(|(asn, _)| *asn));
+        let mut systems: Vec<u32> = ranker.entries().asns.keys().copied().chain(measured).collect();
+        systems.sort_unstable();
+        systems.dedup();
+        let mut classes = Self {
+            places,
+            ranker,
+            rows: Vec::new(),
+            gathered: Vec::new(),
+            sums: Vec::new(),
+            id_of: HashMap::new(),
+            systems,
+            of_place,
+            of_case: HashMap::new(),
+        };
         // The unknown are not among the contents: nobody else is as unknown as they.
-        let rows = vec![ranker.unknown()];
-        let gathered = vec![Gathered::default()];
-        Self { places, ranker, rows, gathered, id_of: HashMap::new(), of_place, of_entry: HashMap::new() }
+        classes.push(ranker.unknown());
+        classes
     }
 
-    fn classified(self, v4: Ranges<u32>, v6: Ranges<u128>) -> Classified {
+    fn classified(mut self, mut v4: Ranges<u32>, mut v6: Ranges<u128>) -> Classified {
+        // Half as many steps of costs, until there are few enough: the ranks stay.
+        for halvings in 1..=u8::BITS {
+            if self.rows.len() <= LATENCY_CLASSES_MAX || self.ranker.measured().is_none() {
+                break;
+            }
+            let new_of = self.merge(halvings);
+            let renewed = |id: u32| new_of.get(id as usize).copied().unwrap_or(id);
+            (v4, v6) = (v4.map(renewed), v6.map(renewed));
+        }
         let middles = self.gathered.into_iter().map(Gathered::middle).collect();
-        Classified { classes: self.rows, middles, v4, v6 }
+        let mean = |&(sum, count): &(u64, u64)| u32::try_from(sum.checked_div(count)?).ok();
+        let means = self.sums.iter().map(|sums| sums.iter().map(mean).collect()).collect();
+        Classified { classes: self.rows, middles, means, v4, v6 }
     }
 
-    /// The class where the layers have these values: the operator's network, the map's network, each database's
-    /// system if systems matter, and from `split` on each database's location.
+    /// Merges the classes whose costs are the same when steps are so often halved; the new id of each.
+    fn merge(&mut self, halvings: u32) -> Vec<u32> {
+        let rows = std::mem::take(&mut self.rows).into_iter();
+        let (gathered, sums) = (std::mem::take(&mut self.gathered), std::mem::take(&mut self.sums));
+        self.id_of.clear();
+        let of_each = rows.zip(gathered).zip(sums).enumerate().map(|(old, ((mut class, gathered), sums))| {
+            class.costs.iter_mut().for_each(|cost| *cost = cost.checked_shr(halvings).unwrap_or(0) << halvings.min(7));
+            // The unknown stay by themselves.
+            let id = if old == 0 { self.push(class) } else { self.intern(class) };
+            if let Some(into) = self.gathered.get_mut(id as usize) {
+                into.merge(gathered);
+            }
+            for ((sum, count), more) in self.sums.get_mut(id as usize).into_iter().flatten().zip(&sums) {
+                (*sum, *count) = (*sum + more.0, *count + more.1);
+            }
+            id
+        });
+        of_each.collect()
+    }
+
+    /// The class where the layers have these values: the operator's network, the map's network, the network that was
+    /// measured, each database's system if systems matter, and from `split` on each database's location.
     fn of(&mut self, values: &[u32], split: usize) -> u32 {
-        let (&[own, network, ref systems @ ..], locations) = values.split_at(split) else { return UNKNOWN };
+        let (&[own, network, measured, ref systems @ ..], locations) = values.split_at(split) else { return UNKNOWN };
         let own = self.places.networks.get(own as usize).map(|_| own);
         let (index, system) = match own {
             Some(own) => (index(self.places.locations.len(), own), None),
             None => {
                 let first = systems.iter().find(|&&system| system != 0);
-                (self.places.believed(locations.iter().copied()), first.and_then(|&system| System(system).entry()))
+                let asn = first.and_then(|&system| self.systems.get(System(system).place()?)).copied();
+                (self.places.believed(locations.iter().copied()), asn)
             }
         };
-        let entry = if network == NO_ENTRY { system } else { Some(network) };
-        match entry {
-            None => match self.of_place.get(index as usize) {
-                Some(&known) if known != NOT_YET => known,
-                Some(_) | None => {
-                    let place = self.place(index);
-                    let entries = self.ranker.entries();
-                    let system = place.asn.and_then(|asn| entries.asns.get(&asn).copied());
-                    let id = self.rank(&place, system.or_else(|| entries.of_place(&place)));
-                    if let Some(slot) = self.of_place.get_mut(index as usize) {
-                        *slot = id;
-                    }
-                    id
-                }
-            },
-            Some(entry) => match self.of_entry.get(&(index, entry)) {
-                Some(&known) => known,
-                None => {
-                    let id = self.rank(&self.place(index), Some(entry));
-                    self.of_entry.insert((index, entry), id);
-                    id
-                }
-            },
+        if (network, measured, system) == (NO_ENTRY, NO_ROW, None)
+            && let Some(&known) = self.of_place.get(index as usize)
+            && known != NOT_YET
+        {
+            return known;
         }
+        let mut place = self.place(index);
+        place.asn = place.asn.or(system);
+        let entries = self.ranker.entries();
+        let of_system = || place.asn.and_then(|asn| entries.asns.get(&asn).copied());
+        let entry = Some(network).filter(|&network| network != NO_ENTRY);
+        let entry = entry.or_else(of_system).or_else(|| entries.of_place(&place));
+        let row = Some(measured).filter(|&row| row != NO_ROW).or_else(|| self.row(&place));
+        let case = Case { place: index, entry, row };
+        let id = match self.of_case.get(&case) {
+            Some(&known) => known,
+            None => {
+                let id = self.rank(&place, entry, row);
+                self.of_case.insert(case, id);
+                id
+            }
+        };
+        if (network, measured, system) == (NO_ENTRY, NO_ROW, None)
+            && let Some(slot) = self.of_place.get_mut(index as usize)
+        {
+            *slot = id;
+        }
+        id
     }
 
     /// The place at an index into `of_place`. Of locations it has no system: those have a layer of their own.
@@ -173,10 +246,23 @@ impl<'p> Classes<'p> {
         }
     }
 
-    fn rank(&mut self, place: &Place, entry: Option<u32>) -> u32 {
-        let id = self.ranker.class(place.coordinates, entry).map_or(UNKNOWN, |class| self.intern(class));
+    /// What was measured of the clients of a place in no network that was.
+    fn row(&self, place: &Place) -> Option<u32> {
+        self.ranker.measured()?.of_place(place)
+    }
+
+    fn rank(&mut self, place: &Place, entry: Option<u32>, row: Option<u32>) -> u32 {
+        let id = self.ranker.class(place.coordinates, entry, row).map_or(UNKNOWN, |class| self.intern(class));
         if let (Some(coordinates), Some(gathered)) = (place.coordinates, self.gathered.get_mut(id as usize)) {
             gathered.add(coordinates.into());
+        }
+        if let Some(sums) = self.sums.get_mut(id as usize).filter(|_| self.ranker.measured().is_some()) {
+            for (region, estimate) in self.ranker.estimates(place.coordinates.map(Point::from), row) {
+                let place = self.ranker.set().position(|own| own == region);
+                if let Some((sum, count)) = place.and_then(|place| sums.get_mut(place)) {
+                    (*sum, *count) = (*sum + u64::from(estimate.us), *count + 1);
+                }
+            }
         }
         id
     }
@@ -185,10 +271,16 @@ impl<'p> Classes<'p> {
         if let Some(&id) = self.id_of.get(&class) {
             return id;
         }
-        let id = u32::try_from(self.rows.len()).unwrap_or(UNKNOWN);
-        self.rows.push(class.clone());
-        self.gathered.push(Gathered::default());
+        let id = self.push(class.clone());
         self.id_of.insert(class, id);
+        id
+    }
+
+    fn push(&mut self, class: Class) -> u32 {
+        let id = u32::try_from(self.rows.len()).unwrap_or(UNKNOWN);
+        self.rows.push(class);
+        self.gathered.push(Gathered::default());
+        self.sums.push(self.ranker.set().map(|_| (0, 0)).collect());
         id
     }
 }

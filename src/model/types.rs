@@ -194,7 +194,7 @@ pub enum Prefer {
 }
 
 /// Who is near.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GeoRanking {
     /// Distance alone.
     Distance,

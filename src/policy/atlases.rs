@@ -1,48 +1,90 @@
 //! Which services rank clients by place, and by which atlas: one for each ranking, tolerance and set of regions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::base::ids::ServiceId;
 use crate::base::limits::ATLASES_MAX;
-use crate::geo::{Atlas, Places};
+use crate::geo::{Atlas, Measured, Nearness, Places};
 use crate::model::{GeoRanking, Mode, Model, Prefer, Service};
 
-/// The atlases of a model, made when files are loaded; no transition changes them.
+/// The atlases of a model, made when files are loaded, and those that rank by latency when other ways have become the best;
+/// no transition changes them.
 #[derive(Clone, Debug)]
 pub struct Atlases {
     places: Arc<Places>,
+    measured: Arc<Measured>,
+    keys: Vec<Key>,
+    /// By number, as `keys`.
     atlases: Vec<Arc<Atlas>>,
     /// By [`ServiceId`].
     of: Box<[Option<u32>]>,
 }
 
-/// What an atlas depends on, beside the places.
-type Key = (Option<u32>, u32, u128);
+/// What an atlas depends on, beside the places and what was measured.
+type Key = (GeoRanking, By, u128);
+
+/// What makes a region near, and by how much its equals may differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum By {
+    /// Meters.
+    Distance(u32),
+    /// Microseconds.
+    Latency(u32),
+}
 
 impl Atlases {
-    /// The atlases that the services of a model need.
+    /// The atlases that the services of a model need, when nothing is measured.
     #[must_use]
     pub fn new(model: &Model, places: Arc<Places>) -> Self {
+        Self::with_measured(model, places, Arc::default())
+    }
+
+    /// The atlases that the services of a model need.
+    #[must_use]
+    pub fn with_measured(model: &Model, places: Arc<Places>, measured: Arc<Measured>) -> Self {
         let telling = model.regions_telling_load();
-        let wanted: Vec<Option<(Key, GeoRanking)>> =
-            model.services.iter().map(|service| key(model, service, telling)).collect();
-        let sets = wanted.iter().flatten().map(|(key, _)| *key).collect::<std::collections::BTreeSet<_>>().len();
+        let wanted: Vec<Option<Key>> = model.services.iter().map(|service| key(model, service, telling)).collect();
+        let sets = wanted.iter().flatten().collect::<BTreeSet<_>>().len();
         let all = model.services.iter().fold(0, |all, service| all | service.region_mask());
         let mut numbers: BTreeMap<Key, u32> = BTreeMap::new();
-        let mut atlases = Vec::new();
+        let mut keys = Vec::new();
         let of = wanted.into_iter().map(|wanted| {
-            let ((ranking, tolerance, regions), geo) = wanted?;
+            let (ranking, by, regions) = wanted?;
             // So many sets of regions are ranked all together, and each service takes its own out of the tiers.
-            let regions = if sets > ATLASES_MAX { all } else { regions };
-            let number = *numbers.entry((ranking, tolerance, regions)).or_insert_with(|| {
-                atlases.push(Arc::new(Atlas::build(&places, model, geo, tolerance, regions)));
-                u32::try_from(atlases.len() - 1).unwrap_or(u32::MAX)
+            let key = (ranking, by, if sets > ATLASES_MAX { all } else { regions });
+            let number = *numbers.entry(key).or_insert_with(|| {
+                keys.push(key);
+                u32::try_from(keys.len() - 1).unwrap_or(u32::MAX)
             });
             Some(number)
         });
         let of = of.collect();
-        Self { places, atlases, of }
+        let atlases = keys.iter().map(|key| Arc::new(build(model, &places, &measured, *key))).collect();
+        Self { places, measured, keys, atlases, of }
+    }
+
+    /// The same for the same model, with what is measured now.
+    #[must_use]
+    pub fn remeasured(&self, model: &Model, measured: Arc<Measured>) -> Self {
+        let atlases = self.keys.iter().zip(&self.atlases).map(|(key, atlas)| match key.1 {
+            By::Distance(_) => Arc::clone(atlas),
+            By::Latency(_) => Arc::new(build(model, &self.places, &measured, *key)),
+        });
+        let atlases = atlases.collect();
+        Self { places: Arc::clone(&self.places), measured, keys: self.keys.clone(), atlases, of: self.of.clone() }
+    }
+
+    /// True if some service ranks by latency.
+    #[must_use]
+    pub fn is_measured(&self) -> bool {
+        self.keys.iter().any(|(_, by, _)| matches!(by, By::Latency(_)))
+    }
+
+    /// What was measured of the ways to regions.
+    #[must_use]
+    pub const fn measured(&self) -> &Arc<Measured> {
+        &self.measured
     }
 
     /// What is known of where clients are.
@@ -64,21 +106,26 @@ impl Atlases {
     }
 }
 
-/// How a policy ranks by place; what is not measured, or of no region fed, ranks by place too. `None`: all regions are one
-/// tier. `telling`: [`Model::regions_telling_load`].
-fn key(model: &Model, service: &Service, telling: u128) -> Option<(Key, GeoRanking)> {
+fn build(model: &Model, places: &Places, measured: &Arc<Measured>, (ranking, by, regions): Key) -> Atlas {
+    let nearness = match by {
+        By::Distance(tolerance_m) => Nearness::Distance { tolerance_m },
+        By::Latency(tolerance_us) => Nearness::Latency { tolerance_us, measured: Arc::clone(measured) },
+    };
+    Atlas::build(places, model, ranking, nearness, regions)
+}
+
+/// How a policy ranks by place; what is of no region fed ranks by place too. `None`: all regions are one tier. `telling`:
+/// [`Model::regions_telling_load`].
+fn key(model: &Model, service: &Service, telling: u128) -> Option<Key> {
     let Mode::ActiveActive { prefer, ranking, .. } = model.policy(service).mode else { return None };
-    let tolerance_m = match prefer {
+    let by = match prefer {
         Prefer::Equal => return None,
         Prefer::Load if model.shares_by_load(service, telling) => return None,
-        Prefer::Geo { tolerance_m } | Prefer::ResponseTime { tolerance_m } => tolerance_m,
-        Prefer::Load | Prefer::Latency { .. } => TOLERANCE_DEFAULT_M,
+        Prefer::Geo { tolerance_m } | Prefer::ResponseTime { tolerance_m } => By::Distance(tolerance_m),
+        Prefer::Load => By::Distance(TOLERANCE_DEFAULT_M),
+        Prefer::Latency { tolerance } => By::Latency(u32::try_from(tolerance.as_micros()).unwrap_or(u32::MAX)),
     };
-    let map = match ranking {
-        GeoRanking::Distance => None,
-        GeoRanking::Map(map) => Some(map.0),
-    };
-    Some(((map, tolerance_m, service.region_mask()), ranking))
+    Some((ranking, by, service.region_mask()))
 }
 
 /// What `tolerance` is where the policy has none in meters.

@@ -281,7 +281,7 @@ fn unknown_class(default: &[u128], order: impl Iterator<Item = u128>, all: u128)
             tiers.push(tier);
         }
     }
-    Class { tiers: tiers.into(), is_fenced: false }
+    Class { tiers: tiers.into(), ..Class::default() }
 }
 
 /// The shares of a tier, and of the next one where that takes a part.

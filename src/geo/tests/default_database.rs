@@ -42,7 +42,7 @@ fn agrees_with_the_library() {
     let reader = maxminddb::Reader::from_source(bytes.as_slice()).expect("a database");
     let places = default_places();
     let model = model("");
-    let atlas = Atlas::build(&places, &model, GeoRanking::Distance, 0, FRA | IAD | SIN);
+    let atlas = Atlas::build(&places, &model, GeoRanking::Distance, by_distance(0), FRA | IAD | SIN);
     let sites = [(50.11, 8.68), (38.95, -77.45), (1.35, 103.99)];
     let mut known = 0;
     for client in addresses(3_000) {
@@ -82,7 +82,7 @@ fn speed() {
     let places = places_of(bytes);
     println!("read: {:?}", started.elapsed());
     let started = Instant::now();
-    let atlas = Atlas::build(&places, &model(""), GeoRanking::Distance, 50_000, FRA | IAD | SIN);
+    let atlas = Atlas::build(&places, &model(""), GeoRanking::Distance, by_distance(50_000), FRA | IAD | SIN);
     println!(
         "build: {:?}, {:?} ranges, {} bytes, {} classes",
         started.elapsed(),

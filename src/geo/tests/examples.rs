@@ -26,14 +26,14 @@ fn check(atlas: &Atlas, client: &str, tiers: &[u128], is_fenced: bool) {
 #[test]
 fn distance_ranks_in_tiers() {
     let places = places(vec![countries(DB)], "");
-    let atlas = Atlas::build(&places, &model(""), GeoRanking::Distance, 0, ALL);
+    let atlas = Atlas::build(&places, &model(""), GeoRanking::Distance, by_distance(0), ALL);
     check(&atlas, "192.0.2.1", &[FRA, IAD, SIN, TBD], false);
     check(&atlas, "198.51.100.1", &[IAD, FRA, SIN, TBD], false);
     check(&atlas, "2001:db8::1", &[SIN, FRA, IAD, TBD], false);
     assert_eq!(atlas.locate(address("203.0.113.1")).0, ClassId::UNKNOWN);
     check(&atlas, "203.0.113.1", &[], false);
     // Within 10,000 km of the best are the equals.
-    let atlas = Atlas::build(&places, &model(""), GeoRanking::Distance, 7_000_000, FRA | IAD | SIN);
+    let atlas = Atlas::build(&places, &model(""), GeoRanking::Distance, by_distance(7_000_000), FRA | IAD | SIN);
     check(&atlas, "192.0.2.1", &[FRA | IAD, SIN], false);
 }
 
@@ -63,7 +63,7 @@ fn the_most_specific_entry_wins_alone() {
     );
     let places = places(vec![city, asn], "");
     let model = model(map);
-    let atlas = Atlas::build(&places, &model, MAP, 0, ALL);
+    let atlas = Atlas::build(&places, &model, MAP, by_distance(0), ALL);
     check(&atlas, "192.0.2.1", &[FRA | TBD, IAD, SIN], false);
     check(&atlas, "192.0.2.65", &[IAD, SIN, FRA, TBD], false);
     check(&atlas, "192.0.2.129", &[SIN, FRA, IAD, TBD], false);
@@ -88,13 +88,13 @@ fn the_most_specific_entry_wins_alone() {
 fn a_fence_keeps_its_clients() {
     let places = places(vec![countries(DB)], "");
     let map = "fence = true\ncountries = { DE = ['fra'], SG = ['sin'] }\ndefault = ['iad']";
-    let atlas = Atlas::build(&places, &model(map), MAP, 0, FRA | IAD);
+    let atlas = Atlas::build(&places, &model(map), MAP, by_distance(0), FRA | IAD);
     check(&atlas, "192.0.2.1", &[FRA], true);
     check(&atlas, "198.51.100.1", &[IAD, FRA], false);
     check(&atlas, "2001:db8::1", &[], true);
     check(&atlas, "8.8.8.8", &[IAD], false);
     // One region, but not for everybody.
-    let atlas = Atlas::build(&places, &model(map), MAP, 0, IAD);
+    let atlas = Atlas::build(&places, &model(map), MAP, by_distance(0), IAD);
     check(&atlas, "192.0.2.1", &[], true);
     check(&atlas, "198.51.100.1", &[IAD], false);
 }
@@ -102,7 +102,7 @@ fn a_fence_keeps_its_clients() {
 #[test]
 fn one_region_is_one_class() {
     let places = places(vec![countries(DB)], "");
-    let atlas = Atlas::build(&places, &model("countries = { DE = ['fra'] }"), MAP, 0, FRA);
+    let atlas = Atlas::build(&places, &model("countries = { DE = ['fra'] }"), MAP, by_distance(0), FRA);
     for client in ["192.0.2.1", "8.8.8.8", "2001:db8::1", "::ffff:8.8.8.8"] {
         let (class, scope) = atlas.locate(address(client));
         assert!(class != ClassId::UNKNOWN && scope == 0, "{client}");
@@ -115,7 +115,7 @@ fn operators_know_their_networks_best() {
     let networks = "[networks]\n'10.0.0.0/8' = { country = 'US' }\n'10.1.0.0/16' = { lat = 1.3, lon = 103.9, name = \
                     'x', asn = 64500 }\n'192.0.2.0/25' = { subdivision = 'US-CA' }\n";
     let places = places(vec![countries(DB)], networks);
-    let atlas = Atlas::build(&places, &model("asns = { 64500 = ['tbd'] }"), MAP, 0, ALL);
+    let atlas = Atlas::build(&places, &model("asns = { 64500 = ['tbd'] }"), MAP, by_distance(0), ALL);
     check(&atlas, "10.2.0.1", &[IAD, FRA, SIN, TBD], false);
     check(&atlas, "10.1.0.1", &[TBD, SIN, FRA, IAD], false);
     check(&atlas, "192.0.2.1", &[IAD, FRA, SIN, TBD], false);
@@ -130,7 +130,7 @@ fn operators_know_their_networks_best() {
 fn an_exception_is_in_no_scope() {
     let places = places(Vec::new(), "");
     let map = "networks = { '10.0.0.0/8' = ['fra'], '10.1.2.0/24' = ['iad'] }";
-    let atlas = Atlas::build(&places, &model(map), MAP, 0, FRA | IAD);
+    let atlas = Atlas::build(&places, &model(map), MAP, by_distance(0), FRA | IAD);
     for (client, scope) in
         [("10.1.2.3", 24), ("10.1.3.1", 24), ("10.1.0.1", 23), ("10.0.0.1", 16), ("10.255.0.1", 9), ("11.0.0.1", 8)]
     {
@@ -153,7 +153,7 @@ fn many_regions_have_a_fixed_tail() {
     let mut report = Report::new();
     let model = model::read(&[("m.toml".into(), regions)], &mut report).expect("a model");
     let networks = "[networks]\n'10.0.0.0/9' = { lat = 0, lon = 56 }\n'10.128.0.0/9' = { lat = 0, lon = 84 }\n";
-    let atlas = Atlas::build(&places(Vec::new(), networks), &model, GeoRanking::Distance, 0, 0xfff);
+    let atlas = Atlas::build(&places(Vec::new(), networks), &model, GeoRanking::Distance, by_distance(0), 0xfff);
     let order = |client| -> Vec<u32> {
         atlas.class(atlas.locate(address(client)).0).tiers.iter().map(|tier| tier.trailing_zeros()).collect()
     };

@@ -15,7 +15,11 @@ use crate::base::diagnostic::Report;
 use crate::base::ids::GeomapId;
 use crate::model::{self, GeoRanking, Model};
 
-use super::{DatabaseFile, Places};
+use super::{DatabaseFile, Nearness, Places};
+
+const fn by_distance(tolerance_m: u32) -> Nearness {
+    Nearness::Distance { tolerance_m }
+}
 
 const MAP: GeoRanking = GeoRanking::Map(GeomapId(0));
 /// Frankfurt, Washington, Singapore, one nowhere; in the order of their keys.

@@ -209,7 +209,7 @@ impl World {
             !(self.map_networks.is_empty() && self.map_systems.is_empty() && self.map_countries.is_empty())
                 || self.map_europe.is_some();
         if self.regions.count_ones() == 1 && !(self.is_map && self.fence && has_entries) {
-            return (false, Class { tiers: [self.regions].into(), is_fenced: false });
+            return (false, Class { tiers: [self.regions].into(), ..Class::default() });
         }
         let mut order: Vec<u128> = entry.map(|to| 1 << to).into_iter().collect();
         let is_fenced = entry.is_some() && self.fence;
@@ -243,7 +243,7 @@ impl World {
             }
         }
         let tiers: Vec<u128> = order.into_iter().map(|tier| tier & self.regions).filter(|&tier| tier != 0).collect();
-        (is_unknown, Class { tiers: tiers.into(), is_fenced })
+        (is_unknown, Class { tiers: tiers.into(), is_fenced, ..Class::default() })
     }
 
     /// Addresses at which something may change: between two of them all is one.
@@ -296,7 +296,7 @@ proptest! {
     fn locate_follows_the_rules(world in world(), more in proptest::collection::vec(any::<u128>(), 4)) {
         let (model, places) = (world.model(), world.places());
         let ranking = if world.is_map { MAP } else { GeoRanking::Distance };
-        let atlas = Atlas::build(&places, &model, ranking, world.tolerance_m, world.regions);
+        let atlas = Atlas::build(&places, &model, ranking, by_distance(world.tolerance_m), world.regions);
         let found = |client: IpAddr| {
             let id = atlas.locate(client).0;
             (id == ClassId::UNKNOWN, atlas.class(id).clone())

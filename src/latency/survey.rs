@@ -1,0 +1,221 @@
+//! The survey: measurements come in, and what is to steer comes out, with a bound on how fast it may.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::limits::LATENCY_SAMPLES_MAX;
+use crate::base::moment::Moment;
+use crate::geo::{Coordinates, Margin, Measured, Places, distance_m, region_coordinates};
+use crate::model::Model;
+
+use super::cell::Cell;
+use super::measurement::{ClientNetwork, Measurement, Refusal, RefusalKind, possible, timely};
+use super::publish::Published;
+use super::replay::Batches;
+use super::rows::{self, Fresh};
+use super::source::{Source, Sources};
+use super::store::{Home, Store};
+
+/// What a survey goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Networks that are remembered, those that are measured most.
+    pub networks: usize,
+    /// What was measured counts half after this.
+    pub half_life: Duration,
+    /// What was not measured for so long is forgotten.
+    pub retention: Duration,
+    /// What a region must be better by.
+    pub margin: Margin,
+    /// Of all that is measured, what may change its order of regions within ten minutes, in per cent.
+    pub max_move: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let margin = Margin::default();
+        let (half_life, retention) = (Duration::from_secs(3_600), Duration::from_secs(7 * 86_400));
+        Self { networks: 100_000, half_life, retention, margin, max_move: 10 }
+    }
+}
+
+/// A region as a survey knows it.
+#[derive(Clone, Debug)]
+pub(super) struct Site {
+    pub(super) key: Arc<str>,
+    pub(super) coordinates: Option<Coordinates>,
+}
+
+/// What became of a measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It counts.
+    Counted,
+    /// So many were taken of this way within ten seconds that it does not.
+    Thinned,
+}
+
+/// All that was measured, and what follows from it.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    pub(super) settings: Settings,
+    places: Arc<Places>,
+    pub(super) sites: Vec<Site>,
+    pub(super) store: Store,
+    batches: Batches,
+    pub(super) published: Published,
+}
+
+impl Survey {
+    /// Nothing is measured.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            places: Arc::new(Places::none()),
+            sites: Vec::new(),
+            store: Store::default(),
+            batches: Batches::default(),
+            published: Published::default(),
+        }
+    }
+
+    /// Goes by other settings from now on.
+    pub const fn configure(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    /// Regions and places are these from now on. What was measured of regions that are gone is forgotten.
+    pub fn attend(&mut self, model: &Model, places: &Arc<Places>) {
+        let sites: Vec<Site> = model
+            .regions
+            .iter()
+            .map(|region| Site { key: Arc::clone(&region.key), coordinates: region_coordinates(region.position) })
+            .collect();
+        let is_same = sites.len() == self.sites.len() && sites.iter().zip(&self.sites).all(|(a, b)| a.key == b.key);
+        if !is_same {
+            let place = |site: &Site| sites.iter().position(|new| new.key == site.key);
+            let new_of: Vec<Option<u8>> =
+                self.sites.iter().map(|site| place(site).and_then(|place| u8::try_from(place).ok())).collect();
+            self.store.renumber(&new_of);
+            self.published.renumber(&new_of, sites.len());
+        }
+        self.sites = sites;
+        if !Arc::ptr_eq(places, &self.places) {
+            self.places = Arc::clone(places);
+            self.store.locate(places);
+        }
+    }
+
+    /// True if a batch of this name was not taken within the last hour; from now on it was.
+    pub fn is_new(&mut self, now: Moment, batch: &str) -> bool {
+        self.batches.is_new(now, batch)
+    }
+
+    /// Takes a measurement.
+    ///
+    /// # Errors
+    /// If it cannot be meant; see [`RefusalKind`].
+    pub fn take(&mut self, now: Moment, source: Source, measurement: &Measurement) -> Result<Taken, Refusal> {
+        let Measurement { client, region, us, samples, at } = measurement;
+        timely(at.unwrap_or(now), now)?;
+        let site = self.site(region)?;
+        let coordinates = self.sites.get(usize::from(site)).and_then(|site| site.coordinates);
+        let known = self.store.entry(*client).map(|entry| (entry.home.coordinates, entry.home.city.is_some()));
+        let (from, names_city) = known.unwrap_or_else(|| {
+            let home = Home::of(*client, &self.places);
+            (home.coordinates, home.city.is_some())
+        });
+        if let (Some(from), Some(to)) = (from, coordinates) {
+            possible(*us, f64::from(distance_m(from, to)) / 1_000.0, names_city)?;
+        }
+        if self.store.is_full(self.settings.networks) {
+            self.store.evict(self.settings.networks, now, self.half_life_ms());
+        }
+        let half_life_ms = self.half_life_ms();
+        let cell = self.store.cell(*client, site, now, &self.places);
+        let samples = (*samples).clamp(1, LATENCY_SAMPLES_MAX);
+        // A median of many says more than one round trip, but it is one moment of one sender.
+        let samples = samples.min(SAMPLES_OF_ONE);
+        let taken = cell.add(now, *us, samples, Sources::of(source), half_life_ms);
+        Ok(if taken == 0 { Taken::Thinned } else { Taken::Counted })
+    }
+
+    /// The number of a region.
+    pub(super) fn site(&self, key: &str) -> Result<u8, Refusal> {
+        let place = self.sites.iter().position(|site| &*site.key == key).and_then(|place| u8::try_from(place).ok());
+        let refusal = || Refusal {
+            kind: RefusalKind::UnknownRegion,
+            reason: format!("no such region: `{}`", key.chars().take(64).collect::<String>().escape_debug()),
+        };
+        place.ok_or_else(refusal)
+    }
+
+    /// The cell of a way; a new one for one that was not measured yet.
+    pub(super) fn cell(&mut self, client: ClientNetwork, site: u8, now: Moment) -> &mut Cell {
+        self.store.cell(client, site, now, &self.places)
+    }
+
+    /// Works out what is to steer. `None`: nothing has changed enough, or not for long enough.
+    pub fn step(&mut self, now: Moment) -> Option<Arc<Measured>> {
+        self.store.forget(now.before(self.settings.retention));
+        if self.store.len() > self.settings.networks {
+            self.store.evict(self.settings.networks, now, self.half_life_ms());
+        }
+        let fresh: Vec<Fresh> = rows::fresh(&self.store, &self.sites, now, self.half_life_ms());
+        self.published.step(now, fresh, &self.sites, &self.settings)
+    }
+
+    pub(super) fn half_life_ms(&self) -> u64 {
+        u64::try_from(self.settings.half_life.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Networks of which something is known, and ways.
+    #[must_use]
+    pub fn size(&self) -> (usize, usize) {
+        (self.store.len(), self.store.cells())
+    }
+
+    /// Bytes that what was measured takes, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.store.size() + self.published.size()
+    }
+
+    /// Networks and groups that would change their order of regions, and may not yet.
+    #[must_use]
+    pub const fn waiting(&self) -> usize {
+        self.published.waiting
+    }
+
+    /// What was measured of the way between a network and a region lately: the median in microseconds, the round trips that
+    /// count, when it was measured last, and by whom; by region.
+    #[must_use]
+    pub fn evidence(&self, client: ClientNetwork, now: Moment) -> BTreeMap<Arc<str>, Evidence> {
+        let cells = self.store.entry(client).map(|entry| entry.cells.as_slice()).unwrap_or_default();
+        let told = cells.iter().filter_map(|(region, cell)| {
+            let key = Arc::clone(&self.sites.get(usize::from(*region))?.key);
+            let us = cell.percentile(50)?;
+            let samples = cell.samples(now, self.half_life_ms());
+            Some((key, Evidence { us, samples, last: cell.last(), sources: cell.sources() }))
+        });
+        told.collect()
+    }
+}
+
+/// Round trips that a measurement counts for, however many it is the median of.
+const SAMPLES_OF_ONE: u32 = 8;
+
+/// What was measured of a way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evidence {
+    /// The median, microseconds.
+    pub us: u32,
+    /// Round trips that still count.
+    pub samples: f64,
+    /// When it was measured last.
+    pub last: Moment,
+    /// Who did.
+    pub sources: Sources,
+}
