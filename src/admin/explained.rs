@@ -1,5 +1,6 @@
 //! `GET /api/v1/explain`: what a client gets, and why.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -8,16 +9,19 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use crate::admin::guards::{Peer, may_think, too_fast};
+use crate::admin::latency::surveyed;
 use crate::admin::looks::looked;
 use crate::admin::problem::{problem, unavailable};
 use crate::admin::query::{Parameters, bad_request};
 use crate::admin::routes::Admin;
+use crate::answer::EvidenceView;
 use crate::answer::explain::{self, Explanation, Question, without_regions};
 use crate::base::ids::{RegionId, ServiceId};
 use crate::base::limits::FEED_VALUE_MAX;
 use crate::base::moment::Moment;
 use crate::control::{Conditions, Control};
 use crate::dns::{Name, RecordType};
+use crate::latency::{ClientNetwork, Evidence, Survey};
 use crate::snapshot::Snapshot;
 use crate::table::States;
 
@@ -64,10 +68,18 @@ pub(super) async fn explained(
     let assumed = down.chain(loads.iter().map(|(key, load)| format!("{key} at a load of {load}"))).collect();
     let explained = tokio::task::spawn_blocking(move || explain::explain(&snapshot, &question, assumed));
     let Ok(explanation) = explained.await else { return unavailable() };
-    match looked(&admin.operations, move |control, _, now| with_loads(explanation, control, now, &loads)).await {
-        Ok(explanation) => Json(explanation).into_response(),
-        Err(refusal) => refusal,
+    let with_loads = move |control: &Control, _: &Arc<Snapshot>, now| with_loads(explanation, control, now, &loads);
+    let mut explanation = match looked(&admin.operations, with_loads).await {
+        Ok(explanation) => explanation,
+        Err(refusal) => return refusal,
+    };
+    if explanation.is_measured() {
+        explanation = match surveyed(&admin, move |survey, now| with_evidence(explanation, survey, now)).await {
+            Ok(explanation) => explanation,
+            Err(refusal) => return refusal,
+        };
     }
+    Json(explanation).into_response()
 }
 
 /// The snapshot as it would be with regions down, and then with other loads once the plan has followed.
@@ -128,6 +140,27 @@ fn with_loads(mut explanation: Explanation, control: &Control, now: Moment, load
     };
     explanation.add_loads(of_endpoint, of_region);
     control.explain_loads(&mut explanation, now, loads);
+    explanation
+}
+
+/// The same with what was measured of the client's own network.
+fn with_evidence(mut explanation: Explanation, survey: &Survey, now: Moment) -> Explanation {
+    explanation.add_evidence(|address| {
+        let Some(client) = ClientNetwork::of(address) else { return BTreeMap::new() };
+        let evidence = survey.evidence(client, now).into_iter();
+        let told = evidence.map(|(region, evidence)| {
+            let Evidence { us, samples, last, sources } = evidence;
+            let view = EvidenceView {
+                network: client.to_string(),
+                ms: (f64::from(us) / 10.0).round() / 100.0,
+                samples: (samples * 10.0).round() / 10.0,
+                age_s: now.since(last).as_secs(),
+                sources: sources.iter().map(|source| source.as_str().to_owned()).collect(),
+            };
+            (region.to_string(), view)
+        });
+        told.collect()
+    });
     explanation
 }
 

@@ -38,6 +38,7 @@ mod explained;
 mod world;
 mod orders;
 mod evacuate;
+mod latency;
 mod loads;
 mod preview;
 mod stream;
@@ -47,7 +48,9 @@ mod openapi;
 pub use auth::{Bearer, Scope, TokenError, Tokens};
 pub use doors::Doors;
 pub use openapi::OPENAPI;
-pub use operations::{Commanded, Condition, Facts, Look, Operations, PushResults, Readiness, ReloadOutcome};
+pub use operations::{
+    Commanded, Condition, Facts, Look, Operations, PushResults, Readiness, ReloadOutcome, SurveyTask,
+};
 pub use routes::serve;
 pub use stream::Stream;
 pub use tls::{TlsError, certificates};

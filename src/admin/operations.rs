@@ -11,6 +11,7 @@ use crate::base::ids::RegionId;
 use crate::base::moment::Moment;
 use crate::control::{Command, Conditions, Control, Done, Event, Outlook, PlanChange, Pushed, Refusal};
 use crate::journal::{Entry, Sample, Wanted};
+use crate::latency::Survey;
 use crate::metrics::Rates;
 use crate::model::FeedMiss;
 use crate::snapshot::{Snapshot, Steering};
@@ -35,6 +36,9 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Has `look` called with control and the snapshot in force. False: the server ends.
     fn look(&self, look: Look) -> bool;
+
+    /// Has something done with the survey of the ways to regions. False: too much waits, or the server ends.
+    fn survey(&self, task: SurveyTask) -> bool;
 
     /// Has an operator's word done, and returns when queries are answered by it.
     fn command(&self, command: Command, condition: Condition) -> Pin<Box<dyn Future<Output = Commanded> + Send>>;
@@ -120,6 +124,9 @@ pub type PushResults = Vec<Result<(), FeedMiss>>;
 
 /// Looks at control and the snapshot in force; both are of one model.
 pub type Look = Box<dyn FnOnce(&Control, &Arc<Snapshot>, Moment) + Send>;
+
+/// Does something with the survey, at a moment.
+pub type SurveyTask = Box<dyn FnOnce(&mut Survey, Moment) + Send>;
 
 /// Whether queries are answered, and how well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

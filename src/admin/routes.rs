@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -22,8 +22,8 @@ use crate::admin::problem::{not_found, wrong_method};
 use crate::admin::shared::Shared;
 use crate::admin::stream::Stream;
 use crate::admin::world::Sampled;
-use crate::admin::{evacuate, explained, loads, looks, openapi, orders, preview, site, stream, world};
-use crate::base::limits::{LOADS_BODY_LEN_MAX, PUSHES_CLIENT, PUSHES_TOTAL};
+use crate::admin::{evacuate, explained, latency, loads, looks, openapi, orders, preview, site, stream, world};
+use crate::base::limits::{LATENCY_BODY_LEN_MAX, LATENCY_FILE_LEN_MAX, PUSHES_CLIENT, PUSHES_TOTAL};
 use crate::serve::Stop;
 
 /// What all handlers share.
@@ -135,11 +135,19 @@ fn routes() -> Vec<Route> {
         looking("/api/v1/traffic", Read, get(looks::traffic)),
         looking("/api/v1/plan", Read, get(looks::plan)),
         looking("/api/v1/demand", Read, get(looks::demand)),
+        looking("/api/v1/latency", Think, get(latency::show)),
+        looking("/api/v1/latency/export", Think, get(latency::export)),
         looking("/api/v1/explain", Read, get(explained::explained)),
         looking("/api/v1/world", Think, get(world::world)),
         looking("/api/v1/stream", Read, get(stream::stream)),
         saying("/api/v1/preview", Think, post(preview::preview)),
         saying("/api/v1/loads", Feed, post(loads::push)),
+        saying("/api/v1/latency", Feed, post(latency::push)),
+        saying(
+            "/api/v1/latency/import",
+            Change,
+            post(latency::import).layer(DefaultBodyLimit::max(LATENCY_FILE_LEN_MAX)),
+        ),
         saying("/api/v1/reload", Change, post(orders::reload)),
         saying("/api/v1/overrides", Change, post(orders::say)),
         saying("/api/v1/enable", Change, post(orders::enable)),
@@ -170,7 +178,7 @@ fn router(admin: Arc<Admin>) -> Router {
     let router = routes().into_iter().fold(Router::new(), guarded);
     let router = router.fallback(not_found).method_not_allowed_fallback(wrong_method);
     // Bodies are bounded where they are read, and here for whatever else would read one.
-    let bounded = axum::extract::DefaultBodyLimit::max(LOADS_BODY_LEN_MAX);
+    let bounded = DefaultBodyLimit::max(LATENCY_BODY_LEN_MAX);
     router.layer(bounded).layer(from_fn(guards::secured)).with_state(admin)
 }
 

@@ -119,6 +119,9 @@ pub struct Step {
 pub struct PlaceView {
     /// The link of the location chain that located it: `client-subnet`, `resolver` or `nobody`.
     pub link: String,
+    /// The address that was located.
+    #[serde(default)]
+    pub address: Option<IpAddr>,
     /// The place in words: `DE, 51.17 10.38`.
     pub place: String,
     /// Who said so.
@@ -420,6 +423,7 @@ fn located(
     });
     Some(PlaceView {
         link: link.into(),
+        address: Some(address),
         place: place_text(&why.located.place),
         sources: why.located.sources.iter().map(|(who, network, what)| format!("{who}: {network} {what}")).collect(),
         ranked_by: match (&why.matched, link) {

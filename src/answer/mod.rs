@@ -25,8 +25,8 @@ pub mod resolve;
 pub mod sections;
 pub mod steered;
 pub mod trace;
-mod ways;
 pub mod explain;
+mod ways;
 
 use std::net::IpAddr;
 

@@ -1,7 +1,11 @@
 //! What is known of the ways to regions, for people.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
+use crate::answer::explain::Explanation;
 use crate::geo::{Estimate, Group};
 
 /// What is known of the way to a region.
@@ -41,6 +45,27 @@ impl WayView {
             error_ms: milliseconds(error_us),
             expected_ms: milliseconds(expected_us),
             evidence: None,
+        }
+    }
+}
+
+impl Explanation {
+    /// True if regions are ranked by latency for some name on the way.
+    #[must_use]
+    pub fn is_measured(&self) -> bool {
+        self.steps.iter().flat_map(|step| &step.regions).any(|region| region.latency.is_some())
+    }
+
+    /// Says what was measured of the networks of clients: by the address that was located, and by region.
+    pub fn add_evidence(&mut self, of: impl Fn(IpAddr) -> BTreeMap<String, EvidenceView>) {
+        for step in &mut self.steps {
+            let Some(address) = step.place.as_ref().and_then(|place| place.address) else { continue };
+            let mut evidence = of(address);
+            for region in &mut step.regions {
+                if let Some(latency) = &mut region.latency {
+                    latency.evidence = evidence.remove(&region.region);
+                }
+            }
         }
     }
 }

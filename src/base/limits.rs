@@ -83,6 +83,18 @@ pub const LATENCY_SAMPLES_MAX: u32 = 1_000;
 pub const LATENCY_BATCHES_MAX: usize = 65_536;
 /// For how long they are remembered, milliseconds: longer than anything in a batch may be old.
 pub const LATENCY_BATCHES_MS: u64 = 3_600_000;
+/// Octets of the name of a batch.
+pub const LATENCY_BATCH_NAME_LEN_MAX: usize = 128;
+/// Refusals that are told one by one; a sender that is wrong is wrong in the same way again and again.
+pub const REFUSALS_TOLD_MAX: usize = 20;
+/// Networks that can be remembered: a gigabyte of them.
+pub const LATENCY_NETWORKS_MAX: usize = 2_000_000;
+/// Tasks that may wait for the thread that surveys: beyond this whoever pushes is told to wait.
+pub const LATENCY_TASKS_MAX: usize = 256;
+/// How often what was measured is written to the state folder, milliseconds.
+pub const LATENCY_SAVE_MS: u64 = 300_000;
+/// Octets of a file of measurements that is imported at once.
+pub const LATENCY_FILE_LEN_MAX: usize = 16 << 20;
 /// Networks that may change their order of regions within ten minutes, however few are measured: a share of few is none.
 pub const LATENCY_MOVES_MIN: usize = 20;
 /// Seconds after which a location database is called old: within a year several percent of all networks move.

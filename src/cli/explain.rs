@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::answer::explain::{Explanation, Question, RegionView, Step, client, explain, without_regions};
+use crate::answer::{EvidenceView, WayView};
 use crate::base::ids::RegionId;
 use crate::cli::client::{Server, escape};
 use crate::cli::{ConfigArgument, Exit, complain};
@@ -223,8 +224,25 @@ fn region_line(region: &RegionView, chosen: &str) -> String {
         Some(max) => format!("  load {} of {}", rounded(load.current), rounded(max)),
         None => format!("  load {}", rounded(load.current)),
     });
+    let latency = region.latency.as_ref().map_or(String::new(), latency_text);
     let mark = if region.region == chosen { "  <-" } else { "" };
-    format!("{tier:>2}. {:<12} {}{distance}{share}{load}{mark}", region.region, region.state)
+    format!("{tier:>2}. {:<12} {}{latency}{distance}{share}{load}{mark}", region.region, region.state)
+}
+
+/// `  23.4 ±1.2 ms (41.5 round trips, the last 4 s ago, by agent and beacon; 31.0 ms by distance)`.
+fn latency_text(way: &WayView) -> String {
+    let WayView { ms, error_ms, expected_ms, evidence } = way;
+    if *error_ms == 0.0 {
+        return format!("  {ms:.1} ms by distance");
+    }
+    let measured = match evidence {
+        None => "measured of others like it".into(),
+        Some(EvidenceView { samples, age_s, sources, .. }) => {
+            let by = if sources.is_empty() { String::new() } else { format!(", by {}", sources.join(" and ")) };
+            format!("{samples} round trips, the last {age_s} s ago{by}")
+        }
+    };
+    format!("  {ms:.1} ±{error_ms:.1} ms ({measured}; {expected_ms:.1} ms by distance)")
 }
 
 /// To a tenth, and no more digits than that takes.

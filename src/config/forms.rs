@@ -24,6 +24,24 @@ pub(super) const TARGET: Parsed<Target> = Parsed::new("target", "a target", pars
 /// The URL of a member of etcd.
 pub(super) const URL: Parsed<String> = Parsed::new("URL", "a URL", parse_url, Clone::clone);
 
+/// A network of clients.
+pub(super) const CLIENT_NETWORK: Parsed<(IpAddr, u8)> =
+    Parsed::new("network", "a network", parse_network, |(address, length): &(IpAddr, u8)| {
+        format!("{address}/{length}")
+    });
+
+/// Reads `192.0.2.0/24` or `2001:db8:1::/48`: the networks that measurements are of.
+fn parse_network(text: &str) -> Result<(IpAddr, u8), Refusal> {
+    const EXAMPLE: &str = "write e.g. \"192.0.2.0/24\" or \"2001:db8:1::/48\"";
+    let (address, length) = text.split_once('/').unwrap_or((text, ""));
+    let address = address.parse::<IpAddr>().map_err(|_| Refusal::with_hint("this is no network", EXAMPLE))?;
+    let wanted = if address.is_ipv4() { "24" } else { "48" };
+    if length != wanted {
+        return Err(Refusal::with_hint(format!("measurements are of networks /{wanted}"), EXAMPLE));
+    }
+    Ok((address, if address.is_ipv4() { 24 } else { 48 }))
+}
+
 /// Reads `192.0.2.1:53` or `[2001:db8::1]:53`; `scheme` and `port` are only for the hint.
 fn parse_address(scheme: &str, text: &str, port: u16) -> Result<SocketAddr, Refusal> {
     let example = || format!("write e.g. \"{scheme}192.0.2.1:{port}\" or \"{scheme}[2001:db8::1]:{port}\"");

@@ -10,7 +10,9 @@ use crate::base::toml_text::{Boolean, Choice, Duration, Integer, List, MaybeText
 
 use super::check;
 use super::forms::{self, Origins};
-use super::types::{Admin, Cluster, Config, Dns, GeoIp, Guard, Log, LogFormat, LogLevel, Plan, Start, State, Tcp};
+use super::types::{
+    Admin, Cluster, Config, Dns, GeoIp, Guard, Latency, Log, LogFormat, LogLevel, Plan, Start, State, Tcp,
+};
 
 const SECOND: Time = Time::from_secs(1);
 const MINUTE: Time = Time::from_secs(60);
@@ -37,9 +39,10 @@ pub(super) fn read(mut root: Table<'_>, folder: &Path) -> Config {
     let start = start(root.table("start"));
     let guard = guard(root.table("guard"));
     let plan = plan(root.table("plan"));
+    let latency = latency(root.table("latency"));
     let cluster = cluster(root.table("cluster"));
     root.finish();
-    Config { dns, log, geoip, admin, state, start, guard, plan, cluster }
+    Config { dns, log, geoip, admin, state, start, guard, plan, latency, cluster }
 }
 
 fn dns(mut dns: Table<'_>, folder: &Path) -> Dns {
@@ -269,6 +272,66 @@ fn plan(mut plan: Table<'_>) -> Plan {
     );
     plan.finish();
     Plan { peers, max_step, max_move }
+}
+
+fn latency(mut latency: Table<'_>) -> Latency {
+    let every = latency.key(
+        "every",
+        Duration::new(SECOND..=10 * MINUTE),
+        10 * SECOND,
+        "How often it is worked out what steers: where `prefer = \"latency\"` ranks.",
+    );
+    let networks = latency.key(
+        "networks",
+        Integer::new(100..=limits::LATENCY_NETWORKS_MAX),
+        100_000,
+        "Networks of clients (/24 of IPv4, /48 of IPv6) that are remembered, those that are measured most; each takes about \
+         400 octets with three regions.",
+    );
+    let half_life = latency.key(
+        "half_life",
+        Duration::new(10 * SECOND..=7 * DAY),
+        HOUR,
+        "What was measured counts half after this. However long it is, sixty-four round trips outvote all before them.",
+    );
+    let retention = latency.key(
+        "retention",
+        Duration::new(MINUTE..=90 * DAY),
+        7 * DAY,
+        "What was not measured for so long is forgotten, also in the state folder.",
+    );
+    let margin = latency.key(
+        "margin",
+        Duration::new(Time::ZERO..=SECOND),
+        Time::from_millis(5),
+        "A region comes before another that was before it when it is better by more than this, and by more than \
+         `margin_percent`, and by more than both are uncertain.",
+    );
+    let margin_percent =
+        latency.key("margin_percent", Integer::new(0..=90_u8), 10, "See `margin`; percent of what the other takes.");
+    let max_detour = latency.key(
+        "max_detour",
+        Duration::new(Time::ZERO..=SECOND),
+        Time::from_millis(150),
+        "Regions that distance lets expect to be slower than the nearest by more than this never come before it, whatever is \
+         measured; 150 ms are about 8,000 km.",
+    );
+    let max_move = latency.key(
+        "max_move",
+        Integer::new(1..=100_u8),
+        10,
+        "Percent of all that is measured that may change its order of regions within ten minutes, twenty networks at least; \
+         100: no limit.",
+    );
+    let probes_for = latency.key(
+        "probes_for",
+        List::new(forms::CLIENT_NETWORK, "list of networks"),
+        Vec::new(),
+        "Networks of clients beside this node: what its health checks need to connect to a region is what these clients \
+         need, e.g. `[\"192.0.2.0/24\"]`.",
+    );
+    latency.finish();
+    Latency { every, networks, half_life, retention, margin, margin_percent, max_detour, max_move, probes_for }
 }
 
 fn cluster(mut cluster: Table<'_>) -> Option<Cluster> {

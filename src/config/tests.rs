@@ -57,6 +57,16 @@ fn every_key_is_taken_over() {
         peers = 3
         max_step = 20
         max_move = 15
+        [latency]
+        every = "5s"
+        networks = 5000
+        half_life = "30m"
+        retention = "2d"
+        margin = "8ms"
+        margin_percent = 15
+        max_detour = "80ms"
+        max_move = 5
+        probes_for = ["192.0.2.0/24", "2001:db8:1::/48"]
         [cluster]
         etcd = ["https://192.0.2.7:2379/"]
         node = "fra-1"
@@ -104,6 +114,20 @@ fn every_key_is_taken_over() {
             reference: vec![Target::Tcp(address("192.0.2.53:53")), Target::Tcp(address("[2001:db8::53]:853"))],
         },
         plan: Plan { peers: 3, max_step: 20, max_move: 15 },
+        latency: Latency {
+            every: Duration::from_secs(5),
+            networks: 5_000,
+            half_life: Duration::from_secs(1_800),
+            retention: Duration::from_secs(2 * 86_400),
+            margin: Duration::from_millis(8),
+            margin_percent: 15,
+            max_detour: Duration::from_millis(80),
+            max_move: 5,
+            probes_for: vec![
+                ("192.0.2.0".parse().expect("an address"), 24),
+                ("2001:db8:1::".parse().expect("an address"), 48),
+            ],
+        },
         cluster: Some(Cluster {
             etcd: vec!["https://192.0.2.7:2379".into()],
             node: "fra-1".into(),

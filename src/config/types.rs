@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ pub struct Config {
     pub guard: Guard,
     /// `[plan]`: moving load from regions that are full.
     pub plan: Plan,
+    /// `[latency]`: how long the ways between clients and regions take.
+    pub latency: Latency,
     /// `[cluster]`: the other nodes; `None` for a node that stands alone.
     pub cluster: Option<Cluster>,
 }
@@ -231,6 +233,29 @@ pub struct Plan {
     pub max_step: u8,
     /// Percent of all clients that automation may move within a minute while nothing fails; 1 to 100, and 100 is no limit.
     pub max_move: u8,
+}
+
+/// `[latency]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Latency {
+    /// How often what steers is worked out.
+    pub every: Duration,
+    /// Networks that are remembered.
+    pub networks: usize,
+    /// What was measured counts half after this.
+    pub half_life: Duration,
+    /// What was not measured for so long is forgotten.
+    pub retention: Duration,
+    /// A region comes before another that was before it when it is better by more than this…
+    pub margin: Duration,
+    /// … and by more than so many per cent.
+    pub margin_percent: u8,
+    /// Regions that distance lets expect to be slower than the nearest by more than this never come before it.
+    pub max_detour: Duration,
+    /// Per cent of all that is measured that may change its order of regions within ten minutes; 1 to 100.
+    pub max_move: u8,
+    /// Networks of clients whose ways are those of this node's health checks: first address and length.
+    pub probes_for: Vec<(IpAddr, u8)>,
 }
 
 /// `[cluster]`

@@ -19,7 +19,7 @@ use crate::base::moment::Moment;
 use crate::geo::ClassId;
 use crate::model::{Mode, Model};
 use crate::plan::{Capacity, Memory, Plan, Planner, Reported, Site, Situation, Unit};
-use crate::policy::{Atlases, Kin, Offer};
+use crate::policy::{Atlases, Counterparts, Kin, Offer};
 use crate::snapshot::Steering;
 use crate::table::{Planned, PlannedClass};
 
@@ -213,6 +213,9 @@ impl CapacityPlanner {
             && !(Arc::ptr_eq(old, model) && Arc::ptr_eq(old_atlases, atlases))
         {
             let rows = std::mem::take(&mut self.rows).into_iter();
+            // Of the same model other atlases differ by what is measured: where a class was, most of it still is.
+            let is_same_model = Arc::ptr_eq(old, model);
+            let counterparts = if is_same_model { old_atlases.counterparts(atlases) } else { Counterparts::default() };
             let carried = rows.filter_map(|((service, class), smoothed)| {
                 let id = model.service_by_key(&old.services.get(service.index())?.key)?;
                 let is_same = match (old_atlases.of(service), atlases.of(id)) {
@@ -220,9 +223,16 @@ impl CapacityPlanner {
                     (None, None) => true,
                     (Some(_), None) | (None, Some(_)) => false,
                 };
-                (is_same || class == ClassId::UNKNOWN).then_some(((id, class), smoothed))
+                if is_same || class == ClassId::UNKNOWN {
+                    return Some(((id, class), smoothed));
+                }
+                let now = counterparts.of(old_atlases.number_of(service)?)?.get(class.0 as usize).copied().flatten()?;
+                Some(((id, now), smoothed))
             });
-            self.rows = carried.collect();
+            for (key, smoothed) in carried {
+                let own = self.rows.entry(key).or_insert(Smoothed { mean: 0, ..smoothed });
+                own.mean = own.mean.saturating_add(smoothed.mean);
+            }
         }
         self.of = Some((Arc::clone(model), Arc::clone(atlases)));
     }

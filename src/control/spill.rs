@@ -16,6 +16,7 @@ use std::time::Duration;
 use crate::base::ids::RegionId;
 use crate::base::moment::Moment;
 use crate::plan::{Memory, SitePlan};
+use crate::policy::{Atlases, Counterparts};
 use crate::table::Plans;
 
 use super::event::{Effects, Event, EventKind};
@@ -101,6 +102,11 @@ impl Control {
     pub fn forget_plan(&mut self) {
         self.spilling.outlook = None;
         self.states.plans = Plans::default();
+    }
+
+    /// Classes of clients have other numbers in these atlases: what is planned goes on for the clients it was planned for.
+    pub fn renumber_plan(&mut self, atlases: &Atlases, counterparts: &Counterparts) {
+        self.states.plans.renumber(|id| counterparts.of(atlases.number_of(id)?));
     }
 
     fn tell_spills(&mut self, outlook: &Outlook, step: &mut Step) {

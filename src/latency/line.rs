@@ -102,6 +102,13 @@ impl Survey {
         })
     }
 
+    /// All ways as a file.
+    #[must_use]
+    pub fn file(&self, now: Moment) -> String {
+        let lines = self.lines(now).map(|line| format!("{line}\n"));
+        std::iter::once(format!("{}\n", Line::HEADER)).chain(lines).collect()
+    }
+
     /// Takes a way as a line has it. What is already known of it gives way if it is older.
     ///
     /// # Errors

@@ -44,5 +44,5 @@ mod tests;
 pub use line::Line;
 pub use measurement::{ClientNetwork, Measurement, Refusal, RefusalKind, V4_BITS, V6_BITS, microseconds};
 pub use source::{Source, Sources};
-pub use survey::{Evidence, Settings, Survey, Taken};
+pub use survey::{Counts, Evidence, Figures, Settings, Survey, Taken};
 pub use view::{CellView, CountryRow, Gain, RegionCoverage, SurveyView};

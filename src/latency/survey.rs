@@ -65,6 +65,39 @@ pub struct Survey {
     pub(super) store: Store,
     batches: Batches,
     pub(super) published: Published,
+    counts: Counts,
+}
+
+/// What came in since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Measurements that count, by [`Source`].
+    pub taken: [u64; Source::ALL.len()],
+    /// Those that came too many at once to count, by [`Source`].
+    pub thinned: [u64; Source::ALL.len()],
+    /// Those refused, by [`RefusalKind`].
+    pub refused: [u64; RefusalKind::ALL.len()],
+    /// Batches that had been taken before.
+    pub duplicates: u64,
+}
+
+/// What there is to say in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// What came in.
+    pub counts: Counts,
+    /// Networks of which something is known.
+    pub networks: usize,
+    /// Pairs of a network and a region that were measured.
+    pub ways: usize,
+    /// Bytes that takes, about.
+    pub bytes: usize,
+    /// Networks that gave way to others.
+    pub evicted: u64,
+    /// Changes of order.
+    pub moved: u64,
+    /// Networks and groups that would change their order, and may not yet.
+    pub waiting: usize,
 }
 
 impl Survey {
@@ -78,6 +111,7 @@ impl Survey {
             store: Store::default(),
             batches: Batches::default(),
             published: Published::default(),
+            counts: Counts::default(),
         }
     }
 
@@ -110,13 +144,22 @@ impl Survey {
 
     /// True if a batch of this name was not taken within the last hour; from now on it was.
     pub fn is_new(&mut self, now: Moment, batch: &str) -> bool {
-        self.batches.is_new(now, batch)
+        let is_new = self.batches.is_new(now, batch);
+        self.counts.duplicates += u64::from(!is_new);
+        is_new
+    }
+
+    /// Counts a measurement that was refused before it came here.
+    pub fn count_refusal(&mut self, kind: RefusalKind) {
+        if let Some(count) = self.counts.refused.get_mut(kind as usize) {
+            *count += 1;
+        }
     }
 
     /// Takes a measurement.
     ///
     /// # Errors
-    /// If it cannot be meant; see [`RefusalKind`].
+    /// If it cannot be meant; see [`RefusalKind`]. Whoever asks counts it.
     pub fn take(&mut self, now: Moment, source: Source, measurement: &Measurement) -> Result<Taken, Refusal> {
         let Measurement { client, region, us, samples, at } = measurement;
         timely(at.unwrap_or(now), now)?;
@@ -139,7 +182,14 @@ impl Survey {
         // A median of many says more than one round trip, but it is one moment of one sender.
         let samples = samples.min(SAMPLES_OF_ONE);
         let taken = cell.add(now, *us, samples, Sources::of(source), half_life_ms);
-        Ok(if taken == 0 { Taken::Thinned } else { Taken::Counted })
+        let (counts, told) = match taken {
+            0 => (&mut self.counts.thinned, Taken::Thinned),
+            _ => (&mut self.counts.taken, Taken::Counted),
+        };
+        if let Some(count) = counts.get_mut(source as usize) {
+            *count += 1;
+        }
+        Ok(told)
     }
 
     /// The number of a region.
@@ -169,6 +219,14 @@ impl Survey {
 
     pub(super) fn half_life_ms(&self) -> u64 {
         u64::try_from(self.settings.half_life.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// What there is to say in numbers.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let (networks, ways) = self.size();
+        let (evicted, moved, waiting) = (self.store.evicted(), self.published.moved, self.published.waiting);
+        Figures { counts: self.counts.clone(), networks, ways, bytes: self.bytes(), evicted, moved, waiting }
     }
 
     /// Networks of which something is known, and ways.

@@ -25,7 +25,6 @@
 //! | `no-rule` | a safety rule that asks for nothing |
 //! | `unchecked`, `single-endpoint`, `same-place`, `short-ttl`, `unused`, `no-effect`, `broken-rule` | warnings |
 //! | `unfed` | shares by load that nothing feeds: a warning that says what happens instead |
-//! | `not-yet` | valid, not alive yet: a warning that says what happens instead |
 
 mod order;
 mod read;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::diagnostic::{Report, Severity};
+use crate::base::diagnostic::Report;
 use crate::base::ids::RegionId;
 use crate::dns::RecordType;
 
@@ -29,7 +29,7 @@ fn valid(text: &str) -> Model {
 #[test]
 fn the_example_is_valid() {
     let (model, report) = load(&[EXAMPLE]);
-    assert!(report.iter().all(|d| d.severity == Severity::Warning && d.code == "not-yet"), "{}", report.render());
+    assert!(report.is_empty(), "{}", report.render());
     let model = model.unwrap();
     let keys =
         |ids: &[RegionId]| -> Vec<String> { ids.iter().map(|id| model.regions[id.index()].key.to_string()).collect() };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::base::ids::ServiceId;
 use crate::base::limits::ATLASES_MAX;
-use crate::geo::{Atlas, Measured, Nearness, Places};
+use crate::geo::{Atlas, ClassId, Measured, Nearness, Places};
 use crate::model::{GeoRanking, Mode, Model, Prefer, Service};
 
 /// The atlases of a model, made when files are loaded, and those that rank by latency when other ways have become the best;
@@ -19,6 +19,18 @@ pub struct Atlases {
     atlases: Vec<Arc<Atlas>>,
     /// By [`ServiceId`].
     of: Box<[Option<u32>]>,
+}
+
+/// By number of an atlas, and by class: the class of those clients before.
+#[derive(Clone, Debug, Default)]
+pub struct Counterparts(Vec<Option<Vec<Option<ClassId>>>>);
+
+impl Counterparts {
+    /// By class of an atlas: the class before; `None` for an atlas that is the same as before.
+    #[must_use]
+    pub fn of(&self, number: u32) -> Option<&[Option<ClassId>]> {
+        self.0.get(number as usize)?.as_deref()
+    }
 }
 
 /// What an atlas depends on, beside the places and what was measured.
@@ -73,6 +85,14 @@ impl Atlases {
         });
         let atlases = atlases.collect();
         Self { places: Arc::clone(&self.places), measured, keys: self.keys.clone(), atlases, of: self.of.clone() }
+    }
+
+    /// Where each class was in other atlases of the same model: by number, and by class. `None` for an atlas that is the
+    /// same one.
+    #[must_use]
+    pub fn counterparts(&self, before: &Self) -> Counterparts {
+        let pairs = self.atlases.iter().zip(&before.atlases);
+        Counterparts(pairs.map(|(now, before)| (!Arc::ptr_eq(now, before)).then(|| now.counterparts(before))).collect())
     }
 
     /// True if some service ranks by latency.

@@ -56,7 +56,7 @@ mod place;
 
 mod offer;
 
-pub use atlases::Atlases;
+pub use atlases::{Atlases, Counterparts};
 pub use buckets::{Buckets, Member, WEIGHT_MAX, endpoint_bucket_count};
 pub use client::{ClientPrefix, PREFIX_V4_MAX, PREFIX_V6_MAX, steer};
 pub use groups::leader;

@@ -16,7 +16,7 @@ use crate::base::hash::HashKey;
 use crate::base::limits::REMOVED_SHARE;
 use crate::config::GeoIp;
 use crate::dns::Name;
-use crate::geo::Places;
+use crate::geo::{Measured, Places};
 use crate::metrics::{ReloadResult, ZoneGauges, ZoneState};
 use crate::model::Model;
 use crate::policy::Atlases;
@@ -147,6 +147,14 @@ impl Loader {
         self.take(listed, reads, next, removed, model, report)
     }
 
+    /// Ranks by what is measured from now on, until more is: who was near before, and who is now. `None`: nothing that is
+    /// steered depends on it.
+    pub fn remeasure(&mut self, measured: Arc<Measured>) -> Option<(Arc<Atlases>, Arc<Atlases>)> {
+        let next = Arc::new(self.atlases.remeasured(&self.ranked, measured));
+        let before = std::mem::replace(&mut self.atlases, next);
+        self.atlases.is_measured().then(|| (before, Arc::clone(&self.atlases)))
+    }
+
     /// What is steered.
     #[must_use]
     pub fn model(&self) -> &Arc<Model> {
@@ -272,7 +280,8 @@ impl Loader {
     fn rank(&mut self) {
         let (model, places) = (Arc::clone(self.model()), self.geo.places());
         if !Arc::ptr_eq(&model, &self.ranked) || !Arc::ptr_eq(places, self.atlases.places()) {
-            self.atlases = Arc::new(Atlases::new(&model, Arc::clone(places)));
+            let measured = Arc::clone(self.atlases.measured());
+            self.atlases = Arc::new(Atlases::with_measured(&model, Arc::clone(places), measured));
             self.ranked = model;
         }
     }

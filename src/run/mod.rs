@@ -32,6 +32,7 @@ mod signals;
 mod demands;
 mod traffic;
 mod webhooks;
+mod surveyor;
 mod sweep;
 mod planner;
 mod evacuating;

@@ -24,7 +24,7 @@ use crate::feed::{Feeder, Told};
 use crate::health::Observation;
 use crate::model::Model;
 use crate::model::document::Document;
-use crate::policy::Atlases;
+use crate::policy::{Atlases, Counterparts};
 use crate::probe::{Prober, Target};
 use crate::run::board::Board;
 use crate::run::priority::{BACKGROUND_NICENESS, give_way};
@@ -36,6 +36,8 @@ use crate::zone::ZoneSet;
 pub(super) enum Event {
     /// Files were loaded.
     Reload(Box<Linked>),
+    /// Regions rank otherwise for clients of the model in force.
+    Ranked(Box<Ranked>),
     /// A probe has ended; `reply` is told when the next one is to start.
     Outcome { target: u64, outcome: Observation, reply: oneshot::Sender<Duration> },
     /// A load feed was asked.
@@ -67,6 +69,20 @@ pub(super) struct Linked {
     /// The server's own options.
     pub(super) options: Arc<Options>,
     /// Told the generation these parts are part of, once queries are answered from it.
+    pub(super) published: oneshot::Sender<u64>,
+}
+
+/// Atlases in place of those in force.
+pub(super) struct Ranked {
+    /// The model they are of.
+    pub(super) model: Arc<Model>,
+    /// Who is near.
+    pub(super) atlases: Arc<Atlases>,
+    /// All answers, worked out for states as they were.
+    pub(super) prepared: Option<Box<Prepared>>,
+    /// Where their classes were in those in force.
+    pub(super) counterparts: Counterparts,
+    /// Told the generation that has them, once queries are answered from it.
     pub(super) published: oneshot::Sender<u64>,
 }
 
@@ -241,6 +257,7 @@ impl Publisher {
                 self.pending.waiting.push(published);
                 self.follow(effects);
             }
+            Event::Ranked(ranked) => self.rank(*ranked),
             Event::Outcome { target, outcome, reply } => {
                 let (cadence, effects) = self.control.observe(now, target, &outcome);
                 // Whoever probed may have been stopped meanwhile.
@@ -338,6 +355,16 @@ impl Publisher {
         if effects.save && self.save_at.is_none() {
             self.save_at = Some(Instant::now() + Duration::from_millis(STATE_INTERVAL_MS));
         }
+    }
+
+    /// Puts other atlases in place of those in force. The loader alone sends models and atlases, and waits for each.
+    fn rank(&mut self, ranked: Ranked) {
+        let Ranked { model, atlases, prepared, counterparts, published } = ranked;
+        let Snapshot { zones, options, .. } = &*self.current;
+        let (zones, options) = (Arc::clone(zones), Arc::clone(options));
+        self.control.renumber_plan(&atlases, &counterparts);
+        self.pending.loaded = Some(Loaded { zones, model, atlases, prepared, options });
+        self.pending.waiting.push(published);
     }
 
     /// Publishes one snapshot with everything that has come in.

@@ -11,6 +11,7 @@ use crate::base::diagnostic::{Diagnostic, Report, Severity};
 use crate::base::limits::FINDINGS_SHOWN_MAX;
 use crate::config::Config;
 use crate::control::{self, Event, EventKind};
+use crate::geo::Measured;
 use crate::metrics::{Metrics, ReloadResult, ZoneState};
 use crate::model::Model;
 use crate::policy::Atlases;
@@ -19,9 +20,10 @@ use crate::run::loader::{Loaded, Loader};
 use crate::run::log;
 use crate::run::notify::{Notice, notify};
 use crate::run::priority::{BACKGROUND_NICENESS, give_way};
-use crate::run::publisher::{self, Clock, Linked};
+use crate::run::publisher::{self, Clock, Linked, Ranked};
 use crate::run::recorder::Recorder;
 use crate::run::settings::{Settings, SettingsError, load_settings, needs_restart, options};
+use crate::run::surveyor::{SurveySettings, Surveyor};
 use crate::serve::system::return_freed_memory;
 use crate::snapshot::Prepared;
 
@@ -33,6 +35,14 @@ pub(super) struct ReloadRequest {
     pub(super) owner: String,
     /// Told what it came to.
     pub(super) done: Option<oneshot::Sender<ReloadOutcome>>,
+}
+
+/// What the loading thread is asked for.
+pub(super) enum Wish {
+    /// A reload.
+    Reload(ReloadRequest),
+    /// This was measured of the ways to regions.
+    Measured(Arc<Measured>),
 }
 
 /// What the loading thread works with.
@@ -55,22 +65,41 @@ pub(super) struct Reloads {
     pub(super) recorder: Recorder,
     /// What time it is for the journal.
     pub(super) clock: Clock,
+    /// What is known of the ways to regions.
+    pub(super) surveyor: Surveyor,
 }
 
 impl Reloads {
     /// The first load, with the configuration as it is. Returns what it came to and everything found.
     pub(super) fn first(&mut self) -> (ReloadOutcome, Report) {
         let start = Instant::now();
-        let loaded = self.loader.load(&load_settings(&self.config), true);
+        let mut loaded = self.loader.load(&load_settings(&self.config), true);
+        if let Some(measured) = self.surveyor.attend(&loaded.model, loaded.atlases.places())
+            && let Some((_, atlases)) = self.loader.remeasure(measured)
+        {
+            loaded.atlases = atlases;
+        }
         self.publish(loaded, start, Vec::new())
     }
 
     /// Loads whenever asked, until nobody can ask any more.
-    pub(super) fn run(mut self, requests: &Receiver<ReloadRequest>) {
+    pub(super) fn run(mut self, wishes: &Receiver<Wish>) {
         give_way(BACKGROUND_NICENESS, "loader");
-        while let Ok(first) = requests.recv() {
+        while let Ok(first) = wishes.recv() {
             // One load answers all who wait: it begins after every one of them has asked.
-            let waiting: Vec<ReloadRequest> = std::iter::once(first).chain(requests.try_iter()).collect();
+            let (mut waiting, mut measured) = (Vec::new(), None);
+            for wish in std::iter::once(first).chain(wishes.try_iter()) {
+                match wish {
+                    Wish::Reload(request) => waiting.push(request),
+                    Wish::Measured(newest) => measured = Some(newest),
+                }
+            }
+            if let Some(measured) = measured {
+                self.remeasure(measured);
+            }
+            if waiting.is_empty() {
+                continue;
+            }
             notify(Notice::Reloading);
             let outcome = self.reload(waiting.iter().any(|request| request.force));
             notify(Notice::Ready);
@@ -106,6 +135,22 @@ impl Reloads {
         self.recorder.event(event);
     }
 
+    /// Publishes what follows from what is measured now.
+    fn remeasure(&mut self, measured: Arc<Measured>) {
+        let start = Instant::now();
+        let Some((before, atlases)) = self.loader.remeasure(measured) else { return };
+        let model = Arc::clone(self.loader.model());
+        let (published, generation) = oneshot::channel();
+        let (prepared, counterparts) = (self.prepare(&model, &atlases), atlases.counterparts(&before));
+        let ranked = Ranked { model, atlases, prepared, counterparts, published };
+        // Both fail only when the publisher has ended, and with it the server.
+        if self.events.send(publisher::Event::Ranked(Box::new(ranked))).is_ok() {
+            let _ = generation.blocking_recv();
+        }
+        let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::debug!(duration_ms, "ranked by what is measured");
+    }
+
     fn reload(&mut self, force: bool) -> ReloadOutcome {
         let start = Instant::now();
         let (next, warnings) = match self.settings.read() {
@@ -129,6 +174,8 @@ impl Reloads {
         self.config.dns.version = next.dns.version;
         self.config.dns.id = next.dns.id;
         (self.config.geoip, self.config.guard, self.config.start) = (next.geoip, next.guard, next.start);
+        self.config.latency = next.latency;
+        self.surveyor.configure(SurveySettings::from(&self.config));
         let loaded = self.loader.load(&load_settings(&self.config), force);
         let (outcome, report) = self.publish(loaded, start, restart);
         log::report(&report);
@@ -139,6 +186,7 @@ impl Reloads {
     fn publish(&mut self, loaded: Loaded, start: Instant, needs_restart: Vec<String>) -> (ReloadOutcome, Report) {
         let Loaded { zones, model, atlases, result, added, changed, removed, report } = loaded;
         if result != ReloadResult::Refused {
+            self.surveyor.attend(&model, atlases.places());
             let (published, generation) = oneshot::channel();
             let prepared = self.prepare(&model, &atlases);
             let (settings, options) = (control::Settings::from(&self.config), options(&self.config));

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Sender, SyncSender, TrySendError};
 
 use tokio::sync::oneshot;
 
-use crate::admin::{Commanded, Condition, Facts, Look, Operations, PushResults, Readiness, ReloadOutcome};
+use crate::admin::{Commanded, Condition, Facts, Look, Operations, PushResults, Readiness, ReloadOutcome, SurveyTask};
 use crate::base::ids::RegionId;
 use crate::base::moment::Moment;
 use crate::control::{self, Command, Conditions, Outlook, PlanChange, Pushed};
@@ -17,18 +17,20 @@ use crate::metrics::Rates;
 use crate::run::planner::Planner;
 use crate::run::publisher::{Clock, Event};
 use crate::run::recorder::Recorder;
-use crate::run::reloads::ReloadRequest;
+use crate::run::reloads::{ReloadRequest, Wish};
+use crate::run::surveyor::Surveyor;
 use crate::run::sweep::Sweep;
 use crate::snapshot::Steering;
 
 /// The running server, as the admin listener sees it.
 pub(super) struct Running {
     pub(super) sweep: Arc<Sweep>,
-    pub(super) requests: SyncSender<ReloadRequest>,
+    pub(super) requests: SyncSender<Wish>,
     pub(super) events: Sender<Event>,
     pub(super) recorder: Recorder,
     pub(super) planner: Planner,
     pub(super) clock: Clock,
+    pub(super) surveyor: Surveyor,
 }
 
 impl Operations for Running {
@@ -50,10 +52,14 @@ impl Operations for Running {
 
     fn reload(&self, force: bool, owner: String) -> Pin<Box<dyn Future<Output = Option<ReloadOutcome>> + Send>> {
         let (done, outcome) = oneshot::channel();
-        match self.requests.try_send(ReloadRequest { force, owner, done: Some(done) }) {
+        match self.requests.try_send(Wish::Reload(ReloadRequest { force, owner, done: Some(done) })) {
             Ok(()) => Box::pin(async { outcome.await.ok() }),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Box::pin(async { None }),
         }
+    }
+
+    fn survey(&self, task: SurveyTask) -> bool {
+        self.surveyor.tell(task)
     }
 
     fn look(&self, look: Look) -> bool {

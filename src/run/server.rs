@@ -26,13 +26,14 @@ use crate::run::planner::Planner;
 use crate::run::priority::{WATCHING_NICENESS, give_way};
 use crate::run::publisher::{Clock, Event};
 use crate::run::recorder::{self, Recorder};
-use crate::run::reloads::{ReloadRequest, Reloads};
+use crate::run::reloads::{Reloads, Wish};
 use crate::run::running::Running;
 use crate::run::settings::{Settings, options};
 use crate::run::signals::Signals;
+use crate::run::surveyor::Surveyor;
 use crate::run::sweep::Sweep;
 use crate::run::webhooks::{self, WebhookError};
-use crate::run::{evacuating, feeding, historian, log, planner, probing, publisher, random};
+use crate::run::{evacuating, feeding, historian, log, planner, probing, publisher, random, surveyor};
 use crate::serve::{BindError, Caps, ConnectionLimits, Stop, StreamOptions, bind, system};
 use crate::snapshot::{Published, Snapshot};
 use crate::zone::ZoneSet;
@@ -114,7 +115,8 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let generations = parts.sweep.board.generations();
     let planner = planner::start(events.clone(), generations, Arc::clone(&parts.sweep), admin_stop.clone())?;
     tokio::spawn(evacuating::evacuate(events.clone(), planner.clone(), admin_stop.clone()));
-    let operations = parts.operations(requests.clone(), events.clone(), recorder.clone(), planner);
+    let (surveyor, surveying) = surveyor::start(&config, clock, requests.clone())?;
+    let operations = parts.operations(requests.clone(), events.clone(), recorder.clone(), planner, surveyor.clone());
 
     let (first_round, round_done) = oneshot::channel();
     let roots = Roots::system();
@@ -137,6 +139,7 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
         doors: Arc::clone(&parts.doors),
         recorder,
         clock,
+        surveyor: surveyor.clone(),
     };
     let (loaded, first_load) = oneshot::channel();
     thread::Builder::new().name("loader".into()).spawn(move || {
@@ -168,7 +171,8 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     drain(&stop, ended, &mut signals).await;
     admin_stop.begin();
     drop((probing, requests));
-    finish(publishing, recording).await;
+    surveyor.end();
+    finish([publishing, recording, surveying]).await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -204,12 +208,13 @@ async fn first_checks(done: oneshot::Receiver<()>, wait: Duration) {
     }
 }
 
-/// Waits until the state of control is on the disk.
-async fn finish(publishing: thread::JoinHandle<()>, recording: thread::JoinHandle<()>) {
+/// Waits until the state of control, and what was measured, is on the disk.
+async fn finish(threads: [thread::JoinHandle<()>; 3]) {
     let threads = tokio::task::spawn_blocking(move || {
-        // A thread that panicked has been logged.
-        let _ = publishing.join();
-        let _ = recording.join();
+        for thread in threads {
+            // A thread that panicked has been logged.
+            let _ = thread.join();
+        }
     });
     if tokio::time::timeout(Duration::from_millis(STATE_SAVE_MS), threads).await.is_err() {
         tracing::warn!("the state of health checks and overrides may not be saved");
@@ -317,10 +322,11 @@ impl Parts {
     /// What the admin listener asks and says.
     fn operations(
         &self,
-        requests: SyncSender<ReloadRequest>,
+        requests: SyncSender<Wish>,
         events: Sender<Event>,
         recorder: Recorder,
         planner: Planner,
+        surveyor: Surveyor,
     ) -> Arc<Running> {
         Arc::new(Running {
             sweep: Arc::clone(&self.sweep),
@@ -329,6 +335,7 @@ impl Parts {
             recorder,
             planner,
             clock: self.sweep.clock,
+            surveyor,
         })
     }
 

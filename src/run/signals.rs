@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::run::reloads::ReloadRequest;
+use crate::run::reloads::{ReloadRequest, Wish};
 use crate::run::sweep::Sweep;
 
 /// The signals that matter.
@@ -34,7 +34,7 @@ impl Signals {
     }
 
     /// Sees to reloads and counters until the word to end.
-    pub(super) async fn work(&mut self, requests: &SyncSender<ReloadRequest>, sweep: &Sweep) {
+    pub(super) async fn work(&mut self, requests: &SyncSender<Wish>, sweep: &Sweep) {
         let mut every_second = tokio::time::interval(Duration::from_secs(1));
         loop {
             tokio::select! {
@@ -42,7 +42,7 @@ impl Signals {
                 _ = self.interrupt.recv() => return,
                 _ = self.hangup.recv() => {
                     // If the queue is full, a load that will see the same files is about to begin.
-                    let _ = requests.try_send(ReloadRequest { force: false, owner: "SIGHUP".into(), done: None });
+                    let _ = requests.try_send(Wish::Reload(ReloadRequest { force: false, owner: "SIGHUP".into(), done: None }));
                 }
                 _ = every_second.tick() => sweep.sweep(),
             }

@@ -81,6 +81,18 @@ impl Plans {
         self.of(service).map_or(0, |planned| planned.id())
     }
 
+    /// Classes have other numbers: `before` tells, of the services of which that is so, by new class the old one.
+    pub fn renumber<'c>(&mut self, before: impl Fn(ServiceId) -> Option<&'c [Option<ClassId>]>) {
+        for (id, slot) in (0..).map(ServiceId).zip(&mut self.of) {
+            let (Some(planned), Some(before)) = (slot.as_ref(), before(id)) else { continue };
+            let row = |(class, old): (u32, &Option<ClassId>)| {
+                let at = planned.rows.binary_search_by_key(&(*old)?, |row| row.class).ok()?;
+                Some(PlannedClass { class: ClassId(class), shares: planned.rows.get(at)?.shares.clone() })
+            };
+            *slot = Planned::new((0..).zip(before).filter_map(row).collect()).map(Arc::new);
+        }
+    }
+
     /// Sets what the plan says of a service; true if it was something else.
     pub fn set(&mut self, service: ServiceId, planned: Option<Arc<Planned>>) -> bool {
         if self.id_of(service) == planned.as_ref().map_or(0, |planned| planned.id()) {

@@ -2,7 +2,6 @@
 
 mod feeds;
 mod names;
-mod not_yet;
 mod policies;
 mod safety;
 mod services;
@@ -34,7 +33,6 @@ pub fn read<T: AsRef<str>>(files: &[(Arc<str>, T)], report: &mut Report) -> Opti
     let model = validate(raw, &mut findings);
     let valid = !findings.has_errors();
     if valid {
-        not_yet::note(&model, &mut findings);
         unfed::note(&model, &mut findings);
     }
     report.extend(findings);

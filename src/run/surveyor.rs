@@ -1,0 +1,243 @@
+//! The thread that surveys: measurements come in, and now and then what is to steer goes to the loader.
+//!
+//! What was measured is kept in the state folder, as a file that can be exported and imported too.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::admin::SurveyTask;
+use crate::base::limits::{LATENCY_SAVE_MS, LATENCY_TASKS_MAX};
+use crate::config::Config;
+use crate::geo::{Margin, Measured, Places};
+use crate::journal::write_atomically;
+use crate::latency::{Line, Settings, Survey};
+use crate::model::Model;
+use crate::run::priority::{BACKGROUND_NICENESS, give_way};
+use crate::run::publisher::Clock;
+use crate::run::reloads::Wish;
+
+/// The file in the state folder.
+const FILE: &str = "latency.csv";
+
+/// The survey's part of a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SurveySettings {
+    every: Duration,
+    survey: Settings,
+}
+
+impl From<&Config> for SurveySettings {
+    fn from(config: &Config) -> Self {
+        let latency = &config.latency;
+        let us = |duration: Duration| u32::try_from(duration.as_micros()).unwrap_or(u32::MAX);
+        let margin = Margin {
+            us: us(latency.margin),
+            percent: latency.margin_percent.into(),
+            detour_us: us(latency.max_detour),
+        };
+        let survey = Settings {
+            networks: latency.networks,
+            half_life: latency.half_life,
+            retention: latency.retention,
+            margin,
+            max_move: latency.max_move.into(),
+        };
+        Self { every: latency.every, survey }
+    }
+}
+
+enum Job {
+    Do(SurveyTask),
+    /// Other settings.
+    Configure(SurveySettings),
+    /// A model and places have come into force; the first time, what an earlier process knew comes back.
+    Attend(Arc<Model>, Arc<Places>, Sender<Option<Arc<Measured>>>),
+    /// What is known is to be written, and that is all.
+    End,
+}
+
+/// The way to the thread that surveys.
+#[derive(Clone)]
+pub(super) struct Surveyor {
+    jobs: SyncSender<Job>,
+}
+
+impl Surveyor {
+    /// Has something done with the survey; false: too much waits, or the server ends.
+    pub(super) fn tell(&self, task: SurveyTask) -> bool {
+        match self.jobs.try_send(Job::Do(task)) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
+        }
+    }
+
+    /// Goes by other settings from now on.
+    pub(super) fn configure(&self, settings: SurveySettings) {
+        // An error says that the process ends.
+        let _ = self.jobs.send(Job::Configure(settings));
+    }
+
+    /// Has what is known written; the thread ends.
+    pub(super) fn end(&self) {
+        // An error says that it has ended.
+        let _ = self.jobs.send(Job::End);
+    }
+
+    /// A model and places come into force. What is known of their ways, the first time: then an earlier process may have
+    /// known something.
+    pub(super) fn attend(&self, model: &Arc<Model>, places: &Arc<Places>) -> Option<Arc<Measured>> {
+        let (reply, known) = channel();
+        self.jobs.send(Job::Attend(Arc::clone(model), Arc::clone(places), reply)).ok()?;
+        known.recv().ok().flatten()
+    }
+}
+
+/// Starts the thread.
+///
+/// # Errors
+/// If it can't be started.
+pub(super) fn start(
+    config: &Config,
+    clock: Clock,
+    loader: SyncSender<Wish>,
+) -> io::Result<(Surveyor, thread::JoinHandle<()>)> {
+    let (jobs, wanted) = sync_channel(LATENCY_TASKS_MAX);
+    let settings = SurveySettings::from(config);
+    let work = Work {
+        survey: Survey::new(settings.survey),
+        every: settings.every,
+        path: config.state.folder.join(FILE),
+        clock,
+        loader,
+        unsent: None,
+        has_begun: false,
+        is_saved: true,
+    };
+    let thread = thread::Builder::new().name("surveyor".into()).spawn(move || work.run(&wanted))?;
+    Ok((Surveyor { jobs }, thread))
+}
+
+struct Work {
+    survey: Survey,
+    every: Duration,
+    path: PathBuf,
+    clock: Clock,
+    loader: SyncSender<Wish>,
+    /// What the loader had no room for.
+    unsent: Option<Arc<Measured>>,
+    has_begun: bool,
+    is_saved: bool,
+}
+
+impl Work {
+    fn run(mut self, jobs: &Receiver<Job>) {
+        give_way(BACKGROUND_NICENESS, "surveyor");
+        let mut next = Instant::now() + self.every;
+        let pause = Duration::from_millis(LATENCY_SAVE_MS);
+        let mut save = Instant::now() + pause;
+        loop {
+            match jobs.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(Job::End) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(job) => self.take(job),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if Instant::now() >= next {
+                self.step();
+                next = Instant::now() + self.every;
+            }
+            if Instant::now() >= save {
+                self.save();
+                save = Instant::now() + pause;
+            }
+        }
+        self.save();
+    }
+
+    fn take(&mut self, job: Job) {
+        let now = self.clock.now();
+        match job {
+            Job::Do(task) => {
+                task(&mut self.survey, now);
+                self.is_saved = false;
+            }
+            Job::End => {}
+            Job::Configure(settings) => {
+                self.every = settings.every;
+                self.survey.configure(settings.survey);
+            }
+            Job::Attend(model, places, reply) => {
+                self.survey.attend(&model, &places);
+                let known = if self.has_begun { None } else { self.resume() };
+                self.has_begun = true;
+                // The loader waits.
+                let _ = reply.send(known);
+            }
+        }
+    }
+
+    /// Takes up what an earlier process knew.
+    fn resume(&mut self) -> Option<Arc<Measured>> {
+        let now = self.clock.now();
+        match read(&self.path, |line| _ = self.survey.restore(now, &line)) {
+            Ok(0) => {}
+            Ok(damaged) => {
+                tracing::warn!(path = %self.path.display(), damaged, "lines of what was measured are damaged")
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                tracing::warn!(path = %self.path.display(), %error, "what was measured before cannot be read");
+                return None;
+            }
+        }
+        let (networks, ways) = self.survey.size();
+        tracing::info!(networks, ways, "what was measured before counts again");
+        self.survey.resume();
+        self.survey.step(now)
+    }
+
+    fn step(&mut self) {
+        if !self.has_begun {
+            return;
+        }
+        let started = Instant::now();
+        let measured = self.survey.step(self.clock.now());
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if let Some(measured) = measured {
+            tracing::debug!(duration_ms, rows = measured.rows().len(), "what is measured steers");
+            self.unsent = Some(measured);
+        }
+        if let Some(measured) = self.unsent.take()
+            && let Err(TrySendError::Full(Wish::Measured(measured))) = self.loader.try_send(Wish::Measured(measured))
+        {
+            self.unsent = Some(measured);
+        }
+    }
+
+    fn save(&mut self) {
+        if std::mem::replace(&mut self.is_saved, true) || !self.has_begun {
+            return;
+        }
+        let text = self.survey.file(self.clock.now());
+        if let Err(error) = write_atomically(&self.path, text.as_bytes()) {
+            tracing::warn!(path = %self.path.display(), %error, "what was measured cannot be kept");
+        }
+    }
+}
+
+/// Reads a file of ways; the number of lines that cannot be read.
+fn read(path: &Path, mut take: impl FnMut(Line)) -> io::Result<usize> {
+    let text = fs::read_to_string(path)?;
+    let mut damaged = 0;
+    for line in text.lines().filter(|line| !line.is_empty() && *line != Line::HEADER) {
+        match Line::parse(line) {
+            Ok(line) => take(line),
+            Err(_) => damaged += 1,
+        }
+    }
+    Ok(damaged)
+}
