@@ -5,6 +5,8 @@
 //! kernel ─reading→ sockets ─connections→ what is new ─tally→ medians by network ─report→ batch ─sender→ each node
 //! ```
 //!
+//! `beacons` takes what browsers have measured, to any region: it is counted and reported in the same way.
+//!
 //! Pure are `network`, `request`, `sockets`, `connections`, `tally`, `report` and `outbox`: bytes, time and randomness come
 //! in as arguments. `reading` asks the kernel, `node` speaks HTTP, `sender` and `work` have the clock.
 
@@ -17,9 +19,11 @@ mod report;
 mod reading;
 mod outbox;
 mod node;
+mod beacons;
 mod sender;
 mod work;
 
+pub use beacons::Beacons;
 pub use connections::Wanted;
 pub use network::{Network, Prefix, PrefixError};
 pub use node::{Node, NodeError, Trusted};

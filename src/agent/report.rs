@@ -12,6 +12,8 @@ use crate::base::moment::Moment;
 pub(super) enum Source {
     /// The kernel, of connections.
     Agent,
+    /// Browsers, by script.
+    Beacon,
 }
 
 /// A batch that can be sent as often as needed: by its id a node knows it again.

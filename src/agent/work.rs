@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,12 +11,13 @@ use tokio::sync::mpsc::{self, Sender};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
 
+use super::beacons::{Beacons, Counter};
 use super::connections::Counts;
 use super::node::{Node, Trusted};
 use super::reading::{Reading, ReadingError};
 use super::report::{Batch, Batches, Source};
 use super::sender::deliver;
-use super::tally::Tally;
+use super::tally::{Medians, Tally};
 use crate::base::limits::{AGENT_END_MS, AGENT_QUEUE_MAX};
 use crate::base::moment::Moment;
 
@@ -24,10 +26,10 @@ use crate::base::moment::Moment;
 pub struct Settings {
     /// How batches are named: the name of this host, or what an operator calls it.
     pub name: String,
-    /// The region that this host is in.
-    pub region: String,
-    /// Connections that are to be read.
-    pub reading: Reading,
+    /// The region that this host is in, and the connections that are to be read.
+    pub reading: Option<(String, Reading)>,
+    /// What browsers may tell, and where.
+    pub beacons: Option<Beacons>,
     /// From one reading to the next.
     pub every: Duration,
     /// Networks in one report, at most [`AGENT_REPORT_MAX`](crate::base::limits::AGENT_REPORT_MAX).
@@ -45,6 +47,15 @@ pub enum WorkError {
     /// The kernel does not tell what it has measured.
     #[error(transparent)]
     Reading(#[from] ReadingError),
+    /// The address for beacons is taken, or not ours.
+    #[error("cannot listen for beacons on {address}")]
+    Beacons {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
 }
 
 /// Reads and reports until SIGTERM or SIGINT.
@@ -57,38 +68,47 @@ pub fn work(settings: Settings) -> Result<(), WorkError> {
 }
 
 async fn run(settings: Settings) -> Result<(), WorkError> {
-    let Settings { name, region, reading, every, networks, nodes } = settings;
+    let Settings { name, reading, beacons, every, networks, nodes } = settings;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut senders = JoinSet::new();
+    let mut tasks = JoinSet::new();
     let queues = nodes.into_iter().map(|(node, trusted)| {
         let (queue, batches) = mpsc::channel(AGENT_QUEUE_MAX);
-        senders.spawn(deliver(node, trusted, batches, chance));
+        tasks.spawn(deliver(node, trusted, batches, chance));
         queue
     });
-    let mut reporter =
-        Reporter { queues: queues.collect(), batches: Batches::new(&name, now()), regions: vec![region], networks };
-    let mut reader = Reader { reading: Some((reading, Tally::default())), is_broken: false };
+    let reporter = Reporter { queues: queues.collect(), batches: Batches::new(&name, now()), networks };
+    // Beacons are served until this is dropped.
+    let mut servers = JoinSet::new();
+    let counter = match beacons {
+        None => None,
+        Some(beacons) => {
+            let address = beacons.listen;
+            let (counter, serving) = beacons.bind().await.map_err(|error| WorkError::Beacons { address, error })?;
+            servers.spawn(serving);
+            Some(counter)
+        }
+    };
+    let mut sources = Sources { reader: reading.map(Reader::new), counter, reporter };
     // A kernel that tells nothing is known now, not after an interval; what this finds is in the first report.
-    reader.read().await?;
-    tracing::info!(name, region = reporter.regions.first(), every_s = every.as_secs_f64(), "ready");
+    if let Some(reader) = &mut sources.reader {
+        reader.read().await?;
+    }
+    tracing::info!(name, every_s = every.as_secs_f64(), "ready");
     let mut ticks = interval_at(tokio::time::Instant::now() + every, every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = ticks.tick() => {
-                reader.look().await;
-                reporter.report(reader.tally());
-            }
+            _ = ticks.tick() => sources.report().await,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
     }
+    drop(servers);
     // A last look, so that an agent that is started again and again tells something too.
-    reader.look().await;
-    reporter.report(reader.tally());
+    sources.report().await;
     tracing::info!("ending: what is pending is sent once");
-    drop(reporter);
-    let ended = timeout(Duration::from_millis(AGENT_END_MS), async { while senders.join_next().await.is_some() {} });
+    drop(sources);
+    let ended = timeout(Duration::from_millis(AGENT_END_MS), async { while tasks.join_next().await.is_some() {} });
     if ended.await.is_err() {
         tracing::warn!("a node did not answer in time: what waits for it is lost");
     }
@@ -96,14 +116,44 @@ async fn run(settings: Settings) -> Result<(), WorkError> {
     Ok(())
 }
 
+/// Whatever is measured, and where it goes.
+struct Sources {
+    reader: Option<Reader>,
+    counter: Option<Counter>,
+    reporter: Reporter,
+}
+
+impl Sources {
+    async fn report(&mut self) {
+        if let Some(reader) = &mut self.reader {
+            reader.look().await;
+            if let Some((_, tally)) = &mut reader.reading {
+                self.reporter.report(
+                    Source::Agent,
+                    tally.take(self.reporter.networks),
+                    std::slice::from_ref(&reader.region),
+                );
+            }
+        }
+        if let Some(counter) = &self.counter {
+            self.reporter.report(Source::Beacon, counter.take(self.reporter.networks), counter.regions());
+        }
+    }
+}
+
 /// Reads on a thread of its own: many connections take longer than others should wait.
 struct Reader {
+    region: String,
     /// `None` after a defect.
     reading: Option<(Reading, Tally)>,
     is_broken: bool,
 }
 
 impl Reader {
+    fn new((region, reading): (String, Reading)) -> Self {
+        Self { region, reading: Some((reading, Tally::default())), is_broken: false }
+    }
+
     async fn read(&mut self) -> Result<Counts, WorkError> {
         let Some((mut reading, mut tally)) = self.reading.take() else {
             return Err(io::Error::other("the reading thread met a defect").into());
@@ -135,25 +185,18 @@ impl Reader {
             }
         }
     }
-
-    fn tally(&mut self) -> Option<&mut Tally> {
-        self.reading.as_mut().map(|(_, tally)| tally)
-    }
 }
 
 /// Makes batches, and gives them to all nodes.
 struct Reporter {
     queues: Vec<Sender<Arc<Batch>>>,
     batches: Batches,
-    regions: Vec<String>,
     networks: usize,
 }
 
 impl Reporter {
     /// Reports what was counted since the last time, if anything was.
-    fn report(&mut self, tally: Option<&mut Tally>) {
-        let Some(tally) = tally else { return };
-        let taken = tally.take(self.networks);
+    fn report(&mut self, source: Source, taken: Medians, regions: &[String]) {
         if taken.left_out > 0 || taken.dropped > 0 {
             let (networks, round_trips) = (taken.left_out, taken.dropped);
             tracing::debug!(networks, round_trips, "a report leaves something out");
@@ -161,7 +204,7 @@ impl Reporter {
         if taken.medians.is_empty() {
             return;
         }
-        let batch = Arc::new(self.batches.next(Source::Agent, &taken.medians, &self.regions, now()));
+        let batch = Arc::new(self.batches.next(source, &taken.medians, regions, now()));
         if self.queues.is_empty() {
             let body = String::from_utf8_lossy(&batch.body);
             tracing::info!(id = batch.id, networks = batch.count, %body, "a report, not sent");

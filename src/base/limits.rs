@@ -356,6 +356,20 @@ pub const AGENT_PAUSE_MS: u64 = 1_000;
 pub const AGENT_PAUSE_MS_MAX: u64 = 60_000;
 /// Milliseconds an agent that ends has to send what is pending.
 pub const AGENT_END_MS: u64 = 3_000;
+/// Octets of a beacon: each region takes some twenty.
+pub const BEACON_LEN_MAX: usize = 2_048;
+/// Regions that beacons of one agent may tell of: what a page can measure without being a burden.
+pub const BEACON_REGIONS_MAX: usize = 32;
+/// Connections of beacons at one time, each with an open file and some kilobytes.
+pub const BEACON_CONNECTIONS_MAX: usize = 256;
+/// Milliseconds a connection of a beacon has, from its first octet to its last: it carries one request.
+pub const BEACON_CONNECTION_MS: u64 = 10_000;
+/// Beacons of one client network in a minute: a household that opens pages, not somebody who invents measurements.
+pub const BEACONS_NETWORK_MAX: u32 = 12;
+/// Beacons in a minute, of all networks: what is above that tells a median nothing.
+pub const BEACONS_ALL_MAX: u32 = 30_000;
+/// Milliseconds over which beacons are limited.
+pub const BEACON_PACE_MS: u64 = 60_000;
 /// Characters of an agent's name: with the rest of a batch's id they fit what the API takes.
 pub const AGENT_NAME_LEN_MAX: usize = 64;
 

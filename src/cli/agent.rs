@@ -1,5 +1,6 @@
 //! `meridian agent`
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,10 +8,12 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use crate::agent::{
-    Measure, Median, Node, NodeError, Prefix, Reading, Settings, Trusted, Wanted, WorkError, look, reasons, work,
+    Beacons, Measure, Median, Node, NodeError, Prefix, Reading, Settings, Trusted, Wanted, WorkError, look, reasons,
+    work,
 };
 use crate::base::limits::{
     AGENT_EVERY_MS_MAX, AGENT_EVERY_MS_MIN, AGENT_NODES_MAX, AGENT_PORTS_MAX, AGENT_REPORT_DEFAULT, AGENT_REPORT_MAX,
+    BEACON_REGIONS_MAX,
 };
 use crate::cli::{Exit, LogFormatArgument, complain, say};
 use crate::config::LogLevel;
@@ -19,7 +22,7 @@ use crate::run::log;
 #[derive(Debug, clap::Args)]
 pub(super) struct AgentArguments {
     /// The region that this host is in, as the region files call it
-    #[arg(long, value_name = "REGION", required_unless_present = "once")]
+    #[arg(long, value_name = "REGION", required_unless_present_any = ["once", "beacons"])]
     region: Option<String>,
     /// A node to report to, e.g. https://ns1.example.net:8053; repeat it for several, each gets every report
     #[arg(long, value_name = "URL", required_unless_present_any = ["once", "dry_run"])]
@@ -48,7 +51,7 @@ pub(super) struct AgentArguments {
     /// A network, or an address, whose connections are no clients: proxies of our own, health checks; may be repeated
     #[arg(long, value_name = "NETWORK")]
     ignore: Vec<Prefix>,
-    /// Look at connections of this host with itself too, which is good for nothing but a trial
+    /// Take this host for a client of itself, in connections and beacons, which is good for nothing but a trial
     #[arg(long)]
     loopback: bool,
     /// The most networks in one report; those with most connections go first
@@ -63,6 +66,19 @@ pub(super) struct AgentArguments {
     /// Log reports instead of sending them
     #[arg(long, conflicts_with = "to")]
     dry_run: bool,
+    /// Listen here for measurements of browsers, over HTTP in clear: behind your own web server
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "once", requires = "beacon_regions")]
+    beacons: Option<SocketAddr>,
+    /// The regions that browsers may tell of, e.g. fra,iad,sin
+    #[arg(long, value_name = "REGIONS", value_delimiter = ',', requires = "beacons")]
+    beacon_regions: Vec<String>,
+    /// A network, or an address, of web servers that tell in `X-Forwarded-For` whom they speak for; may be repeated
+    #[arg(long, value_name = "NETWORK", requires = "beacons")]
+    trusted_proxy: Vec<Prefix>,
+    /// An origin, e.g. https://www.example.com, whose pages may send measurements to another host; may be repeated.
+    /// Pages of the host that they send to always may
+    #[arg(long, value_name = "ORIGIN", requires = "beacons")]
+    allow_origin: Vec<String>,
     /// How log lines look
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "auto")]
     log_format: LogFormatArgument,
@@ -147,6 +163,12 @@ impl AgentArguments {
         if self.to.len() > AGENT_NODES_MAX {
             return Err(format!("{} nodes are too many: at most {AGENT_NODES_MAX}", self.to.len()));
         }
+        if self.beacon_regions.len() > BEACON_REGIONS_MAX {
+            return Err(format!(
+                "{} regions are too many for a page to measure: at most {BEACON_REGIONS_MAX}",
+                self.beacon_regions.len()
+            ));
+        }
         match self.to.iter().find(|node| !node.is_private() && !self.clear) {
             Some(node) => Err(format!(
                 "{node} would be sent the token in clear: use https://, or --clear if the network between is yours alone"
@@ -173,8 +195,17 @@ impl AgentArguments {
         };
         Ok(Settings {
             name: self.name.clone().unwrap_or_else(host_name),
-            region: self.region.clone().unwrap_or_default(),
-            reading: Reading::new(self.wanted()).map_err(WorkError::from)?,
+            reading: match &self.region {
+                Some(region) => Some((region.clone(), Reading::new(self.wanted()).map_err(WorkError::from)?)),
+                None => None,
+            },
+            beacons: self.beacons.map(|listen| Beacons {
+                listen,
+                regions: self.beacon_regions.clone(),
+                proxies: self.trusted_proxy.clone(),
+                origins: self.allow_origin.clone(),
+                loopback: self.loopback,
+            }),
             every: self.every,
             networks: self.networks,
             nodes,
