@@ -21,6 +21,7 @@ pub mod simulate;
 pub mod metrics;
 pub mod probe;
 pub mod feed;
+pub mod agent;
 pub mod journal;
 pub mod serve;
 pub mod admin;

@@ -359,6 +359,63 @@ pub const EVACUATION_STEP_MIN: u8 = 5;
 pub const EVACUATION_STEP: u8 = 25;
 /// Milliseconds from one look for steps that are due to the next.
 pub const EVACUATION_LOOK_MS: u64 = 1_000;
+/// Connections that an agent remembers, some forty bytes each: what it has counted of each of them. More are not looked at.
+pub const AGENT_CONNECTIONS_MAX: usize = 262_144;
+/// Pairs of client network and region of which an agent keeps round trips within one interval.
+pub const AGENT_NETWORKS_MAX: usize = 65_536;
+/// Round trips of one network that an agent keeps within one interval: what the API takes as the samples of a median.
+pub const AGENT_SAMPLES_MAX: usize = 1_000;
+/// Round trips that an agent keeps within one interval, four bytes each.
+pub const AGENT_SAMPLES_ALL_MAX: usize = 1 << 20;
+/// Networks in one report of an agent: with the longest key of a region they fit the body that the API takes.
+pub const AGENT_REPORT_MAX: usize = 4_000;
+/// Networks in one report of an agent unless it is told otherwise: the rest of an interval has a connection or two each.
+pub const AGENT_REPORT_DEFAULT: usize = 2_000;
+/// Local ports that an agent looks at: the kernel goes through them for each of its connections.
+pub const AGENT_PORTS_MAX: usize = 64;
+/// Nodes that one agent reports to, each with a queue of its own.
+pub const AGENT_NODES_MAX: usize = 32;
+/// Microseconds below which the API takes no round trip: one that is shorter is told as this.
+pub const AGENT_RTT_US_MIN: u32 = 50;
+/// Microseconds above which the API takes no round trip.
+pub const AGENT_RTT_US_MAX: u32 = 10_000_000;
+/// Milliseconds the kernel has for one part of the list of connections.
+pub const AGENT_KERNEL_MS: u64 = 5_000;
+/// Milliseconds from one reading of an agent to the next, at least: the API counts batches, and little changes in less.
+pub const AGENT_EVERY_MS_MIN: u64 = 1_000;
+/// The same at most: a measurement is taken by the API for ten minutes.
+pub const AGENT_EVERY_MS_MAX: u64 = 300_000;
+/// Reports that wait for one node; the oldest gives way. A node that is away for as long as reports are taken misses none
+/// at the usual interval.
+pub const AGENT_QUEUE_MAX: usize = 64;
+/// Milliseconds after which a report is not sent any more: the API takes ten minutes, from which the way there goes off.
+pub const AGENT_REPORT_AGE_MS: u64 = 590_000;
+/// Milliseconds a node has to answer a report.
+pub const AGENT_TIMEOUT_MS: u64 = 10_000;
+/// Octets of a node's answer that are read.
+pub const AGENT_ANSWER_LEN_MAX: usize = 64 << 10;
+/// Milliseconds before a report that was not taken is sent again; each pause is twice the one before.
+pub const AGENT_PAUSE_MS: u64 = 1_000;
+/// The longest of these pauses in milliseconds, and the one after a token was refused.
+pub const AGENT_PAUSE_MS_MAX: u64 = 60_000;
+/// Milliseconds an agent that ends has to send what is pending.
+pub const AGENT_END_MS: u64 = 3_000;
+/// Octets of a beacon: each region takes some twenty.
+pub const BEACON_LEN_MAX: usize = 2_048;
+/// Regions that beacons of one agent may tell of: what a page can measure without being a burden.
+pub const BEACON_REGIONS_MAX: usize = 32;
+/// Connections of beacons at one time, each with an open file and some kilobytes.
+pub const BEACON_CONNECTIONS_MAX: usize = 256;
+/// Milliseconds a connection of a beacon has, from its first octet to its last: it carries one request.
+pub const BEACON_CONNECTION_MS: u64 = 10_000;
+/// Beacons of one client network in a minute: a household that opens pages, not somebody who invents measurements.
+pub const BEACONS_NETWORK_MAX: u32 = 12;
+/// Beacons in a minute, of all networks: what is above that tells a median nothing.
+pub const BEACONS_ALL_MAX: u32 = 30_000;
+/// Milliseconds over which beacons are limited.
+pub const BEACON_PACE_MS: u64 = 60_000;
+/// Characters of an agent's name: with the rest of a batch's id they fit what the API takes.
+pub const AGENT_NAME_LEN_MAX: usize = 64;
 
 const _: () = assert!(STREAM_CLIENTS_MAX < ADMIN_CONNECTIONS_MAX && STREAM_TRAFFIC_MS < STREAM_ALIVE_MS);
 const _: () = assert!(WORDS_LEN_MAX * 4 < OVERRIDE_TEXT_LEN_MAX);
@@ -372,3 +429,5 @@ const _: () = assert!(UDP_QUERY_LEN_MAX >= UDP_PAYLOAD_DEFAULT);
 const _: () = assert!(STREAM_WRITE_LEN >= 2 + MESSAGE_LEN_MAX);
 const _: () = assert!(PROBE_BODY_LEN_DEFAULT <= PROBE_BODY_LEN_MAX);
 const _: () = assert!(CHECK_TEXT_LEN_MAX <= PROBE_EXPECT_LEN_MAX && CHECK_TEXT_LEN_MAX <= PROBE_BODY_LEN_DEFAULT);
+const _: () = assert!(AGENT_REPORT_DEFAULT <= AGENT_REPORT_MAX && AGENT_EVERY_MS_MAX < AGENT_REPORT_AGE_MS);
+const _: () = assert!(AGENT_PAUSE_MS <= AGENT_PAUSE_MS_MAX);

@@ -1,5 +1,6 @@
 //! The command line: one subcommand a file.
 
+mod agent;
 mod check;
 mod client;
 mod demand;
@@ -77,6 +78,11 @@ enum Command {
     Guard(operate::GuardCommand),
     /// Three data centres on loopback, a server that steers between them: no set-up
     Demo(demo::DemoArguments),
+    /// On hosts that serve clients: reports to Meridian how long the round trips of their connections take
+    ///
+    /// Reads what the kernel has measured of TCP connections (Linux), sums it up by client network, /24 or /48, and sends
+    /// that to one or more nodes. SIGTERM sends what is pending, and ends.
+    Agent(Box<agent::AgentArguments>),
     /// Where addresses are
     #[command(subcommand)]
     Geoip(geoip::GeoIpCommand),
@@ -130,6 +136,7 @@ pub fn run() -> Exit {
         Command::Failback(arguments) => operate::failback(arguments),
         Command::Guard(command) => operate::guard(command),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Agent(arguments) => agent::run(*arguments),
         Command::Geoip(command) => geoip::run(command),
     }
 }

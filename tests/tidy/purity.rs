@@ -39,10 +39,10 @@ const IMPURE: [(&str, &str); 22] = [
 const RESERVED: [(&str, &[&str], &str); 5] = [
     (
         "Instant::now",
-        &["run", "serve", "admin", "probe", "feed", "cluster", "transfer"],
+        &["run", "serve", "admin", "probe", "feed", "agent", "cluster", "transfer"],
         "time comes in as an argument",
     ),
-    ("SystemTime::now", &["run", "serve", "probe", "journal"], "time comes in as an argument"),
+    ("SystemTime::now", &["run", "serve", "probe", "agent", "journal"], "time comes in as an argument"),
     ("tokio::spawn", &["run", "admin"], "tasks are started where they are also stopped; a change outlives who asked"),
     ("thread::Builder", &["run"], "threads are started where they are also stopped"),
     ("thread::spawn", &[], "threads have names: `thread::Builder` in `run`"),

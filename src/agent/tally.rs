@@ -1,0 +1,165 @@
+//! Round trips of one interval, by client network and region, and their medians. Memory is bounded in every direction.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use super::network::Network;
+use crate::base::limits::{
+    AGENT_NETWORKS_MAX, AGENT_RTT_US_MAX, AGENT_RTT_US_MIN, AGENT_SAMPLES_ALL_MAX, AGENT_SAMPLES_MAX,
+};
+
+/// What the clients of a network have measured to a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Median {
+    /// The network of the clients.
+    pub network: Network,
+    /// The region, by its place in a list that whoever counts has.
+    pub region: usize,
+    /// The median, in microseconds, within what the API takes; of an even number of round trips the mean of the middle two.
+    pub rtt_us: u32,
+    /// Of how many round trips, 1 to [`AGENT_SAMPLES_MAX`].
+    pub samples: usize,
+}
+
+impl Median {
+    /// The median in milliseconds.
+    #[must_use]
+    pub fn ms(&self) -> f64 {
+        f64::from(self.rtt_us) / 1_000.0
+    }
+}
+
+/// The round trips since they were taken last.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    by_network: HashMap<(Network, usize), Vec<u32>>,
+    samples: usize,
+    dropped: usize,
+}
+
+/// What a tally comes to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Medians {
+    /// The networks with most round trips first, then by network.
+    pub(super) medians: Vec<Median>,
+    /// Networks that were left out: there are too many for a report.
+    pub(super) left_out: usize,
+    /// Round trips that were not counted: nobody's, or too many to be kept.
+    pub(super) dropped: usize,
+}
+
+impl Tally {
+    /// Counts a round trip in microseconds. What the API would refuse is not counted; a host next door, nearer than the API
+    /// can be told, is told as near as can be.
+    pub(super) fn count(&mut self, client: IpAddr, region: usize, rtt_us: u32) {
+        if rtt_us > AGENT_RTT_US_MAX || self.samples >= AGENT_SAMPLES_ALL_MAX {
+            self.dropped += 1;
+            return;
+        }
+        let key = (Network::of(client), region);
+        if self.by_network.len() >= AGENT_NETWORKS_MAX && !self.by_network.contains_key(&key) {
+            self.dropped += 1;
+            return;
+        }
+        let samples = self.by_network.entry(key).or_default();
+        if samples.len() >= AGENT_SAMPLES_MAX {
+            self.dropped += 1;
+            return;
+        }
+        samples.push(rtt_us.max(AGENT_RTT_US_MIN));
+        self.samples += 1;
+    }
+
+    /// The medians of the `most` networks with most round trips; the tally begins anew.
+    pub(super) fn take(&mut self, most: usize) -> Medians {
+        let Self { by_network, dropped, .. } = std::mem::take(self);
+        let medians = by_network.into_iter().map(|((network, region), mut samples)| {
+            samples.sort_unstable();
+            Median { network, region, rtt_us: median(&samples), samples: samples.len() }
+        });
+        let mut medians: Vec<Median> = medians.collect();
+        medians.sort_unstable_by_key(|median| (std::cmp::Reverse(median.samples), median.network, median.region));
+        let left_out = medians.len().saturating_sub(most);
+        medians.truncate(most);
+        Medians { medians, left_out, dropped }
+    }
+}
+
+/// Of sorted values; 0 if there are none.
+fn median(sorted: &[u32]) -> u32 {
+    let middle = sorted.len() / 2;
+    let upper = sorted.get(middle).copied().unwrap_or(0);
+    let lower = if sorted.len().is_multiple_of(2) { sorted.get(middle.wrapping_sub(1)) } else { None };
+    lower.map_or(upper, |&lower| lower.midpoint(upper))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn told(medians: &Medians) -> Vec<(String, usize, u32, usize)> {
+        let rows = medians.medians.iter();
+        rows.map(|row| (row.network.to_string(), row.region, row.rtt_us, row.samples)).collect()
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn clients_of_a_network_have_a_median() {
+        let mut tally = Tally::default();
+        for (client, rtt) in [("203.0.113.1", 30_000), ("203.0.113.200", 10_000), ("203.0.113.1", 900_000)] {
+            tally.count(address(client), 0, rtt);
+        }
+        for (client, rtt) in [("2001:db8:1::1", 40_000), ("2001:db8:1:ffff::1", 20_000)] {
+            tally.count(address(client), 0, rtt);
+        }
+        tally.count(address("203.0.113.9"), 1, 7);
+        let taken = tally.take(10);
+        let rows = [("203.0.113.0/24", 0, 30_000, 3), ("2001:db8:1::/48", 0, 30_000, 2), ("203.0.113.0/24", 1, 50, 1)];
+        assert_eq!(told(&taken), rows.map(|(network, region, rtt, samples)| (network.into(), region, rtt, samples)));
+        assert_eq!(tally.take(10), Medians::default(), "an interval begins anew");
+    }
+
+    #[test]
+    fn the_networks_with_most_round_trips_are_told() {
+        let mut tally = Tally::default();
+        for (client, times) in [("192.0.2.1", 1), ("198.51.100.1", 3), ("203.0.113.1", 2)] {
+            (0..times).for_each(|_| tally.count(address(client), 0, 1_000));
+        }
+        let taken = tally.take(2);
+        assert_eq!(taken.left_out, 1);
+        assert_eq!(told(&taken).iter().map(|row| row.3).collect::<Vec<_>>(), [3, 2]);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut tally = Tally::default();
+        for _ in 0..AGENT_SAMPLES_MAX + 5 {
+            tally.count(address("192.0.2.1"), 0, 1_000);
+        }
+        tally.count(address("192.0.2.1"), 0, AGENT_RTT_US_MAX + 1);
+        for network in (0_u32..).take(AGENT_NETWORKS_MAX + 1) {
+            tally.count(IpAddr::V4((0x0a00_0000 + (network << 8)).into()), 0, 1_000);
+        }
+        let taken = tally.take(usize::MAX);
+        assert_eq!(taken.medians.len(), AGENT_NETWORKS_MAX);
+        assert_eq!(taken.medians[0].samples, AGENT_SAMPLES_MAX);
+        assert_eq!(taken.dropped, 5 + 1 + 2);
+    }
+
+    proptest! {
+        /// As many are below a median as above it, whatever the order of counting.
+        #[test]
+        fn medians_stand_in_the_middle(values in proptest::collection::vec(50_u32..5_000_000, 1..50)) {
+            let mut tally = Tally::default();
+            values.iter().for_each(|&rtt| tally.count(address("192.0.2.1"), 0, rtt));
+            let median = tally.take(1).medians[0].rtt_us;
+            let below = values.iter().filter(|&&value| value < median).count();
+            let above = values.iter().filter(|&&value| value > median).count();
+            prop_assert!(below <= values.len() / 2 && above <= values.len() / 2, "{below} {above} {median}");
+        }
+    }
+}
