@@ -33,6 +33,7 @@ mod demands;
 mod traffic;
 mod webhooks;
 mod surveyor;
+mod vantage;
 mod sweep;
 mod planner;
 mod evacuating;

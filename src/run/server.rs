@@ -33,7 +33,7 @@ use crate::run::signals::Signals;
 use crate::run::surveyor::Surveyor;
 use crate::run::sweep::Sweep;
 use crate::run::webhooks::{self, WebhookError};
-use crate::run::{evacuating, feeding, historian, log, planner, probing, publisher, random, surveyor};
+use crate::run::{evacuating, feeding, historian, log, planner, probing, publisher, random, surveyor, vantage};
 use crate::serve::{BindError, Caps, ConnectionLimits, Stop, StreamOptions, bind, system};
 use crate::snapshot::{Published, Snapshot};
 use crate::zone::ZoneSet;
@@ -128,6 +128,7 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let publishing = publisher::start(work, incoming)?;
     watch(&stream, &parts.sweep, &admin_stop, events.clone(), recorder.clone());
     tokio::spawn(admin::serve(parts.admin, Arc::clone(&parts.doors), stream, operations, admin_stop.clone()));
+    vantage::start(&config, &parts.sweep, surveyor.clone(), random::word()?, admin_stop.clone());
     let start_wait = config.start.wait;
     let mut reloads = Reloads {
         settings,
