@@ -34,6 +34,7 @@ mod traffic;
 mod webhooks;
 mod surveyor;
 mod vantage;
+mod neighbors;
 mod sweep;
 mod planner;
 mod evacuating;

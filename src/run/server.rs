@@ -33,7 +33,9 @@ use crate::run::signals::Signals;
 use crate::run::surveyor::Surveyor;
 use crate::run::sweep::Sweep;
 use crate::run::webhooks::{self, WebhookError};
-use crate::run::{evacuating, feeding, historian, log, planner, probing, publisher, random, surveyor, vantage};
+use crate::run::{
+    evacuating, feeding, historian, log, neighbors, planner, probing, publisher, random, surveyor, vantage,
+};
 use crate::serve::{BindError, Caps, ConnectionLimits, Stop, StreamOptions, bind, system};
 use crate::snapshot::{Published, Snapshot};
 use crate::zone::ZoneSet;
@@ -115,7 +117,15 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let generations = parts.sweep.board.generations();
     let planner = planner::start(events.clone(), generations, Arc::clone(&parts.sweep), admin_stop.clone())?;
     tokio::spawn(evacuating::evacuate(events.clone(), planner.clone(), admin_stop.clone()));
-    let (surveyor, surveying) = surveyor::start(&config, clock, requests.clone())?;
+    let (surveyor, surveying) = surveyor::start(
+        &config,
+        surveyor::Neighbors {
+            clock,
+            loader: requests.clone(),
+            recorder: recorder.clone(),
+            figures: Arc::clone(&parts.sweep.surveyed),
+        },
+    )?;
     let operations = parts.operations(requests.clone(), events.clone(), recorder.clone(), planner, surveyor.clone());
 
     let (first_round, round_done) = oneshot::channel();
@@ -129,6 +139,7 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     watch(&stream, &parts.sweep, &admin_stop, events.clone(), recorder.clone());
     tokio::spawn(admin::serve(parts.admin, Arc::clone(&parts.doors), stream, operations, admin_stop.clone()));
     vantage::start(&config, &parts.sweep, surveyor.clone(), random::word()?, admin_stop.clone());
+    neighbors::start(&config, events.clone(), surveyor.clone(), admin_stop.clone());
     let start_wait = config.start.wait;
     let mut reloads = Reloads {
         settings,
@@ -305,6 +316,7 @@ impl Parts {
             caps: Arc::new(Caps::new(limits)),
             answered: Mutex::default(),
             demands: Mutex::default(),
+            surveyed: Arc::default(),
             clock: Clock::start(),
         });
         let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
