@@ -117,15 +117,7 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let generations = parts.sweep.board.generations();
     let planner = planner::start(events.clone(), generations, Arc::clone(&parts.sweep), admin_stop.clone())?;
     tokio::spawn(evacuating::evacuate(events.clone(), planner.clone(), admin_stop.clone()));
-    let (surveyor, surveying) = surveyor::start(
-        &config,
-        surveyor::Neighbors {
-            clock,
-            loader: requests.clone(),
-            recorder: recorder.clone(),
-            figures: Arc::clone(&parts.sweep.surveyed),
-        },
-    )?;
+    let (surveyor, surveying) = parts.survey(&config, &requests, &recorder)?;
     let operations = parts.operations(requests.clone(), events.clone(), recorder.clone(), planner, surveyor.clone());
 
     let (first_round, round_done) = oneshot::channel();
@@ -138,8 +130,7 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let publishing = publisher::start(work, incoming)?;
     watch(&stream, &parts.sweep, &admin_stop, events.clone(), recorder.clone());
     tokio::spawn(admin::serve(parts.admin, Arc::clone(&parts.doors), stream, operations, admin_stop.clone()));
-    vantage::start(&config, &parts.sweep, surveyor.clone(), random::word()?, admin_stop.clone());
-    neighbors::start(&config, events.clone(), surveyor.clone(), admin_stop.clone());
+    parts.measure(&config, &events, &surveyor, &admin_stop)?;
     let start_wait = config.start.wait;
     let mut reloads = Reloads {
         settings,
@@ -350,6 +341,25 @@ impl Parts {
             clock: self.sweep.clock,
             surveyor,
         })
+    }
+
+    /// Starts what surveys the ways between clients and regions.
+    fn survey(
+        &self,
+        config: &Config,
+        loader: &SyncSender<Wish>,
+        recorder: &Recorder,
+    ) -> io::Result<(Surveyor, thread::JoinHandle<()>)> {
+        let (clock, figures) = (self.sweep.clock, Arc::clone(&self.sweep.surveyed));
+        let neighbors = surveyor::Neighbors { clock, loader: loader.clone(), recorder: recorder.clone(), figures };
+        surveyor::start(config, neighbors)
+    }
+
+    /// Starts what this node measures by itself, as far as the configuration says so.
+    fn measure(&self, config: &Config, events: &Sender<Event>, surveyor: &Surveyor, stop: &Stop) -> io::Result<()> {
+        vantage::start(config, &self.sweep, surveyor.clone(), random::word()?, stop.clone());
+        neighbors::start(config, events.clone(), surveyor.clone(), stop.clone());
+        Ok(())
     }
 
     /// What the publisher works with: control as an earlier process left it, among other things.
