@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use crate::admin::body::Body;
+use crate::admin::body::{Body, Table};
 use crate::admin::guards::too_fast;
 use crate::admin::problem::{problem, problem_with, unavailable};
 use crate::admin::routes::Admin;
 use crate::base::limits::{
-    LATENCY_BATCH_NAME_LEN_MAX, LATENCY_BODY_LEN_MAX, LATENCY_PUSHED_MAX, LATENCY_SAMPLES_MAX, REFUSALS_TOLD_MAX,
+    LATENCY_BATCH_NAME_LEN_MAX, LATENCY_BODY_LEN_MAX, LATENCY_FILE_LEN_MAX, LATENCY_PUSHED_MAX, LATENCY_SAMPLES_MAX,
+    REFUSALS_TOLD_MAX,
 };
 use crate::base::moment::Moment;
 use crate::latency::{ClientNetwork, Line, Measurement, Refusal, Source, Survey, Taken, microseconds};
@@ -161,10 +161,7 @@ pub(super) async fn export(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 /// Takes a file that was exported, here or elsewhere.
-pub(super) async fn import(State(admin): State<Arc<Admin>>, body: Bytes) -> Response {
-    let Ok(text) = String::from_utf8(body.into()) else {
-        return problem(StatusCode::UNPROCESSABLE_ENTITY, "the file is not UTF-8 text");
-    };
+pub(super) async fn import(State(admin): State<Arc<Admin>>, Table(text): Table<LATENCY_FILE_LEN_MAX>) -> Response {
     let restored = surveyed(&admin, move |survey, now| {
         let mut outcome = Outcome::default();
         for (index, text) in (1..).zip(text.lines()).filter(|(_, text)| !text.is_empty() && *text != Line::HEADER) {

@@ -23,7 +23,7 @@ use crate::admin::shared::Shared;
 use crate::admin::stream::Stream;
 use crate::admin::world::Sampled;
 use crate::admin::{evacuate, explained, latency, loads, looks, openapi, orders, preview, site, stream, world};
-use crate::base::limits::{LATENCY_BODY_LEN_MAX, LATENCY_FILE_LEN_MAX, PUSHES_CLIENT, PUSHES_TOTAL};
+use crate::base::limits::{LATENCY_BODY_LEN_MAX, PUSHES_CLIENT, PUSHES_TOTAL};
 use crate::serve::Stop;
 
 /// What all handlers share.
@@ -143,11 +143,7 @@ fn routes() -> Vec<Route> {
         saying("/api/v1/preview", Think, post(preview::preview)),
         saying("/api/v1/loads", Feed, post(loads::push)),
         saying("/api/v1/latency", Feed, post(latency::push)),
-        saying(
-            "/api/v1/latency/import",
-            Change,
-            post(latency::import).layer(DefaultBodyLimit::max(LATENCY_FILE_LEN_MAX)),
-        ),
+        saying("/api/v1/latency/import", Change, post(latency::import)),
         saying("/api/v1/reload", Change, post(orders::reload)),
         saying("/api/v1/overrides", Change, post(orders::say)),
         saying("/api/v1/enable", Change, post(orders::enable)),

@@ -116,7 +116,7 @@ impl Cell {
         self.faded = now;
         let left = left_of(elapsed, half_life_ms);
         // What is rounded up again and again would never go.
-        self.scale(|weight| (u64::from(weight) * left + 32_768 >> 16).min(u64::from(weight) - 1));
+        self.scale(|weight| ((u64::from(weight) * left + 32_768) >> 16).min(u64::from(weight) - 1));
     }
 
     fn scale(&mut self, scaled: impl Fn(u16) -> u64) {
@@ -235,6 +235,7 @@ mod tests {
     const HOUR: u64 = 3_600_000;
 
     /// Milliseconds, round trips, and seconds since the one before.
+    #[expect(clippy::cast_possible_truncation, reason = "times of tests")]
     fn cell(seen: &[(f64, u32, u64)]) -> (Cell, Moment) {
         let mut now = Moment(HOUR);
         let mut cell = Cell::new(now);

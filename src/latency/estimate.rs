@@ -143,6 +143,7 @@ mod tests {
         Some(Own { us: ms * MS, variance: (error_ms * MS).powi(2), scatter: 2.0 * MS })
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "times of tests")]
     fn ms(known: &[Known]) -> Vec<i64> {
         known.iter().map(|known| (known.us / MS).round() as i64).collect()
     }

@@ -10,7 +10,7 @@ use crate::geo::Estimate;
 use super::publish::{Kept, by_distance};
 use super::rows::expected;
 use super::source::{Source, Sources};
-use super::survey::Survey;
+use super::survey::{Site, Survey};
 
 /// What is known of the ways, in all.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -111,8 +111,22 @@ const GAINS_MAX: usize = 20;
 struct Country {
     networks: usize,
     elsewhere: usize,
-    /// By region: estimates and expectations in microseconds, networks measured, networks best there, the last measurement.
-    ways: Vec<(Vec<u32>, Vec<u32>, usize, usize, Option<Moment>)>,
+    /// By region.
+    ways: Vec<Ways>,
+}
+
+/// The ways from a country to a region, being gathered.
+#[derive(Default)]
+struct Ways {
+    /// Microseconds.
+    estimates: Vec<u32>,
+    /// Microseconds.
+    expected: Vec<u32>,
+    /// Networks that were measured.
+    measured: usize,
+    /// Networks that it is best for.
+    best_of: usize,
+    last: Option<Moment>,
 }
 
 impl Survey {
@@ -120,11 +134,9 @@ impl Survey {
     #[must_use]
     pub fn view(&self, now: Moment) -> SurveyView {
         let count = self.sites.len();
-        let mut regions: Vec<(RegionCoverage, Option<Moment>)> = Vec::with_capacity(count);
-        regions.extend(self.sites.iter().map(|site| {
-            let sources = BTreeMap::new();
-            (RegionCoverage { region: site.key.to_string(), sources, ..RegionCoverage::default() }, None)
-        }));
+        let nothing =
+            |site: &Site| (RegionCoverage { region: site.key.to_string(), ..RegionCoverage::default() }, None);
+        let mut regions: Vec<(RegionCoverage, Option<Moment>)> = self.sites.iter().map(nothing).collect();
         let mut countries: BTreeMap<String, Country> = BTreeMap::new();
         let (mut elsewhere, mut gains) = (0, Vec::new());
         for (client, entry) in self.store.iter() {
@@ -142,21 +154,21 @@ impl Survey {
                 coverage.samples += cell.samples(now, self.half_life_ms());
                 *last = (*last).max(Some(cell.last()));
                 count_sources(cell.sources(), &mut coverage.sources);
-                way.2 += 1;
-                way.4 = way.4.max(Some(cell.last()));
+                way.measured += 1;
+                way.last = way.last.max(Some(cell.last()));
             }
             let Some(kept) = kept else { continue };
             let estimates = self.estimates(kept);
             for (way, estimate) in country.ways.iter_mut().zip(&estimates) {
-                way.0.push(estimate.us);
-                way.1.push(estimate.expected_us);
+                way.estimates.push(estimate.us);
+                way.expected.push(estimate.expected_us);
             }
             let Some(&best) = kept.order.first() else { continue };
             if let (Some((coverage, _)), Some(way)) =
                 (regions.get_mut(usize::from(best)), country.ways.get_mut(usize::from(best)))
             {
                 coverage.best_of += 1;
-                way.3 += 1;
+                way.best_of += 1;
             }
             let nearest = by_distance(&entry.home, &self.sites).first().copied().unwrap_or(best);
             if nearest != best {
@@ -222,10 +234,10 @@ fn matrix(countries: BTreeMap<String, Country>, now: Moment) -> Vec<CountryRow> 
     let mut rows: Vec<CountryRow> = countries
         .into_iter()
         .map(|(country, Country { networks, elsewhere, ways })| {
-            let ways = ways.into_iter().map(|(estimates, expected, networks, best_of, last)| CellView {
+            let ways = ways.into_iter().map(|Ways { estimates, expected, measured, best_of, last }| CellView {
                 ms: median(estimates),
                 expected_ms: median(expected),
-                networks,
+                networks: measured,
                 best_of,
                 age_s: age_s(last, now),
             });

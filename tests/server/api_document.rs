@@ -136,6 +136,12 @@ fn every_answer_is_as_documented() {
         ),
         ("/api/v1/loads", json!({"readings": [{"region": "fra", "metrics": {"load": 1}}]})),
         ("/api/v1/loads", json!({"readings": [{"region": "fra"}]})),
+        (
+            "/api/v1/latency",
+            json!({"id": "a", "measurements": [{"client": "10.1.0.1", "region": "fra", "ms": 9, "samples": 8}, {"client": "::", "region": "fra", "ms": 9}]}),
+        ),
+        ("/api/v1/latency", json!({"id": "a", "measurements": [{"client": "10.1.0.1", "region": "fra", "ms": 9}]})),
+        ("/api/v1/latency", json!({"measurements": [{"client": "10.1.0.1", "region": "lax", "ms": 9}]})),
         ("/api/v1/preview", json!({"action": "drain", "target": "fra"})),
         ("/api/v1/preview", json!({"action": "drain"})),
         ("/api/v1/evacuate/preview", json!({"region": "sin", "step": 50})),
@@ -149,11 +155,28 @@ fn every_answer_is_as_documented() {
     }
     server.remove("zones/example.com.zone");
     document.check("POST", "/api/v1/reload", &say("/api/v1/reload", json!({})));
-    for path in
-        ["overrides", "enable", "switch", "failback", "guard/release", "evacuate", "evacuate/cancel", "loads", "reload"]
-    {
+    for path in [
+        "overrides",
+        "enable",
+        "switch",
+        "failback",
+        "guard/release",
+        "evacuate",
+        "evacuate/cancel",
+        "loads",
+        "latency",
+        "reload",
+    ] {
         let path = format!("/api/v1/{path}");
         document.check("POST", &path, &send(&server, "POST", &path, &[JSON], "{}"));
+    }
+    let import = |kind: &str, body: &str| {
+        let authorization = format!("Bearer {}", server.token());
+        let headers = [("Authorization", authorization.as_str()), ("Content-Type", kind)];
+        send(&server, "POST", "/api/v1/latency/import", &headers, body)
+    };
+    for reply in [import("text/csv", "\n"), import("text/csv", "x\n"), import("text/plain", "x\n")] {
+        document.check("POST", "/api/v1/latency/import", &reply);
     }
     let paths: Vec<String> = document.whole["paths"].as_object().unwrap().keys().cloned().collect();
     let mut seen = 0;

@@ -15,6 +15,7 @@ mod demo;
 mod failover;
 mod feeds;
 mod identity;
+mod latency;
 mod lifecycle;
 mod metrics;
 mod spill;
