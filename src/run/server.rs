@@ -129,8 +129,8 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let work = parts.publisher(&config, prober, feeder, recorder.clone(), clock, first_round);
     let publishing = publisher::start(work, incoming)?;
     watch(&stream, &parts.sweep, &admin_stop, events.clone(), recorder.clone());
-    tokio::spawn(admin::serve(parts.admin, Arc::clone(&parts.doors), stream, operations, admin_stop.clone()));
     parts.measure(&config, &events, &surveyor, &admin_stop)?;
+    tokio::spawn(admin::serve(parts.admin, Arc::clone(&parts.doors), stream, operations, admin_stop.clone()));
     let start_wait = config.start.wait;
     let mut reloads = Reloads {
         settings,
