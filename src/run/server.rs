@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -132,7 +132,7 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     parts.measure(&config, &events, &surveyor, &admin_stop)?;
     tokio::spawn(admin::serve(parts.admin, Arc::clone(&parts.doors), stream, operations, admin_stop.clone()));
     let start_wait = config.start.wait;
-    let mut reloads = Reloads {
+    let reloads = Reloads {
         settings,
         config,
         loader: Loader::new(parts.key),
@@ -144,14 +144,8 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
         clock,
         surveyor: surveyor.clone(),
     };
-    let (loaded, first_load) = oneshot::channel();
-    thread::Builder::new().name("loader".into()).spawn(move || {
-        if loaded.send(reloads.first()).is_ok() {
-            reloads.run(&requested);
-        }
-    })?;
     tokio::select! {
-        first = first_load => check_first(first, strict)?,
+        first = load(reloads, requested)? => check_first(first, strict)?,
         () = signals.end() => return Ok(()),
     }
     tokio::select! {
@@ -178,6 +172,17 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     finish([publishing, recording, surveying]).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Starts the thread that loads; what the first load came to.
+fn load(mut reloads: Reloads, requested: Receiver<Wish>) -> io::Result<oneshot::Receiver<(ReloadOutcome, Report)>> {
+    let (loaded, first_load) = oneshot::channel();
+    thread::Builder::new().name("loader".into()).spawn(move || {
+        if loaded.send(reloads.first()).is_ok() {
+            reloads.run(&requested);
+        }
+    })?;
+    Ok(first_load)
 }
 
 /// Starts the recorder, which tells the stream and the webhooks what it writes.
