@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::admin::Tokens;
 use crate::cli::{ConfigArgument, Exit};
 use crate::config::Config;
-use crate::run::ask::{Answer, AskError, Place, ask};
+use crate::run::ask::{Answer, AskError, Content, Place, ask};
 use crate::run::{Settings, SettingsError};
 
 /// The admin listener of the server that runs with a configuration.
@@ -85,7 +85,12 @@ impl Server {
 
     /// `POST path` with a JSON body.
     pub(super) fn post(&self, path: &str, body: &Value) -> Result<Answer, AskError> {
-        self.ask(Method::POST, path, Some(body))
+        self.ask(Method::POST, path, Some(Content::Json(body)))
+    }
+
+    /// `POST path` with a table as text.
+    pub(super) fn post_table(&self, path: &str, body: &str) -> Result<Answer, AskError> {
+        self.ask(Method::POST, path, Some(Content::Table(body)))
     }
 
     /// What to tell whoever asked and was refused: the server's words, or what is wrong with the token.
@@ -108,7 +113,7 @@ impl Server {
         }
     }
 
-    fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, AskError> {
+    fn ask(&self, method: Method, path: &str, body: Option<Content<'_>>) -> Result<Answer, AskError> {
         // Whoever can't read the token may still look.
         let tokens = self.token_file.as_ref().and_then(|file| Tokens::read(file).ok());
         ask(&self.place, method, path, tokens.as_ref().and_then(Tokens::for_commands), body)

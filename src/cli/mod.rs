@@ -9,6 +9,7 @@ mod evacuate;
 mod exit;
 mod explain;
 mod geoip;
+mod latency;
 mod operate;
 mod files;
 mod serve;
@@ -57,6 +58,10 @@ enum Command {
     ///
     /// Ends with 4 if a service has no healthy region.
     Status(status::StatusArguments),
+    /// How long the ways between clients and regions take, as far as that was measured
+    ///
+    /// By country and region; how well each region is known; and who gains most by not going to the nearest one.
+    Latency(latency::LatencyArguments),
     /// Take a target out of service while there is another: clients leave as their answers expire
     Drain(operate::OverrideArguments),
     /// Drain a region step by step, each step only if the others have room
@@ -128,6 +133,7 @@ pub fn run() -> Exit {
         Command::Simulate(arguments) => simulate::run(*arguments),
         Command::Demand(arguments) => demand::run(arguments),
         Command::Status(arguments) => status::run(arguments),
+        Command::Latency(arguments) => latency::run(arguments),
         Command::Drain(arguments) => operate::drain(arguments),
         Command::Evacuate(arguments) => evacuate::run(arguments),
         Command::Force(command) => operate::force(command),

@@ -62,6 +62,15 @@ pub struct Place {
     pub certificate: Option<PathBuf>,
 }
 
+/// A body that is sent.
+#[derive(Clone, Copy, Debug)]
+pub enum Content<'c> {
+    /// JSON.
+    Json(&'c Value),
+    /// A table as text.
+    Table(&'c str),
+}
+
 /// The body of what `GET path` answers, over HTTP in clear.
 ///
 /// # Errors
@@ -75,7 +84,7 @@ pub fn get(address: SocketAddr, path: &str) -> Result<Value, AskError> {
     }
 }
 
-/// One request, with a bearer token and a JSON body if there are any.
+/// One request, with a bearer token and a body if there are any.
 ///
 /// # Errors
 /// [`AskError`]
@@ -84,7 +93,7 @@ pub fn ask(
     method: Method,
     path: &str,
     token: Option<&str>,
-    body: Option<&Value>,
+    body: Option<Content<'_>>,
 ) -> Result<Answer, AskError> {
     let address = place.address;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -102,7 +111,7 @@ fn request(
     method: Method,
     path: &str,
     token: Option<&str>,
-    body: Option<&Value>,
+    body: Option<Content<'_>>,
 ) -> Result<Request<Full<Bytes>>, AskError> {
     let mut request = Request::builder()
         .method(method)
@@ -112,10 +121,14 @@ fn request(
     if let Some(token) = token {
         request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
     }
-    if body.is_some() {
-        request = request.header(header::CONTENT_TYPE, "application/json");
+    let (kind, bytes) = match body {
+        None => (None, String::new()),
+        Some(Content::Json(body)) => (Some("application/json"), body.to_string()),
+        Some(Content::Table(body)) => (Some("text/csv"), body.to_owned()),
+    };
+    if let Some(kind) = kind {
+        request = request.header(header::CONTENT_TYPE, kind);
     }
-    let bytes = body.map(ToString::to_string).unwrap_or_default();
     let request = request.body(Full::new(Bytes::from(bytes)));
     request.map_err(|error| AskError::Broken { address, reason: error.to_string() })
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cockpit::{Reply, get, send, shown};
 use crate::support::answer::{NOERROR, TYPE_A, query_for, said, subnet};
-use crate::support::{CONFIG, TestServer, ask};
+use crate::support::{CONFIG, TestServer, ask, command};
 use crate::world::wait_until;
 
 const ZONE: &str = "$TTL 300\n@ SOA ns1 hostmaster 1 3600 600 86400 60\n@ NS ns1\nns1 A 192.0.2.53\n";
@@ -284,4 +284,66 @@ fn a_flood_of_one_way_moves_nobody() {
     assert_eq!(web(&server, [10, 1, 7]), FRANKFURT);
     let way = explained(&server, "10.1.7.0/24")["regions"][0]["latency"].clone();
     assert!((15.0..=30.0).contains(&way["ms"].as_f64().unwrap()), "{way}");
+}
+
+/// The commands ask the admin listener, whose port is known when it listens.
+fn run(server: &TestServer, arguments: &[&str]) -> (i32, String) {
+    let admin = server.address("http");
+    server.write("operator.toml", &format!("[admin]\nlisten = \"{admin}\"\ntoken_file = \"tokens\"\n"));
+    let output = command(server.folder(), &[arguments, &["--config", "operator.toml"]].concat()).output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+}
+
+#[test]
+fn the_commands_show_and_carry_what_is_known() {
+    let state = tempfile::tempdir().unwrap();
+    let server = start(state.path());
+    let expect = |arguments: &[&str], code: i32, words: &[&str]| {
+        let (found, said) = run(&server, arguments);
+        assert_eq!(found, code, "{arguments:?}: {said}");
+        words.iter().for_each(|word| assert!(said.contains(word), "{arguments:?} does not say {word:?}: {said}"));
+    };
+    expect(&["latency"], 0, &["nothing is measured", "POST /api/v1/latency"]);
+    push(&server, &detour("10.1.7.0/24"));
+    wait_for(&server, [10, 1, 7], ASHBURN);
+    expect(&["latency"], 0, &["1 networks", "push 1", "DE  ", "*", "10.1.7.0/24", "fra 3", "-> iad "]);
+    expect(
+        &["explain", "www.example.com", "--client", "10.1.7.9"],
+        0,
+        &["16 round trips", "by push", "ms by distance"],
+    );
+    let json: Value = serde_json::from_str(&run(&server, &["latency", "--json"]).1).unwrap();
+    assert_eq!(json["elsewhere"], 1);
+    expect(&["latency", "export"], 0, &["network,region,ms", "10.1.7.0/24,fra,", "10.1.7.0/24,iad,"]);
+    expect(&["latency", "export", "ways.csv"], 0, &["2 ways in ways.csv"]);
+    expect(&["latency", "import", "ways.csv"], 0, &["2 lines taken"]);
+    let ways = std::fs::read_to_string(server.folder().join("ways.csv")).unwrap();
+    server.write("ways.csv", &format!("{ways}10.1.8.0/24,lax,1,1,1,1,{},push\nx\n", moment(&server)));
+    let refused = ["2 lines taken, 2 refused", "ways.csv:4: unknown-region: ", "ways.csv:5: bad-line: "];
+    expect(&["latency", "import", "ways.csv"], 1, &refused);
+    expect(&["latency", "import", "absent.csv"], 1, &["cannot read absent.csv"]);
+    expect(&["latency", "imprt"], 2, &[]);
+}
+
+/// The trial of `docs/latency.md`, as it stands there.
+#[test]
+fn the_trial_of_the_manual_works() {
+    let manual = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/latency.md")).unwrap();
+    let blocks: Vec<&str> =
+        manual.split("\n```").skip(1).step_by(2).filter_map(|block| Some(block.split_once('\n')?.1)).collect();
+    let file = |path: &str| {
+        let begins =
+            |block: &&&str| block.starts_with(&format!("# {path}\n")) || block.starts_with(&format!("; {path}\n"));
+        blocks.iter().find(begins).unwrap_or_else(|| panic!("no {path}")).replace(":5300", ":0").replace(":8053", ":0")
+    };
+    let paths = ["meridian.toml", "zones/example.com.zone", "zones/regions.toml", "geoip/networks.toml"];
+    let files: Vec<(&str, String)> = paths.map(|path| (path, file(path))).into();
+    let server = TestServer::start(&files.iter().map(|(path, text)| (*path, text.as_str())).collect::<Vec<_>>());
+    let body = manual.split("-d '").nth(1).and_then(|rest| rest.split('\'').next()).unwrap();
+    assert_eq!(web(&server, [10, 1, 7]), FRANKFURT);
+    let told = post(&server, "/api/v1/latency", &server.token(), "application/json", body);
+    let shown = blocks.iter().find(|block| block.starts_with("{\"taken\"")).unwrap();
+    assert_eq!(told.json(), serde_json::from_str::<Value>(shown).unwrap());
+    wait_for(&server, [10, 1, 7], ASHBURN);
+    assert_eq!(web(&server, [10, 1, 8]), FRANKFURT);
 }
