@@ -47,7 +47,7 @@ struct Told {
 struct Outcome {
     /// Measurements that count.
     taken: usize,
-    /// Those of ways of which so many came within ten seconds that these do not.
+    /// Those of ways of which so many came within ten seconds that these do not; of a file, those of which as new is known.
     thinned: usize,
     /// Those that were not taken, the first ones.
     refused: Vec<Refused>,
@@ -152,7 +152,7 @@ pub(super) async fn show(State(admin): State<Arc<Admin>>) -> Response {
 
 /// All that is known, as a file.
 pub(super) async fn export(State(admin): State<Arc<Admin>>) -> Response {
-    match surveyed(&admin, |survey, now| survey.file(now)).await {
+    match surveyed(&admin, |survey, _| survey.file()).await {
         Ok(text) => {
             ([(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"))], text).into_response()
         }
@@ -167,8 +167,10 @@ pub(super) async fn import(State(admin): State<Arc<Admin>>, Table(text): Table<L
         for (index, text) in (1..).zip(text.lines()).filter(|(_, text)| !text.is_empty() && *text != Line::HEADER) {
             match Line::parse(text) {
                 Err(reason) => outcome.refuse(index, "bad-line", reason),
-                Ok(line) => match survey.restore(now, &line) {
-                    Ok(()) => outcome.taken += 1,
+                Ok(line) => match survey.restore(now, &line.with(Source::Import)) {
+                    Ok(true) => outcome.taken += 1,
+                    // As new is known already.
+                    Ok(false) => outcome.thinned += 1,
                     Err(Refusal { kind, reason }) => outcome.refuse(index, kind.as_str(), reason),
                 },
             }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use crate::geo::undressed;
+
 /// Bits of an IPv4 address that are told: what resolvers tell of their clients too, RFC 7871 §11.1.
 const V4_BITS: u32 = 24;
 /// Bits of an IPv6 address that are told: what one customer gets, or less.
@@ -14,10 +16,10 @@ const V6_BITS: u32 = 48;
 pub struct Network(IpAddr);
 
 impl Network {
-    /// The network of a client. IPv4 within IPv6 is IPv4.
+    /// The network of a client. IPv4 within IPv6 (mapped, translated, 6to4) is IPv4.
     #[must_use]
     pub fn of(client: IpAddr) -> Self {
-        Self(match client.to_canonical() {
+        Self(match undressed(client, u8::MAX).0 {
             IpAddr::V4(address) => IpAddr::V4(cut_v4(address, V4_BITS)),
             IpAddr::V6(address) => IpAddr::V6(cut_v6(address, V6_BITS)),
         })

@@ -97,6 +97,8 @@ pub const VANTAGE_PENDING_MAX: usize = 256;
 pub const VANTAGE_TIMEOUT_MS: u64 = 2_000;
 /// A resolver that did not ask for so long is not measured, milliseconds.
 pub const VANTAGE_SEEN_MS: u64 = 3_600_000;
+/// How often it is looked which resolvers to forget, milliseconds: a pass over all of them.
+pub const VANTAGE_FORGET_MS: u64 = 60_000;
 /// The longest pause between two measurements of a resolver that does not answer, milliseconds: a day.
 pub const VANTAGE_PAUSE_MAX_MS: u64 = 86_400_000;
 /// Addresses that a thread remembers of those who asked it, until they are looked at.
@@ -104,7 +106,7 @@ pub const ASKED_KEPT: usize = 64;
 /// Networks that can be remembered: a gigabyte of them.
 pub const LATENCY_NETWORKS_MAX: usize = 2_000_000;
 /// Tasks that may wait for the thread that surveys: beyond this whoever pushes is told to wait.
-pub const LATENCY_TASKS_MAX: usize = 256;
+pub const LATENCY_TASKS_MAX: usize = 32;
 /// How often what was measured is written to the state folder, milliseconds.
 pub const LATENCY_SAVE_MS: u64 = 300_000;
 /// Octets of a file of measurements that is imported at once.

@@ -356,7 +356,7 @@ fn vantage(mut vantage: Table<'_>) -> Option<Vantage> {
         "per_second",
         Integer::new(1..=limits::VANTAGE_RATE_MAX),
         5,
-        "Resolvers that are measured a second, at most; each is sent three packets.",
+        "Resolvers that are measured a second, at most; each is sent a few packets, one after the other.",
     );
     let per_network = vantage.key(
         "per_network",

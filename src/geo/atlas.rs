@@ -123,7 +123,13 @@ impl Atlas {
     #[must_use]
     pub fn counterparts(&self, other: &Self) -> Vec<Option<ClassId>> {
         let examples = self.examples().into_iter();
-        examples.map(|example| example.map(|(address, _)| other.locate(address).0)).collect()
+        let mut found: Vec<Option<ClassId>> =
+            examples.map(|example| example.map(|(address, _)| other.locate(address).0)).collect();
+        // Whoever is unknown here is so there.
+        if let Some(unknown) = found.first_mut() {
+            *unknown = Some(ClassId::UNKNOWN);
+        }
+        found
     }
 
     /// By [`ClassId`]: a network all of whose addresses are of the class, a large one, IPv4 where there is one. A pass over

@@ -218,9 +218,13 @@ pub fn ordered<T: Copy>(regions: &[(T, Estimate)], margin: Margin) -> Vec<(T, Es
         let mut left: Vec<(T, Estimate)> =
             regions.iter().filter(|(_, estimate)| is_far(estimate) == far).copied().collect();
         while let Some(&(_, first)) = left.first() {
+            if ordered.len() >= LATENCY_RANKS_MAX {
+                ordered.append(&mut left);
+                break;
+            }
             let best = (0..left.len()).min_by_key(|&at| left.get(at).map_or(u32::MAX, |(_, estimate)| estimate.us));
             let overtakes = |at: &usize| left.get(*at).is_some_and(|(_, best)| best.overtakes(first, margin));
-            let next = best.filter(|_| ordered.len() < LATENCY_RANKS_MAX).filter(overtakes).unwrap_or(0);
+            let next = best.filter(overtakes).unwrap_or(0);
             ordered.push(left.remove(next));
         }
     }

@@ -63,6 +63,6 @@ pub use measured::{Deviation, Estimate, Group, Margin, Measured, Row, expected_u
 pub use order::order;
 pub use place::{Coordinates, Place};
 pub use places::{Located, Places};
-pub use prefix::network_around;
+pub use prefix::{network_around, undressed};
 pub use rank::{Class, Matched, Nearness, region_coordinates};
 pub use samples::Sample;

@@ -100,6 +100,13 @@ impl Network {
     }
 }
 
+/// A network as it is looked up: IPv4 behind IPv6 (mapped, translated, 6to4) without its clothes.
+#[must_use]
+pub fn undressed(address: IpAddr, length: u8) -> (IpAddr, u8) {
+    let network = Network::around(address, length).undressed();
+    (network.address, network.length)
+}
+
 /// First address and length of the network of this length around an address.
 #[must_use]
 pub fn network_around(address: IpAddr, length: u8) -> (IpAddr, u8) {

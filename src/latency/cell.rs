@@ -102,9 +102,9 @@ impl Cell {
         self.sources = self.sources.with(sources);
     }
 
-    /// What was restored was measured last at `last`, and counts as it is told from now on.
-    pub(super) const fn restored_at(&mut self, now: Moment, last: Moment) {
-        (self.last, self.faded) = (last, now);
+    /// What was restored was measured last at that moment, counted then as it is told, and fades since.
+    pub(super) const fn restored_at(&mut self, last: Moment) {
+        (self.last, self.faded) = (last, last);
     }
 
     /// What is left of old weight.

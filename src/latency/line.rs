@@ -6,7 +6,7 @@
 //! ```
 //!
 //! `ms` is the median, `low_ms` and `high_ms` are the quartiles, `samples` the round trips that count, `measured_at` is the last
-//! one's moment in milliseconds since 1970.
+//! one's moment in milliseconds since 1970; they counted then, and have faded since.
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ pub struct Line {
     pub us: u32,
     /// The quartiles, microseconds.
     pub quartiles_us: (u32, u32),
-    /// Round trips that count.
+    /// Round trips that counted when it was measured last.
     pub samples: f64,
     /// When it was measured last.
     pub at: Moment,
@@ -71,6 +71,14 @@ impl Line {
     }
 }
 
+impl Line {
+    /// The same, and this one has a part in it too.
+    #[must_use]
+    pub fn with(self, source: Source) -> Self {
+        Self { sources: self.sources.with(Sources::of(source)), ..self }
+    }
+}
+
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { client, region, us, quartiles_us: (low, high), samples, at, sources } = self;
@@ -85,7 +93,7 @@ impl fmt::Display for Line {
 
 impl Survey {
     /// All ways, as lines of a file.
-    pub fn lines(&self, now: Moment) -> impl Iterator<Item = Line> {
+    pub fn lines(&self) -> impl Iterator<Item = Line> {
         self.store.iter().flat_map(move |(client, entry)| {
             entry.cells.iter().filter_map(move |(region, cell)| {
                 let of = |percent| cell.percentile(percent);
@@ -94,7 +102,8 @@ impl Survey {
                     region: self.sites.get(usize::from(*region))?.key.to_string(),
                     us: of(50)?,
                     quartiles_us: (of(25)?, of(75)?),
-                    samples: cell.samples(now, self.half_life_ms()),
+                    // As it was then: whoever reads it knows how long ago that was.
+                    samples: cell.samples(cell.last(), self.half_life_ms()),
                     at: cell.last(),
                     sources: cell.sources(),
                 })
@@ -104,16 +113,16 @@ impl Survey {
 
     /// All ways as a file.
     #[must_use]
-    pub fn file(&self, now: Moment) -> String {
-        let lines = self.lines(now).map(|line| format!("{line}\n"));
+    pub fn file(&self) -> String {
+        let lines = self.lines().map(|line| format!("{line}\n"));
         std::iter::once(format!("{}\n", Line::HEADER)).chain(lines).collect()
     }
 
-    /// Takes a way as a line has it. What is already known of it gives way if it is older.
+    /// Takes a way as a line has it; false: something as new is known of it already.
     ///
     /// # Errors
     /// If there is no such region, or it was measured in the future or before what is kept.
-    pub fn restore(&mut self, now: Moment, line: &Line) -> Result<(), Refusal> {
+    pub fn restore(&mut self, now: Moment, line: &Line) -> Result<bool, Refusal> {
         let refuse = |kind, reason: &str| Err(Refusal { kind, reason: reason.to_owned() });
         if line.at > now {
             return refuse(RefusalKind::TooNew, "measured in the future");
@@ -124,7 +133,7 @@ impl Survey {
         let site = self.site(&line.region)?;
         let cell = self.cell(line.client, site, line.at);
         if cell.percentile(50).is_some() && cell.last() >= line.at {
-            return Ok(());
+            return Ok(false);
         }
         let mut restored = Cell::new(line.at);
         let samples = line.samples.min(f64::from(LATENCY_MASS_MAX));
@@ -132,9 +141,9 @@ impl Survey {
         for (us, part) in [(low, 0.25), (line.us, 0.5), (high, 0.25)] {
             restored.restore(us, samples * part, line.sources);
         }
-        restored.restored_at(now, line.at);
+        restored.restored_at(line.at);
         *cell = restored;
-        Ok(())
+        Ok(true)
     }
 
     /// What was restored steers at once, as it did before the restart: no clients move by it.

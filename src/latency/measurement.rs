@@ -15,6 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::base::limits::{LATENCY_AGE_MAX_MS, LATENCY_AHEAD_MAX_MS, LATENCY_US_MAX, LATENCY_US_MIN};
 use crate::base::moment::Moment;
+use crate::geo::undressed;
 
 /// Bits of an IPv4 address that are kept of a client.
 pub const V4_BITS: u8 = 24;
@@ -25,6 +26,9 @@ pub const V6_BITS: u8 = 48;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientNetwork(u64);
 
+/// Characters of a text that is shown as it came.
+const TEXT_SHOWN_MAX: usize = 64;
+
 /// Marks IPv6.
 const V6: u64 = 1 << 63;
 
@@ -32,7 +36,7 @@ impl ClientNetwork {
     /// The network of a client; `None` for an address that no client has.
     #[must_use]
     pub fn of(address: IpAddr) -> Option<Self> {
-        match address.to_canonical() {
+        match undressed(address, u8::MAX).0 {
             IpAddr::V4(v4) => {
                 let is_client = !(v4.is_multicast() || v4.is_unspecified() || v4.is_broadcast());
                 is_client.then(|| Self(u64::from(v4.to_bits() >> 8)))
@@ -50,19 +54,22 @@ impl ClientNetwork {
     /// What is wrong with it.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let refuse = |reason: String| Refusal { kind: RefusalKind::BadClient, reason };
+        let shown = || text.chars().take(TEXT_SHOWN_MAX).collect::<String>().escape_debug().to_string();
         let (address, length) = match text.split_once('/') {
             None => (text, None),
             Some((address, length)) => (address, Some(length)),
         };
         let parsed = address.parse::<IpAddr>();
-        let address = parsed.map_err(|_| refuse(format!("`{}` is no address or network", text.escape_debug())))?;
-        let (least, most) = if address.is_ipv4() { (V4_BITS, 32) } else { (V6_BITS, 128) };
+        let address = parsed.map_err(|_| refuse(format!("`{}` is no address or network", shown())))?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
         if let Some(length) = length {
             let length = length.parse::<u8>().ok().filter(|length| *length <= most);
-            let length =
-                length.ok_or_else(|| refuse(format!("`{}` has no length after the slash", text.escape_debug())))?;
+            let length = length.ok_or_else(|| refuse(format!("`{}` has no length after the slash", shown())))?;
+            // As it is looked up: IPv4 behind IPv6 is IPv4.
+            let (naked, length) = undressed(address, length);
+            let least = if naked.is_ipv4() { V4_BITS } else { V6_BITS };
             if length < least {
-                return Err(refuse(format!("{text} is wider than /{least}: measurements are of one network")));
+                return Err(refuse(format!("{} is wider than /{least}: measurements are of one network", shown())));
             }
         }
         Self::of(address).ok_or_else(|| refuse(format!("{address} is nobody's address")))
@@ -210,6 +217,10 @@ mod tests {
             ("2001:db8:1:2:3::4", Ok("2001:db8:1::/48")),
             ("2001:db8:1:2::/64", Ok("2001:db8:1::/48")),
             ("::ffff:192.0.2.1", Ok("192.0.2.0/24")),
+            ("2002:c000:204::1", Ok("192.0.2.0/24")),
+            ("2002:c000:204::/48", Ok("192.0.2.0/24")),
+            ("64:ff9b::192.0.2.4", Ok("192.0.2.0/24")),
+            ("::ffff:192.0.0.0/100", Err("::ffff:192.0.0.0/100 is wider than /24: measurements are of one network")),
             ("203.0.112.0/23", Err("203.0.112.0/23 is wider than /24: measurements are of one network")),
             ("2001:db8::/32", Err("2001:db8::/32 is wider than /48: measurements are of one network")),
             ("224.0.0.1", Err("224.0.0.1 is nobody's address")),

@@ -173,6 +173,11 @@ impl Published {
         }
     }
 
+    /// What was handed out last is no longer what is to steer, whatever is measured.
+    pub(super) const fn touch(&mut self) {
+        (self.is_changed, self.last) = (true, None);
+    }
+
     /// Regions have other numbers: rows are made anew.
     pub(super) fn renumber(&mut self, new_of: &[Option<u8>], len: usize) {
         let renewed = |order: &[u8]| -> Box<[u8]> {

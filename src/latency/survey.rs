@@ -66,6 +66,8 @@ pub struct Survey {
     batches: Batches,
     pub(super) published: Published,
     counts: Counts,
+    /// Changes with what is known.
+    revision: u64,
 }
 
 /// What came in since the start.
@@ -112,11 +114,15 @@ impl Survey {
             batches: Batches::default(),
             published: Published::default(),
             counts: Counts::default(),
+            revision: 0,
         }
     }
 
     /// Goes by other settings from now on.
-    pub const fn configure(&mut self, settings: Settings) {
+    pub fn configure(&mut self, settings: Settings) {
+        if settings.margin != self.settings.margin {
+            self.published.touch();
+        }
         self.settings = settings;
     }
 
@@ -173,11 +179,8 @@ impl Survey {
         if let (Some(from), Some(to)) = (from, coordinates) {
             possible(*us, f64::from(distance_m(from, to)) / 1_000.0, names_city)?;
         }
-        if self.store.is_full(self.settings.networks) {
-            self.store.evict(self.settings.networks, now, self.half_life_ms());
-        }
         let half_life_ms = self.half_life_ms();
-        let cell = self.store.cell(*client, site, now, &self.places);
+        let cell = self.cell(*client, site, now);
         let samples = (*samples).clamp(1, LATENCY_SAMPLES_MAX);
         // A median of many says more than one round trip, but it is one moment of one sender.
         let samples = samples.min(SAMPLES_OF_ONE);
@@ -204,15 +207,21 @@ impl Survey {
 
     /// The cell of a way; a new one for one that was not measured yet.
     pub(super) fn cell(&mut self, client: ClientNetwork, site: u8, now: Moment) -> &mut Cell {
+        if self.store.is_full(self.settings.networks) {
+            self.store.evict(self.settings.networks, now, self.half_life_ms());
+        }
+        self.revision += 1;
         self.store.cell(client, site, now, &self.places)
     }
 
     /// Works out what is to steer. `None`: nothing has changed enough, or not for long enough.
     pub fn step(&mut self, now: Moment) -> Option<Arc<Measured>> {
+        let before = self.size();
         self.store.forget(now.before(self.settings.retention));
         if self.store.len() > self.settings.networks {
             self.store.evict(self.settings.networks, now, self.half_life_ms());
         }
+        self.revision += u64::from(self.size() != before);
         let fresh: Vec<Fresh> = rows::fresh(&self.store, &self.sites, now, self.half_life_ms());
         self.published.step(now, fresh, &self.sites, &self.settings)
     }
@@ -227,6 +236,12 @@ impl Survey {
         let (networks, ways) = self.size();
         let (evicted, moved, waiting) = (self.store.evicted(), self.published.moved, self.published.waiting);
         Figures { counts: self.counts.clone(), networks, ways, bytes: self.bytes(), evicted, moved, waiting }
+    }
+
+    /// Another number after each change of what is known.
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// Networks of which something is known, and ways.

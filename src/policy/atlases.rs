@@ -13,7 +13,6 @@ use crate::model::{GeoRanking, Mode, Model, Prefer, Service};
 #[derive(Clone, Debug)]
 pub struct Atlases {
     places: Arc<Places>,
-    measured: Arc<Measured>,
     keys: Vec<Key>,
     /// By number, as `keys`.
     atlases: Vec<Arc<Atlas>>,
@@ -73,7 +72,7 @@ impl Atlases {
         });
         let of = of.collect();
         let atlases = keys.iter().map(|key| Arc::new(build(model, &places, &measured, *key))).collect();
-        Self { places, measured, keys, atlases, of }
+        Self { places, keys, atlases, of }
     }
 
     /// The same for the same model, with what is measured now.
@@ -84,7 +83,7 @@ impl Atlases {
             By::Latency(_) => Arc::new(build(model, &self.places, &measured, *key)),
         });
         let atlases = atlases.collect();
-        Self { places: Arc::clone(&self.places), measured, keys: self.keys.clone(), atlases, of: self.of.clone() }
+        Self { places: Arc::clone(&self.places), keys: self.keys.clone(), atlases, of: self.of.clone() }
     }
 
     /// Where each class was in other atlases of the same model: by number, and by class. `None` for an atlas that is the
@@ -99,12 +98,6 @@ impl Atlases {
     #[must_use]
     pub fn is_measured(&self) -> bool {
         self.keys.iter().any(|(_, by, _)| matches!(by, By::Latency(_)))
-    }
-
-    /// What was measured of the ways to regions.
-    #[must_use]
-    pub const fn measured(&self) -> &Arc<Measured> {
-        &self.measured
     }
 
     /// What is known of where clients are.

@@ -72,6 +72,8 @@ pub struct Loader {
     /// What was handed out last.
     set: Arc<ZoneSet>,
     atlases: Arc<Atlases>,
+    /// What is known of the ways to regions.
+    measured: Arc<Measured>,
     /// The model that the atlases are of.
     ranked: Arc<Model>,
 }
@@ -96,6 +98,7 @@ impl Loader {
             geo: GeoFiles::default(),
             set: Arc::new(ZoneSet::new(key)),
             atlases: Arc::new(Atlases::new(&Model::default(), Arc::new(Places::none()))),
+            measured: Arc::default(),
             ranked: Arc::default(),
         }
     }
@@ -150,9 +153,13 @@ impl Loader {
     /// Ranks by what is measured from now on, until more is: who was near before, and who is now. `None`: nothing that is
     /// steered depends on it.
     pub fn remeasure(&mut self, measured: Arc<Measured>) -> Option<(Arc<Atlases>, Arc<Atlases>)> {
-        let next = Arc::new(self.atlases.remeasured(&self.ranked, measured));
-        let before = std::mem::replace(&mut self.atlases, next);
-        self.atlases.is_measured().then(|| (before, Arc::clone(&self.atlases)))
+        self.measured = measured;
+        if !self.atlases.is_measured() {
+            return None;
+        }
+        let next = Arc::new(self.atlases.remeasured(&self.ranked, Arc::clone(&self.measured)));
+        let before = std::mem::replace(&mut self.atlases, Arc::clone(&next));
+        Some((before, next))
     }
 
     /// What is steered.
@@ -280,8 +287,7 @@ impl Loader {
     fn rank(&mut self) {
         let (model, places) = (Arc::clone(self.model()), self.geo.places());
         if !Arc::ptr_eq(&model, &self.ranked) || !Arc::ptr_eq(places, self.atlases.places()) {
-            let measured = Arc::clone(self.atlases.measured());
-            self.atlases = Arc::new(Atlases::with_measured(&model, Arc::clone(places), measured));
+            self.atlases = Arc::new(Atlases::with_measured(&model, Arc::clone(places), Arc::clone(&self.measured)));
             self.ranked = model;
         }
     }

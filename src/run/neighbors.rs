@@ -1,5 +1,7 @@
 //! Clients beside this node: what its health checks need to connect to a region is what these clients need.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
@@ -13,7 +15,10 @@ use crate::latency::{ClientNetwork, Measurement, Source};
 use crate::run::publisher::Event;
 use crate::run::surveyor::Surveyor;
 use crate::serve::Stop;
+use crate::snapshot::Snapshot;
 
+/// Endpoints of a region that are looked at.
+const ENDPOINTS_MAX: usize = 64;
 /// How often it is looked what health checks found.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -40,9 +45,15 @@ async fn tell(networks: Vec<ClientNetwork>, events: Sender<Event>, surveyor: Sur
     loop {
         every.tick().await;
         let (reply, seen) = oneshot::channel();
-        let look = move |control: &Control, _: &std::sync::Arc<crate::snapshot::Snapshot>, now: Moment| {
-            let ways: Vec<(String, Duration)> =
-                control.connected(since).map(|(region, took)| (region.to_string(), took)).collect();
+        let look = move |control: &Control, _: &Arc<Snapshot>, now: Moment| {
+            let mut ways: BTreeMap<Arc<str>, Vec<Duration>> = BTreeMap::new();
+            for (region, took) in control.connected(since) {
+                let way = ways.entry(Arc::clone(region)).or_default();
+                // So many tell the median of any number.
+                if way.len() < ENDPOINTS_MAX {
+                    way.push(took);
+                }
+            }
             // Whoever asked may have gone.
             let _ = reply.send((now, ways));
         };
@@ -53,7 +64,7 @@ async fn tell(networks: Vec<ClientNetwork>, events: Sender<Event>, surveyor: Sur
         since = now;
         let told: Vec<Measurement> = networks
             .iter()
-            .flat_map(|client| ways.iter().map(|(region, took)| measurement(*client, region, *took)))
+            .flat_map(|client| ways.iter().filter_map(|(region, took)| measurement(*client, region, took.clone())))
             .collect();
         surveyor.tell(Box::new(move |survey, now| {
             for measurement in &told {
@@ -65,7 +76,10 @@ async fn tell(networks: Vec<ClientNetwork>, events: Sender<Event>, surveyor: Sur
     }
 }
 
-fn measurement(client: ClientNetwork, region: &str, took: Duration) -> Measurement {
-    let us = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
-    Measurement { client, region: region.to_owned(), us, samples: 1, at: None }
+/// The median of what it took to connect to the endpoints of a region.
+fn measurement(client: ClientNetwork, region: &str, mut took: Vec<Duration>) -> Option<Measurement> {
+    took.sort_unstable();
+    let us = u32::try_from(took.get(took.len() / 2)?.as_micros()).unwrap_or(u32::MAX);
+    let samples = u32::try_from(took.len()).unwrap_or(1);
+    Some(Measurement { client, region: region.to_owned(), us, samples, at: None })
 }

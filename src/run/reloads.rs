@@ -1,7 +1,7 @@
 //! The thread that loads: asked by a signal or an operator, one load at a time.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::oneshot;
@@ -14,7 +14,7 @@ use crate::control::{self, Event, EventKind};
 use crate::geo::Measured;
 use crate::metrics::{Metrics, ReloadResult, ZoneState};
 use crate::model::Model;
-use crate::policy::Atlases;
+use crate::policy::{Atlases, Counterparts};
 use crate::run::board::Board;
 use crate::run::loader::{Loaded, Loader};
 use crate::run::log;
@@ -23,7 +23,7 @@ use crate::run::priority::{BACKGROUND_NICENESS, give_way};
 use crate::run::publisher::{self, Clock, Linked, Ranked};
 use crate::run::recorder::Recorder;
 use crate::run::settings::{Settings, SettingsError, load_settings, needs_restart, options};
-use crate::run::surveyor::{SurveySettings, Surveyor};
+use crate::run::surveyor::{Slot, SurveySettings, Surveyor};
 use crate::serve::system::return_freed_memory;
 use crate::snapshot::Prepared;
 
@@ -41,8 +41,8 @@ pub(super) struct ReloadRequest {
 pub(super) enum Wish {
     /// A reload.
     Reload(ReloadRequest),
-    /// This was measured of the ways to regions.
-    Measured(Arc<Measured>),
+    /// Something was measured of the ways to regions.
+    Measured(Slot),
 }
 
 /// What the loading thread works with.
@@ -74,7 +74,8 @@ impl Reloads {
     pub(super) fn first(&mut self) -> (ReloadOutcome, Report) {
         let start = Instant::now();
         let mut loaded = self.loader.load(&load_settings(&self.config), true);
-        if let Some(measured) = self.surveyor.attend(&loaded.model, loaded.atlases.places())
+        if loaded.result != ReloadResult::Refused
+            && let Some(measured) = self.surveyor.attend(&loaded.model, loaded.atlases.places())
             && let Some((_, atlases)) = self.loader.remeasure(measured)
         {
             loaded.atlases = atlases;
@@ -91,7 +92,7 @@ impl Reloads {
             for wish in std::iter::once(first).chain(wishes.try_iter()) {
                 match wish {
                     Wish::Reload(request) => waiting.push(request),
-                    Wish::Measured(newest) => measured = Some(newest),
+                    Wish::Measured(slot) => measured = slot.lock().unwrap_or_else(PoisonError::into_inner).take(),
                 }
             }
             if let Some(measured) = measured {
@@ -141,7 +142,8 @@ impl Reloads {
         let Some((before, atlases)) = self.loader.remeasure(measured) else { return };
         let model = Arc::clone(self.loader.model());
         let (published, generation) = oneshot::channel();
-        let (prepared, counterparts) = (self.prepare(&model, &atlases), atlases.counterparts(&before));
+        let counterparts = atlases.counterparts(&before);
+        let prepared = self.prepare(&model, &atlases, Some(&counterparts));
         let ranked = Ranked { model, atlases, prepared, counterparts, published };
         // Both fail only when the publisher has ended, and with it the server.
         if self.events.send(publisher::Event::Ranked(Box::new(ranked))).is_ok() {
@@ -188,7 +190,7 @@ impl Reloads {
         if result != ReloadResult::Refused {
             self.surveyor.attend(&model, atlases.places());
             let (published, generation) = oneshot::channel();
-            let prepared = self.prepare(&model, &atlases);
+            let prepared = self.prepare(&model, &atlases, None);
             let (settings, options) = (control::Settings::from(&self.config), options(&self.config));
             let linked = Linked { zones, model, atlases, prepared, settings, options, published };
             // Both fail only when the publisher has ended, and with it the server.
@@ -220,8 +222,14 @@ impl Reloads {
     }
 
     /// Works out all answers of a model that is not in force yet, here, where nobody waits: the publisher goes on with what
-    /// happens meanwhile, and in the end repairs what is other than it was taken to be.
-    fn prepare(&self, model: &Arc<Model>, atlases: &Arc<Atlases>) -> Option<Box<Prepared>> {
+    /// happens meanwhile, and in the end repairs what is other than it was taken to be. `counterparts`: the model is the one in
+    /// force, and where its classes were.
+    fn prepare(
+        &self,
+        model: &Arc<Model>,
+        atlases: &Arc<Atlases>,
+        counterparts: Option<&Counterparts>,
+    ) -> Option<Box<Prepared>> {
         let (answer, asked) = oneshot::channel();
         let (model, atlases) = (Arc::clone(model), Arc::clone(atlases));
         let look: Look = Box::new({
@@ -236,7 +244,14 @@ impl Reloads {
         });
         self.events.send(publisher::Event::Look(look)).ok()?;
         let (served, states) = asked.blocking_recv().ok().flatten()?;
-        Some(Box::new(Prepared::new(model, atlases, (&served, &states))))
+        Some(Box::new(match counterparts.filter(|_| Arc::ptr_eq(&served, &model)) {
+            Some(counterparts) => {
+                let mut plans = states.plans.clone();
+                plans.renumber(|id| counterparts.of(atlases.number_of(id)?));
+                Prepared::ranked(model, atlases, (&served, &states), plans)
+            }
+            None => Prepared::new(model, atlases, (&served, &states)),
+        }))
     }
 
     /// Counts a load that has just ended.

@@ -54,6 +54,9 @@ impl From<&Config> for SurveySettings {
     }
 }
 
+/// What was measured, on its way to the loader.
+pub(super) type Slot = Arc<Mutex<Option<Arc<Measured>>>>;
+
 enum Job {
     Do(SurveyTask),
     /// Other settings.
@@ -113,9 +116,10 @@ pub(super) fn start(config: &Config, neighbors: Neighbors) -> io::Result<(Survey
         path: config.state.folder.join(FILE),
         neighbors,
         told: Told::default(),
-        unsent: None,
+        slot: Slot::default(),
+        is_unsent: false,
         has_begun: false,
-        is_saved: true,
+        saved: 0,
     };
     let thread = thread::Builder::new().name("surveyor".into()).spawn(move || work.run(&wanted))?;
     Ok((Surveyor { jobs }, thread))
@@ -152,10 +156,13 @@ struct Work {
     path: PathBuf,
     neighbors: Neighbors,
     told: Told,
-    /// What the loader had no room for.
-    unsent: Option<Arc<Measured>>,
+    /// What waits for the loader: the newest alone, however long a load takes.
+    slot: Slot,
+    /// The loader was not told of it.
+    is_unsent: bool,
     has_begun: bool,
-    is_saved: bool,
+    /// What of the survey is in the state folder.
+    saved: u64,
 }
 
 impl Work {
@@ -187,7 +194,6 @@ impl Work {
         match job {
             Job::Do(task) => {
                 task(&mut self.survey, now);
-                self.is_saved = false;
             }
             Job::End => {}
             Job::Configure(settings) => {
@@ -233,14 +239,12 @@ impl Work {
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let Some(measured) = measured {
             tracing::debug!(duration_ms, rows = measured.rows().len(), "what is measured steers");
-            self.unsent = Some(measured);
+            let waiting = self.slot.lock().unwrap_or_else(PoisonError::into_inner).replace(measured);
+            self.is_unsent |= waiting.is_none();
         }
         self.tell();
-        if let Some(measured) = self.unsent.take()
-            && let Err(TrySendError::Full(Wish::Measured(measured))) =
-                self.neighbors.loader.try_send(Wish::Measured(measured))
-        {
-            self.unsent = Some(measured);
+        if self.is_unsent {
+            self.is_unsent = self.neighbors.loader.try_send(Wish::Measured(Arc::clone(&self.slot))).is_err();
         }
     }
 
@@ -267,10 +271,10 @@ impl Work {
     }
 
     fn save(&mut self) {
-        if std::mem::replace(&mut self.is_saved, true) || !self.has_begun {
+        if !self.has_begun || std::mem::replace(&mut self.saved, self.survey.revision()) == self.survey.revision() {
             return;
         }
-        let text = self.survey.file(self.neighbors.clock.now());
+        let text = self.survey.file();
         if let Err(error) = write_atomically(&self.path, text.as_bytes()) {
             tracing::warn!(path = %self.path.display(), %error, "what was measured cannot be kept");
         }
@@ -279,7 +283,9 @@ impl Work {
 
 /// Reads a file of ways; the number of lines that cannot be read.
 fn read(path: &Path, mut take: impl FnMut(Line)) -> io::Result<usize> {
-    let text = fs::read_to_string(path)?;
+    // A damaged line is no reason to lose the others.
+    let bytes = fs::read(path)?;
+    let text = String::from_utf8_lossy(&bytes);
     let mut damaged = 0;
     for line in text.lines().filter(|line| !line.is_empty() && *line != Line::HEADER) {
         match Line::parse(line) {

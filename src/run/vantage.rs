@@ -65,10 +65,9 @@ impl Work {
             }
             ticks = ticks.wrapping_add(1);
             let now = self.clock.now();
+            let Ok(permit) = Arc::clone(&self.pending).try_acquire_owned() else { continue };
             let next = self.targets.lock().unwrap_or_else(PoisonError::into_inner).next(now);
-            if let Some(address) = next
-                && let Ok(permit) = Arc::clone(&self.pending).try_acquire_owned()
-            {
+            if let Some(address) = next {
                 let one = self.one(address, mix(self.seed ^ u64::from(ticks)));
                 tokio::spawn(async move {
                     one.await;
@@ -83,7 +82,7 @@ impl Work {
         let now = self.clock.now();
         let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
         for (_, tally) in &self.sweep.udp {
-            tally.asked.read().for_each(|address| targets.asked(now, address));
+            tally.asked.take().for_each(|address| targets.asked(now, address));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Who asked a thread lately: a few addresses, for whoever measures ways.
 //!
-//! The thread alone writes, one address a batch; others read while it does. An address is taken only if it was read whole,
-//! so that nobody is ever measured who did not ask.
+//! The thread alone writes, one address a batch; one other thread takes what is new while it does. An address is taken once
+//! for each time it was noted, and only if it was read whole: so nobody is ever measured who did not ask lately.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
@@ -20,6 +20,8 @@ pub struct Asked {
 struct Slot {
     /// Odd while it is being written; changes with each address.
     version: AtomicU32,
+    /// The version that was taken last; whoever takes alone writes it.
+    taken: AtomicU32,
     high: AtomicU64,
     low: AtomicU64,
 }
@@ -62,15 +64,18 @@ impl Asked {
         self.is_wanted.store(is_wanted, Ordering::Relaxed);
     }
 
-    /// Who asked lately, in no order, some twice.
-    pub fn read(&self) -> impl Iterator<Item = IpAddr> {
+    /// Who asked since the last time, as far as there was room, in no order, some twice. Only one thread calls this.
+    pub fn take(&self) -> impl Iterator<Item = IpAddr> {
         self.slots.iter().filter_map(|slot| {
             let version = slot.version.load(Ordering::Acquire);
             let (high, low) = (slot.high.load(Ordering::Relaxed), slot.low.load(Ordering::Relaxed));
             fence(Ordering::Acquire);
-            let is_whole = version % 2 == 0 && version != 0 && slot.version.load(Ordering::Relaxed) == version;
+            let is_whole = version.is_multiple_of(2) && slot.version.load(Ordering::Relaxed) == version;
+            if !is_whole || slot.taken.swap(version, Ordering::Relaxed) == version {
+                return None;
+            }
             let address = Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low));
-            is_whole.then(|| IpAddr::V6(address).to_canonical())
+            Some(IpAddr::V6(address).to_canonical())
         })
     }
 }
@@ -84,16 +89,17 @@ mod tests {
     fn addresses_are_noted_when_they_are_wanted() {
         let asked = Asked::default();
         asked.note("192.0.2.1".parse().unwrap());
-        assert_eq!(asked.read().count(), 0);
+        assert_eq!(asked.take().count(), 0);
         asked.want(true);
         for address in ["192.0.2.1", "2001:db8::1"] {
             asked.note(address.parse().unwrap());
         }
-        let mut found: Vec<String> = asked.read().map(|address| address.to_string()).collect();
+        let mut found: Vec<String> = asked.take().map(|address| address.to_string()).collect();
         found.sort();
         assert_eq!(found, ["192.0.2.1", "2001:db8::1"]);
+        assert_eq!(asked.take().count(), 0, "nobody has asked since");
         (0..1_000).for_each(|_| asked.note("192.0.2.9".parse().unwrap()));
-        assert!(asked.read().all(|address| address.to_string() == "192.0.2.9"));
+        assert!(asked.take().all(|address| address.to_string() == "192.0.2.9"));
     }
 
     #[test]
@@ -105,7 +111,7 @@ mod tests {
         let of = |n: u64| IpAddr::V6(Ipv6Addr::from_bits(u128::from(n) << 64 | u128::from(n)));
         let writing = std::thread::spawn(move || (1..200_000).for_each(|n| writer.note(of(n | 1 << 40))));
         while !writing.is_finished() {
-            for address in asked.read() {
+            for address in asked.take() {
                 let IpAddr::V6(v6) = address else { panic!("{address}") };
                 assert_eq!(v6.to_bits() >> 64, v6.to_bits() & u128::from(u64::MAX), "{address}");
             }

@@ -110,6 +110,7 @@ impl UdpServer {
                 answer::locate(snapshot, lane, slot);
             }
         }
+        let mut answered = None;
         for slot in 0..count {
             let Some(address) = self.batch.datagram(slot).and_then(|datagram| datagram.address) else { continue };
             if taken & 1 << slot == 0 {
@@ -120,11 +121,12 @@ impl UdpServer {
             let reply = answer::answer(snapshot, lane, slot, query, client, out);
             self.tally.count(reply.outcome);
             if reply.len > 0 {
+                // One of a batch: whoever asks often is among them.
+                answered = Some(address);
                 self.batch.queue(slot, reply.len);
             }
         }
-        // One of a batch: whoever asks often is among them.
-        if let Some(address) = self.batch.datagram(0).and_then(|datagram| datagram.address).filter(|_| taken & 1 == 1) {
+        if let Some(address) = answered {
             self.tally.asked.note(address);
         }
         let refused = self.batch.flush(self.socket.as_fd());

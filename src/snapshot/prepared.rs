@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::base::ids::ServiceId;
 use crate::model::Model;
 use crate::policy::Atlases;
-use crate::table::{RegionTable, States};
+use crate::table::{Plans, RegionTable, States};
 
 use super::steering::Steering;
 
@@ -27,6 +27,14 @@ impl Prepared {
     #[must_use]
     pub fn new(model: Arc<Model>, atlases: Arc<Atlases>, before: (&Model, &States)) -> Self {
         let states = States::carried(&model, before);
+        let steering = Steering::with_atlases(model, atlases, &states, 0);
+        Self { steering, states }
+    }
+
+    /// The same for other atlases of the model in force, in its states, with what is planned for their classes.
+    #[must_use]
+    pub fn ranked(model: Arc<Model>, atlases: Arc<Atlases>, before: (&Model, &States), plans: Plans) -> Self {
+        let states = States { plans, ..States::carried(&model, before) };
         let steering = Steering::with_atlases(model, atlases, &states, 0);
         Self { steering, states }
     }

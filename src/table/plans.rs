@@ -1,5 +1,6 @@
 //! What the capacity plan says: shares of classes of clients that are not what their regions' ranks and weights make them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::base::hash::steering_hash;
@@ -83,13 +84,24 @@ impl Plans {
 
     /// Classes have other numbers: `before` tells, of the services of which that is so, by new class the old one.
     pub fn renumber<'c>(&mut self, before: impl Fn(ServiceId) -> Option<&'c [Option<ClassId>]>) {
+        // Services that decide alike share what is said of them, before and after.
+        let mut kept = Vec::new();
+        let mut known: HashMap<(*const Planned, *const Option<ClassId>), Option<Arc<Planned>>> = HashMap::new();
         for (id, slot) in (0..).map(ServiceId).zip(&mut self.of) {
             let (Some(planned), Some(before)) = (slot.as_ref(), before(id)) else { continue };
+            let key = (Arc::as_ptr(planned), before.as_ptr());
+            if let Some(renumbered) = known.get(&key) {
+                *slot = renumbered.clone();
+                continue;
+            }
             let row = |(class, old): (u32, &Option<ClassId>)| {
                 let at = planned.rows.binary_search_by_key(&(*old)?, |row| row.class).ok()?;
                 Some(PlannedClass { class: ClassId(class), shares: planned.rows.get(at)?.shares.clone() })
             };
-            *slot = Planned::new((0..).zip(before).filter_map(row).collect()).map(Arc::new);
+            let renumbered = Planned::new((0..).zip(before).filter_map(row).collect()).map(Arc::new);
+            // The old one stays alive until the end: nobody else gets its address.
+            known.insert(key, renumbered.clone());
+            kept.extend(std::mem::replace(slot, renumbered));
         }
     }
 

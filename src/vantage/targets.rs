@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::base::limits::{VANTAGE_PAUSE_MAX_MS, VANTAGE_SEEN_MS, VANTAGE_TARGETS_MAX};
+use crate::base::limits::{VANTAGE_FORGET_MS, VANTAGE_PAUSE_MAX_MS, VANTAGE_SEEN_MS, VANTAGE_TARGETS_MAX};
 use crate::base::moment::Moment;
 use crate::geo::network_around;
 use crate::latency::ClientNetwork;
@@ -37,6 +37,8 @@ pub struct Targets {
     networks: BTreeMap<ClientNetwork, Target>,
     /// Networks that are due, the one that waits longest first.
     waiting: VecDeque<ClientNetwork>,
+    /// When it was looked last whom to forget.
+    forgot: Moment,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -54,18 +56,19 @@ impl Targets {
     /// Nobody has asked.
     #[must_use]
     pub const fn new(rules: Rules) -> Self {
-        Self { rules, networks: BTreeMap::new(), waiting: VecDeque::new() }
+        Self { rules, networks: BTreeMap::new(), waiting: VecDeque::new(), forgot: Moment(0) }
     }
 
     /// An address has asked us.
     pub fn asked(&mut self, now: Moment, address: IpAddr) {
         let address = address.to_canonical();
         let Some(network) = ClientNetwork::of(address).filter(|_| self.may(address)) else { return };
-        if self.networks.len() >= VANTAGE_TARGETS_MAX && !self.networks.contains_key(&network) {
+        if now.0.saturating_sub(self.forgot.0) > VANTAGE_FORGET_MS {
+            self.forgot = now;
             self.forget(now);
-            if self.networks.len() >= VANTAGE_TARGETS_MAX {
-                return;
-            }
+        }
+        if self.networks.len() >= VANTAGE_TARGETS_MAX && !self.networks.contains_key(&network) {
+            return;
         }
         let fresh = Target { address, seen: now, due: now, unanswered: 0, is_waiting: false };
         let target = self.networks.entry(network).or_insert(fresh);
@@ -109,9 +112,14 @@ impl Targets {
         self.networks.len()
     }
 
-    /// Forgets who did not ask for a day: until then it counts when they were measured.
+    /// Forgets who did not ask for an hour, and may be measured again by now; those who did not answer go first when there
+    /// is no more room.
     fn forget(&mut self, now: Moment) {
-        self.networks.retain(|_, target| now.0.saturating_sub(target.seen.0) <= VANTAGE_PAUSE_MAX_MS);
+        let is_full = self.networks.len() >= VANTAGE_TARGETS_MAX;
+        self.networks.retain(|_, target| {
+            let is_gone = now.0.saturating_sub(target.seen.0) > VANTAGE_SEEN_MS && target.due <= now;
+            !(is_gone || is_full && target.unanswered > 0)
+        });
     }
 
     fn may(&self, address: IpAddr) -> bool {
@@ -209,6 +217,6 @@ mod tests {
         }
         assert_eq!(targets.networks(), VANTAGE_TARGETS_MAX);
         targets.asked(Moment(START + VANTAGE_PAUSE_MAX_MS + 1), ip("203.0.113.9"));
-        assert_eq!(targets.networks(), 1, "those of yesterday are forgotten for it");
+        assert_eq!(targets.networks(), 1, "those of yesterday are forgotten");
     }
 }
