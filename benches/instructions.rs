@@ -15,7 +15,7 @@ use meridian::base::diagnostic::Report;
 use meridian::base::files::MemoryFiles;
 use meridian::base::hash::HashKey;
 use meridian::dns::Name;
-use meridian::geo::{DatabaseFile, Places};
+use meridian::geo::{DatabaseFile, Deviation, Group, Margin, Measured, Places, Row};
 use meridian::model;
 use meridian::policy::Atlases;
 use meridian::snapshot::{Snapshot, Steering, link};
@@ -35,7 +35,7 @@ mod workload;
 struct Arguments {
     /// What is done
     #[arg(long, value_enum)]
-    workload: Measured,
+    workload: Task,
     /// How often
     #[arg(long)]
     count: u64,
@@ -46,7 +46,7 @@ struct Arguments {
 
 /// What can be counted. Each has its limit in `instructions.toml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Measured {
+enum Task {
     /// Static names that exist, 1,000 of them.
     Names1k,
     /// The same, 1,000,000 of them.
@@ -61,6 +61,8 @@ enum Measured {
     WeightedSubnets,
     /// Names steered by place, a map of continents and countries, to four regions; a client subnet as above.
     GeoSubnets,
+    /// Names steered by latency, of 100,000 networks that were measured, to four regions; a client subnet as above.
+    LatencySubnets,
     /// Names steered to one region, round robin among two endpoints.
     Failover,
 }
@@ -78,23 +80,22 @@ fn main() {
 }
 
 /// The closure that does one query and returns the length of what it made.
-fn prepare(measured: Measured) -> Box<dyn FnMut() -> usize> {
-    let names = if measured == Measured::Names1m { 1_000_000 } else { 1_000 };
-    let snapshot = match measured {
-        Measured::Names1k | Measured::Names1m | Measured::NamesPlain | Measured::Absent => snapshot(&zone(names), None),
-        Measured::Weighted | Measured::WeightedSubnets => snapshot(&zone(0), Some(&regions("weighted", names))),
-        Measured::GeoSubnets => snapshot(&zone(0), Some(&regions("mapped", names))),
-        Measured::Failover => snapshot(&zone(0), Some(&regions("failover", names))),
+fn prepare(task: Task) -> Box<dyn FnMut() -> usize> {
+    let names = if task == Task::Names1m { 1_000_000 } else { 1_000 };
+    let snapshot = match task {
+        Task::Names1k | Task::Names1m | Task::NamesPlain | Task::Absent => snapshot(&zone(names), None),
+        Task::Weighted | Task::WeightedSubnets => snapshot(&zone(0), Some(&regions("weighted", names))),
+        Task::GeoSubnets => snapshot(&zone(0), Some(&regions("mapped", names))),
+        Task::LatencySubnets => snapshot(&zone(0), Some(&regions("latency", names))),
+        Task::Failover => snapshot(&zone(0), Some(&regions("failover", names))),
     };
-    let kind = match measured {
-        Measured::Absent => Kind::Absent,
-        Measured::WeightedSubnets | Measured::GeoSubnets => Kind::Subnets,
-        Measured::Names1k | Measured::Names1m | Measured::NamesPlain | Measured::Weighted | Measured::Failover => {
-            Kind::Names
-        }
+    let kind = match task {
+        Task::Absent => Kind::Absent,
+        Task::WeightedSubnets | Task::GeoSubnets | Task::LatencySubnets => Kind::Subnets,
+        Task::Names1k | Task::Names1m | Task::NamesPlain | Task::Weighted | Task::Failover => Kind::Names,
     };
     let mut workload = Workload::new(kind, Order::Random, names, 1);
-    let writer = question::Writer { edns: measured != Measured::NamesPlain };
+    let writer = question::Writer { edns: task != Task::NamesPlain };
     // Made beforehand: only the answering is counted.
     let packets: Vec<Vec<u8>> = (0..PACKETS)
         .map(|id| {
@@ -138,7 +139,7 @@ fn regions(policy: &str, names: u32) -> String {
     if policy == "mapped" {
         text.push_str(MAPPED);
     }
-    for region in ["ams", "fra", "iad", "sin"] {
+    for region in REGIONS {
         let _ = writeln!(text, "[regions.{region}]");
     }
     for number in 0..names {
@@ -149,7 +150,7 @@ fn regions(policy: &str, names: u32) -> String {
         );
         text.push_str("order = [\"ams\", \"fra\", \"iad\", \"sin\"]\n");
         let _ = writeln!(text, "weights = {{ ams = 1, fra = 2, iad = 3, sin = 4 }}\n[services.{name}.endpoints]");
-        for (at, region) in (1_u32..).zip(["ams", "fra", "iad", "sin"]) {
+        for (at, region) in (1_u32..).zip(REGIONS) {
             let [.., high, low] = number.to_be_bytes();
             let _ = writeln!(text, "{region} = [\"10.{at}.{high}.{low}\", \"10.{}.{high}.{low}\"]", at + 10);
         }
@@ -177,6 +178,24 @@ fn places(report: &mut Report) -> Places {
     Places::read(vec![database], None, 0, report).unwrap_or_else(Places::none)
 }
 
+/// The regions, in the order of their keys.
+const REGIONS: [&str; 4] = ["ams", "fra", "iad", "sin"];
+
+/// What was measured of 100,000 networks of clients: to each region another time, in any order.
+fn measured() -> Measured {
+    let row = |number: u32| {
+        let deviation = |region: u32| {
+            let us =
+                1_000 * i32::try_from(number.wrapping_mul(2_654_435_761).rotate_left(7 * region) % 200).unwrap_or(0);
+            Some(Deviation { us, error_us: 100 })
+        };
+        let address = IpAddr::V4(Ipv4Addr::from_bits(0x0100_0000 + number * 0x8000));
+        let deviations = (0..).take(REGIONS.len()).map(deviation).collect();
+        (Group::Network(address, 24), Row { deviations, order: Box::default() })
+    };
+    Measured::new(REGIONS.map(Arc::from).into(), Margin::default(), (0..100_000).map(row).collect())
+}
+
 fn snapshot(zone: &str, regions: Option<&str>) -> Snapshot {
     let key = HashKey::new(1, 2);
     let mut report = Report::new();
@@ -191,7 +210,7 @@ fn snapshot(zone: &str, regions: Option<&str>) -> Snapshot {
     let states = States::all_up(&model);
     let places = if regions.is_some() { places(&mut report) } else { Places::none() };
     assert!(!report.has_errors(), "{}", report.render());
-    let atlases = Arc::new(Atlases::new(&model, Arc::new(places)));
+    let atlases = Arc::new(Atlases::with_measured(&model, Arc::new(places), Arc::new(measured())));
     let steering = Arc::new(Steering::with_atlases(Arc::new(model), atlases, &states, 1));
     Snapshot { generation: 1, key, zones: Arc::new(linked.zones), steering, options: Arc::default() }
 }

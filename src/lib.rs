@@ -20,6 +20,7 @@ pub mod control;
 pub mod simulate;
 pub mod metrics;
 pub mod probe;
+pub mod vantage;
 pub mod feed;
 pub mod agent;
 pub mod journal;

@@ -9,6 +9,7 @@ mod labels;
 mod rates;
 mod table;
 mod text;
+mod ways;
 
 use metrics::{Counter, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};

@@ -107,11 +107,12 @@ pub fn look(wanted: Wanted, most: usize) -> Result<Vec<Median>, ReadingError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{TcpListener, TcpStream};
+    use crate::base::limits::AGENT_PORTS_MAX;
+    use std::net::{SocketAddr, TcpListener, TcpStream};
 
     /// A connection on loopback over which both sides have sent something, and what was sent is acknowledged.
-    fn talk(listener: &TcpListener, client: &mut Option<TcpStream>) -> TcpStream {
-        let mut here = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    fn talk(listener: &TcpListener, host: &str, client: &mut Option<TcpStream>) -> TcpStream {
+        let mut here = TcpStream::connect((host, listener.local_addr().unwrap().port())).unwrap();
         let (mut there, _) = listener.accept().unwrap();
         let mut octet = [0];
         for _ in 0..2 {
@@ -125,21 +126,38 @@ mod tests {
         there
     }
 
+    /// A listener that takes both families where its address is for both.
+    fn listen(address: SocketAddr) -> TcpListener {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        if address.is_ipv6() {
+            socket.set_only_v6(false).unwrap();
+        }
+        socket.bind(&address.into()).unwrap();
+        socket.listen(16).unwrap();
+        socket.into()
+    }
+
     #[test]
     fn the_kernel_tells_connections_on_loopback() {
-        for address in ["127.0.0.1:0", "[::1]:0"] {
-            let listener = TcpListener::bind(address).unwrap();
+        for (address, host, network) in [
+            ("127.0.0.1:0", "127.0.0.1", "127.0.0.0/24"),
+            ("[::1]:0", "::1", "::/48"),
+            ("[::]:0", "127.0.0.1", "127.0.0.0/24"),
+        ] {
+            let listener = listen(address.parse().unwrap());
+            // As many ports as there may be: the kernel must take the longest program.
             let port = listener.local_addr().unwrap().port();
-            let wanted = Wanted { ports: vec![port, 1], loopback: true, ..Wanted::default() };
+            let ports = (1..).take(AGENT_PORTS_MAX - 1).chain([port]).collect();
+            let wanted = Wanted { ports, loopback: true, ..Wanted::default() };
             let mut reading = Reading::new(wanted.clone()).unwrap();
             let mut tally = Tally::default();
             let mut clients = [None, None];
-            let servers: Vec<TcpStream> = clients.iter_mut().map(|client| talk(&listener, client)).collect();
+            let servers: Vec<TcpStream> = clients.iter_mut().map(|client| talk(&listener, host, client)).collect();
             let counts = reading.read(&mut tally).unwrap();
             assert_eq!((counts.clients, counts.counted), (2, 2), "the ends of clients are not ours");
             let taken = tally.take(9).medians;
             assert_eq!(taken.len(), 1);
-            assert_eq!(taken[0].samples, 2);
+            assert_eq!((taken[0].network.to_string(), taken[0].samples), (network.to_owned(), 2));
             assert!(taken[0].rtt_us < 1_000_000, "{taken:?}");
             // Nothing is new.
             assert_eq!(reading.read(&mut tally).unwrap().counted, 0);

@@ -87,6 +87,20 @@ pub const LATENCY_BATCHES_MS: u64 = 3_600_000;
 pub const LATENCY_BATCH_NAME_LEN_MAX: usize = 128;
 /// Refusals that are told one by one; a sender that is wrong is wrong in the same way again and again.
 pub const REFUSALS_TOLD_MAX: usize = 20;
+/// Resolvers that a node may measure a second: three packets each, less than a busy resolver sends us.
+pub const VANTAGE_RATE_MAX: u32 = 200;
+/// Networks of resolvers that are remembered, so that each is measured no more often than it may be.
+pub const VANTAGE_TARGETS_MAX: usize = 100_000;
+/// Measurements of resolvers at once.
+pub const VANTAGE_PENDING_MAX: usize = 256;
+/// How long a resolver has to answer, milliseconds.
+pub const VANTAGE_TIMEOUT_MS: u64 = 2_000;
+/// A resolver that did not ask for so long is not measured, milliseconds.
+pub const VANTAGE_SEEN_MS: u64 = 3_600_000;
+/// The longest pause between two measurements of a resolver that does not answer, milliseconds: a day.
+pub const VANTAGE_PAUSE_MAX_MS: u64 = 86_400_000;
+/// Addresses that a thread remembers of those who asked it, until they are looked at.
+pub const ASKED_KEPT: usize = 64;
 /// Networks that can be remembered: a gigabyte of them.
 pub const LATENCY_NETWORKS_MAX: usize = 2_000_000;
 /// Tasks that may wait for the thread that surveys: beyond this whoever pushes is told to wait.

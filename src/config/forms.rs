@@ -30,6 +30,23 @@ pub(super) const CLIENT_NETWORK: Parsed<(IpAddr, u8)> =
         format!("{address}/{length}")
     });
 
+/// A network of any length.
+pub(super) const NETWORK: Parsed<(IpAddr, u8)> =
+    Parsed::new("network", "a network", parse_any_network, |(address, length): &(IpAddr, u8)| {
+        format!("{address}/{length}")
+    });
+
+fn parse_any_network(text: &str) -> Result<(IpAddr, u8), Refusal> {
+    const EXAMPLE: &str = "write e.g. \"192.0.2.0/24\" or \"2001:db8::/32\"";
+    let (address, length) = text.split_once('/').unwrap_or((text, ""));
+    let address = address.parse::<IpAddr>().map_err(|_| Refusal::with_hint("this is no network", EXAMPLE))?;
+    let width = if address.is_ipv4() { 32 } else { 128 };
+    match length.parse::<u8>() {
+        Ok(length) if length <= width => Ok((address, length)),
+        _ => Err(Refusal::with_hint(format!("a length from 0 to {width} belongs after the slash"), EXAMPLE)),
+    }
+}
+
 /// Reads `192.0.2.0/24` or `2001:db8:1::/48`: the networks that measurements are of.
 fn parse_network(text: &str) -> Result<(IpAddr, u8), Refusal> {
     const EXAMPLE: &str = "write e.g. \"192.0.2.0/24\" or \"2001:db8:1::/48\"";

@@ -15,6 +15,6 @@ mod tests;
 mod types;
 
 pub use types::{
-    Admin, Cluster, Config, Dns, GeoIp, Guard, Latency, Log, LogFormat, LogLevel, Plan, Start, State, Target, Tcp,
-    TlsFiles, Webhook,
+    Admin, Cluster, Config, Dns, GeoIp, Guard, Latency, Log, LogFormat, LogLevel, Method, Plan, Start, State, Target,
+    Tcp, TlsFiles, Vantage, Webhook,
 };

@@ -11,7 +11,8 @@ use crate::base::toml_text::{Boolean, Choice, Duration, Integer, List, MaybeText
 use super::check;
 use super::forms::{self, Origins};
 use super::types::{
-    Admin, Cluster, Config, Dns, GeoIp, Guard, Latency, Log, LogFormat, LogLevel, Plan, Start, State, Tcp,
+    Admin, Cluster, Config, Dns, GeoIp, Guard, Latency, Log, LogFormat, LogLevel, Method, Plan, Start, State, Tcp,
+    Vantage,
 };
 
 const SECOND: Time = Time::from_secs(1);
@@ -330,8 +331,51 @@ fn latency(mut latency: Table<'_>) -> Latency {
         "Networks of clients beside this node: what its health checks need to connect to a region is what these clients \
          need, e.g. `[\"192.0.2.0/24\"]`.",
     );
+    let vantage = vantage(latency.table("vantage"));
     latency.finish();
-    Latency { every, networks, half_life, retention, margin, margin_percent, max_detour, max_move, probes_for }
+    Latency { every, networks, half_life, retention, margin, margin_percent, max_detour, max_move, probes_for, vantage }
+}
+
+fn vantage(mut vantage: Table<'_>) -> Option<Vantage> {
+    const METHODS: &[(&str, Method)] = &[("icmp", Method::Icmp), ("tcp", Method::Tcp), ("dns", Method::Dns)];
+    let region = vantage.key(
+        "region",
+        MaybeText::new(limits::LABEL_LEN_MAX),
+        None,
+        "The key of the region this node stands in. With it the node measures how far the resolvers are that ask it: those \
+         alone, and no address that did not ask first. Without it nothing is measured.",
+    );
+    let methods = vantage.key(
+        "methods",
+        List::new(Choice::new(METHODS), "list of methods").not_empty(),
+        vec![Method::Icmp, Method::Dns],
+        "How, in the order in which it is tried: an echo (`icmp`), a connection to port 53 (`tcp`), a question to port 53 \
+         (`dns`).",
+    );
+    let per_second = vantage.key(
+        "per_second",
+        Integer::new(1..=limits::VANTAGE_RATE_MAX),
+        5,
+        "Resolvers that are measured a second, at most; each is sent three packets.",
+    );
+    let per_network = vantage.key(
+        "per_network",
+        Duration::new(MINUTE..=7 * DAY),
+        10 * MINUTE,
+        "A network (/24 of IPv4, /48 of IPv6) is not measured again before this has passed; one that never answers is asked \
+         less and less, once a day in the end.",
+    );
+    let networks = || List::new(forms::NETWORK, "list of networks");
+    let allow =
+        vantage.key("allow", networks(), Vec::new(), "Networks whose resolvers may be measured; empty: those of all.");
+    let deny = vantage.key(
+        "deny",
+        networks(),
+        Vec::new(),
+        "Networks whose resolvers are never measured, e.g. `[\"198.51.100.0/24\"]`; beats `allow`.",
+    );
+    vantage.finish();
+    Some(Vantage { region: region?, methods, per_second, per_network, allow, deny })
 }
 
 fn cluster(mut cluster: Table<'_>) -> Option<Cluster> {

@@ -67,6 +67,13 @@ fn every_key_is_taken_over() {
         max_detour = "80ms"
         max_move = 5
         probes_for = ["192.0.2.0/24", "2001:db8:1::/48"]
+        [latency.vantage]
+        region = "fra"
+        methods = ["dns", "tcp"]
+        per_second = 3
+        per_network = "1h"
+        allow = ["192.0.0.0/8"]
+        deny = ["2001:db8::/32"]
         [cluster]
         etcd = ["https://192.0.2.7:2379/"]
         node = "fra-1"
@@ -127,6 +134,14 @@ fn every_key_is_taken_over() {
                 ("192.0.2.0".parse().expect("an address"), 24),
                 ("2001:db8:1::".parse().expect("an address"), 48),
             ],
+            vantage: Some(Vantage {
+                region: "fra".into(),
+                methods: vec![Method::Dns, Method::Tcp],
+                per_second: 3,
+                per_network: Duration::from_secs(3_600),
+                allow: vec![("192.0.0.0".parse().expect("an address"), 8)],
+                deny: vec![("2001:db8::".parse().expect("an address"), 32)],
+            }),
         },
         cluster: Some(Cluster {
             etcd: vec!["https://192.0.2.7:2379".into()],

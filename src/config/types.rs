@@ -256,6 +256,36 @@ pub struct Latency {
     pub max_move: u8,
     /// Networks of clients whose ways are those of this node's health checks: first address and length.
     pub probes_for: Vec<(IpAddr, u8)>,
+    /// `[latency.vantage]`: what this node measures itself; `None`: nothing.
+    pub vantage: Option<Vantage>,
+}
+
+/// `[latency.vantage]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vantage {
+    /// The key of the region this node stands in.
+    pub region: String,
+    /// How it measures, in the order in which it tries.
+    pub methods: Vec<Method>,
+    /// Networks that are measured a second, at most.
+    pub per_second: u32,
+    /// A network is not measured again before this has passed.
+    pub per_network: Duration,
+    /// Networks that may be measured; empty: all.
+    pub allow: Vec<(IpAddr, u8)>,
+    /// Networks that are never measured.
+    pub deny: Vec<(IpAddr, u8)>,
+}
+
+/// How a resolver is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// An echo of ICMP.
+    Icmp,
+    /// A connection to port 53, opened or refused.
+    Tcp,
+    /// A question to port 53 over UDP, whatever is answered.
+    Dns,
 }
 
 /// `[cluster]`

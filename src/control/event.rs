@@ -112,6 +112,8 @@ pub enum EventKind {
     FeedRefused,
     FeedDoubted,
     FeedBelieved,
+    LatencyMoved,
+    LatencyHeld,
     SpillBegun,
     SpillEnded,
     SpillFull,
@@ -158,7 +160,7 @@ impl Severity {
 
 impl EventKind {
     /// Every kind, in the order of the manual.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 48] = [
         Self::CheckDown,
         Self::CheckUp,
         Self::EndpointDown,
@@ -187,6 +189,8 @@ impl EventKind {
         Self::FeedRefused,
         Self::FeedDoubted,
         Self::FeedBelieved,
+        Self::LatencyMoved,
+        Self::LatencyHeld,
         Self::SpillBegun,
         Self::SpillEnded,
         Self::SpillFull,
@@ -253,6 +257,10 @@ impl EventKind {
                 ("feed_doubted", "has a load that its clients do not explain: it is not believed yet", Warning)
             }
             Self::FeedBelieved => ("feed_believed", "has a load that is believed again", Info),
+            Self::LatencyMoved => ("latency_moved", "networks go elsewhere by what is measured of their ways", Info),
+            Self::LatencyHeld => {
+                ("latency_held", "more networks would go elsewhere than may within ten minutes", Warning)
+            }
             Self::SpillBegun => ("spill_begun", "is full: clients go elsewhere", Warning),
             Self::SpillEnded => ("spill_ended", "has all its own clients again", Info),
             Self::SpillFull => ("spill_full", "is to be filled above its target: nobody else has room", Error),

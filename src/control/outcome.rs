@@ -13,6 +13,17 @@ use super::hub::Control;
 use super::step::{Step, sorted};
 
 impl Control {
+    /// How long it took, since a moment, to connect to the endpoints of each region: what their checks found last, if they
+    /// passed. By the region's key.
+    pub fn connected(&self, since: Moment) -> impl Iterator<Item = (&Arc<str>, Duration)> {
+        self.targets.iter().filter_map(move |(_, target)| {
+            let (at, outcome) = target.last.as_ref()?;
+            let connect = outcome.phases.connect.filter(|_| *at > since && outcome.verdict == Verdict::Pass)?;
+            let endpoint = self.model.endpoints.get(target.endpoints.first()?.index())?;
+            Some((&self.model.regions.get(endpoint.region.index())?.key, connect))
+        })
+    }
+
     /// Takes one outcome of a target: from this probe to its next, and what follows. An outcome that changes nothing
     /// costs next to nothing.
     pub fn observe(&mut self, now: Moment, target: u64, outcome: &Observation) -> (Duration, Effects) {

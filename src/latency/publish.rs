@@ -236,11 +236,9 @@ fn next(fresh: &Fresh, old: Option<&Kept>, sites: &[Site], settings: &Settings) 
         let expected_us = sites.get(at).map_or(u32::MAX, |site| expected(&fresh.home, site));
         Estimate::new(expected_us, deviations.get(at).copied().flatten())
     };
-    let ranked = before
-        .iter()
-        .chain((0..=u8::MAX).take(sites.len()).filter(|region| !before.contains(region)).collect::<Vec<_>>().iter())
-        .map(|&region| (region, estimate(region)))
-        .collect::<Vec<_>>();
+    let missing = (0..=u8::MAX).take(sites.len()).filter(|region| !before.contains(region));
+    let ranked: Vec<(u8, Estimate)> =
+        before.iter().copied().chain(missing).map(|region| (region, estimate(region))).collect();
     let ranked = ordered(&ranked, settings.margin);
     let order: Box<[u8]> = ranked.iter().map(|(region, _)| *region).collect();
     let us = |region: Option<&u8>| region.map_or(0, |region| estimate(*region).us);

@@ -109,6 +109,19 @@ fn a_network_is_moved_by_what_is_measured_and_back() {
 }
 
 #[test]
+fn what_a_plan_counts_with_is_the_estimated_time() {
+    let mut world = World::new(Settings::default());
+    world.rounds(12, &[("10.1.2.0/24", "fra", 180.0), ("10.1.2.0/24", "iad", 95.0)]);
+    let atlas = world.atlas();
+    let costs = atlas.costs(atlas.locate("10.1.2.3".parse().unwrap()).0);
+    let ms = |region: u8| {
+        let meters = costs.iter().find(|(own, _)| own.0 == region).unwrap().1.unwrap();
+        f64::from(meters) / 1_000.0 * 0.018
+    };
+    assert!((ms(1) - 95.0).abs() < 5.0 && (ms(0) - 180.0).abs() < 20.0 && ms(2) > 180.0, "{costs:?}");
+}
+
+#[test]
 fn nobody_moves_for_less_than_the_margin() {
     let mut world = World::new(Settings::default());
     world.rounds(30, &[("10.1.2.0/24", "fra", 97.0), ("10.1.2.0/24", "iad", 92.0)]);

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use crate::base::limits::ZONE_SERIES_MAX;
 use crate::control::Figures;
+use crate::latency;
 use crate::policy::Reason;
 use crate::snapshot::Row;
 
 use super::figures::{self, CheckFigures};
 use super::table::*;
 use super::text::{Buckets, Text};
+use super::ways;
 
 /// How a zone stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +56,8 @@ pub struct Gauges {
     pub retired: usize,
     /// Seconds since the start.
     pub uptime_s: f64,
+    /// What is measured of the ways between clients and regions.
+    pub latency: latency::Figures,
     /// Whether queries are answered.
     pub ready: bool,
     /// Seconds by which the latest probe since the last look was late.
@@ -99,6 +103,7 @@ pub(super) fn render(gauges: &Gauges) -> String {
     if let Some(figures) = &gauges.figures {
         figures::render(figures, &mut text);
     }
+    ways::render(&gauges.latency, &mut text);
     text.metric(&BUILD_INFO, |series| series.add(&[env!("CARGO_PKG_VERSION")], 1));
     text.finish()
 }

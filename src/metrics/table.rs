@@ -138,6 +138,24 @@ metrics! {
         "Demand that would have moved already if more were allowed to move within a minute, in answers per second; absent without a plan.";
     PLAN_EXTRA Gauge "meridian_plan_extra_kilometers" []
         "How much further a spilled answer goes, on average; absent without a plan.";
+    LATENCY_MEASUREMENTS Counter "meridian_latency_measurements_total" ["source", "result"]
+        "Measurements of ways between clients and regions: taken, or thinned because too many of one way came at once.";
+    LATENCY_REFUSED Counter "meridian_latency_refused_total" ["kind"]
+        "Measurements that cannot be meant.";
+    LATENCY_DUPLICATES Counter "meridian_latency_duplicates_total" []
+        "Batches of measurements that had been taken before.";
+    LATENCY_NETWORKS Gauge "meridian_latency_networks" []
+        "Networks of clients of which something was measured.";
+    LATENCY_WAYS Gauge "meridian_latency_ways" []
+        "Pairs of a network and a region that were measured.";
+    LATENCY_BYTES Gauge "meridian_latency_bytes" []
+        "Bytes that what was measured takes, about.";
+    LATENCY_EVICTED Counter "meridian_latency_evicted_total" []
+        "Networks that were forgotten because others are measured more.";
+    LATENCY_MOVES Counter "meridian_latency_moves_total" []
+        "Networks that changed their order of regions by what was measured.";
+    LATENCY_WAITING Gauge "meridian_latency_moves_waiting" []
+        "Networks and groups that would change their order of regions, and may not yet.";
     SERVICES Gauge "meridian_services" ["standing"]
         "Services by what their regions are usable for.";
     SERVICE_ELIGIBLE Gauge "meridian_service_regions_eligible" ["service"]

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! What a choice costs is the distance from the middle of the class in kilometers, or a thousand for each rank where no
-//! distance is known, but never less than what is ranked above it.
+//! distance is known, but never less than what is ranked above it. Where latency ranks, it is the mean estimated time of the
+//! class, as the kilometers that it would be expected for: so services of both kinds are planned together.
 
 use crate::base::ids::{RegionId, ServiceId};
 use crate::geo::{Atlas, ClassId};

@@ -1,6 +1,8 @@
 //! ICMP and ICMPv6: one echo request, RFC 792 and RFC 4443 §4.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket as StdUdpSocket};
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
@@ -25,6 +27,26 @@ pub(super) async fn probe(address: IpAddr, secret: [u64; 2], progress: &mut Prog
         if buffer.get(..len).is_some_and(|packet| echo.is_answered_by(packet)) {
             progress.answered();
             return Ok(None);
+        }
+    }
+}
+
+/// Sends an echo request with `secret` as its payload: how long its reply took.
+///
+/// # Errors
+/// Why there is none. Whoever asks bounds the time.
+pub async fn ping(address: IpAddr, secret: [u64; 2]) -> Result<Duration, String> {
+    let refused = |error: io::Error| error.to_string();
+    let socket = open(address).map_err(|miss| miss.reason.into_owned())?;
+    socket.connect(SocketAddr::new(address, 0)).await.map_err(refused)?;
+    let echo = Echo::new(address.is_ipv4(), secret);
+    let begun = Instant::now();
+    socket.send(&echo.request).await.map_err(refused)?;
+    let mut buffer = [0; 512];
+    loop {
+        let len = socket.recv(&mut buffer).await.map_err(refused)?;
+        if buffer.get(..len).is_some_and(|packet| echo.is_answered_by(packet)) {
+            return Ok(begun.elapsed());
         }
     }
 }

@@ -33,6 +33,7 @@ mod exec;
 #[cfg(test)]
 mod tests;
 
+pub use icmp::ping;
 pub use outcome::Target;
 pub use prober::{Judge, Prober, Settings};
 pub use stats::{CheckStats, LATENCY_BUCKETS_S, LATENESS_BUCKETS_S, LATENESS_BUCKETS_US, ProbeStats};

@@ -33,6 +33,8 @@ mod demands;
 mod traffic;
 mod webhooks;
 mod surveyor;
+mod vantage;
+mod neighbors;
 mod sweep;
 mod planner;
 mod evacuating;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -33,7 +33,9 @@ use crate::run::signals::Signals;
 use crate::run::surveyor::Surveyor;
 use crate::run::sweep::Sweep;
 use crate::run::webhooks::{self, WebhookError};
-use crate::run::{evacuating, feeding, historian, log, planner, probing, publisher, random, surveyor};
+use crate::run::{
+    evacuating, feeding, historian, log, neighbors, planner, probing, publisher, random, surveyor, vantage,
+};
 use crate::serve::{BindError, Caps, ConnectionLimits, Stop, StreamOptions, bind, system};
 use crate::snapshot::{Published, Snapshot};
 use crate::zone::ZoneSet;
@@ -115,7 +117,7 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let generations = parts.sweep.board.generations();
     let planner = planner::start(events.clone(), generations, Arc::clone(&parts.sweep), admin_stop.clone())?;
     tokio::spawn(evacuating::evacuate(events.clone(), planner.clone(), admin_stop.clone()));
-    let (surveyor, surveying) = surveyor::start(&config, clock, requests.clone())?;
+    let (surveyor, surveying) = parts.survey(&config, &requests, &recorder)?;
     let operations = parts.operations(requests.clone(), events.clone(), recorder.clone(), planner, surveyor.clone());
 
     let (first_round, round_done) = oneshot::channel();
@@ -127,9 +129,10 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     let work = parts.publisher(&config, prober, feeder, recorder.clone(), clock, first_round);
     let publishing = publisher::start(work, incoming)?;
     watch(&stream, &parts.sweep, &admin_stop, events.clone(), recorder.clone());
+    parts.measure(&config, &events, &surveyor, &admin_stop)?;
     tokio::spawn(admin::serve(parts.admin, Arc::clone(&parts.doors), stream, operations, admin_stop.clone()));
     let start_wait = config.start.wait;
-    let mut reloads = Reloads {
+    let reloads = Reloads {
         settings,
         config,
         loader: Loader::new(parts.key),
@@ -141,14 +144,8 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
         clock,
         surveyor: surveyor.clone(),
     };
-    let (loaded, first_load) = oneshot::channel();
-    thread::Builder::new().name("loader".into()).spawn(move || {
-        if loaded.send(reloads.first()).is_ok() {
-            reloads.run(&requested);
-        }
-    })?;
     tokio::select! {
-        first = first_load => check_first(first, strict)?,
+        first = load(reloads, requested)? => check_first(first, strict)?,
         () = signals.end() => return Ok(()),
     }
     tokio::select! {
@@ -175,6 +172,17 @@ async fn run(settings: Settings, config: Config, strict: bool) -> Result<(), Run
     finish([publishing, recording, surveying]).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Starts the thread that loads; what the first load came to.
+fn load(mut reloads: Reloads, requested: Receiver<Wish>) -> io::Result<oneshot::Receiver<(ReloadOutcome, Report)>> {
+    let (loaded, first_load) = oneshot::channel();
+    thread::Builder::new().name("loader".into()).spawn(move || {
+        if loaded.send(reloads.first()).is_ok() {
+            reloads.run(&requested);
+        }
+    })?;
+    Ok(first_load)
 }
 
 /// Starts the recorder, which tells the stream and the webhooks what it writes.
@@ -304,6 +312,7 @@ impl Parts {
             caps: Arc::new(Caps::new(limits)),
             answered: Mutex::default(),
             demands: Mutex::default(),
+            surveyed: Arc::default(),
             clock: Clock::start(),
         });
         let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
@@ -337,6 +346,25 @@ impl Parts {
             clock: self.sweep.clock,
             surveyor,
         })
+    }
+
+    /// Starts what surveys the ways between clients and regions.
+    fn survey(
+        &self,
+        config: &Config,
+        loader: &SyncSender<Wish>,
+        recorder: &Recorder,
+    ) -> io::Result<(Surveyor, thread::JoinHandle<()>)> {
+        let (clock, figures) = (self.sweep.clock, Arc::clone(&self.sweep.surveyed));
+        let neighbors = surveyor::Neighbors { clock, loader: loader.clone(), recorder: recorder.clone(), figures };
+        surveyor::start(config, neighbors)
+    }
+
+    /// Starts what this node measures by itself, as far as the configuration says so.
+    fn measure(&self, config: &Config, events: &Sender<Event>, surveyor: &Surveyor, stop: &Stop) -> io::Result<()> {
+        vantage::start(config, &self.sweep, surveyor.clone(), random::word()?, stop.clone());
+        neighbors::start(config, events.clone(), surveyor.clone(), stop.clone());
+        Ok(())
     }
 
     /// What the publisher works with: control as an earlier process left it, among other things.

@@ -146,13 +146,15 @@ pub(super) fn options(config: &Config) -> Arc<Options> {
 
 /// The keys that differ between two configurations and that a reload does not take over.
 pub(super) fn needs_restart(running: &Config, next: &Config) -> Vec<String> {
-    let differs: [(&str, bool); 7] = [
+    let differs: [(&str, bool); 9] = [
         ("dns.listen", running.dns.listen != next.dns.listen),
         ("dns.threads", running.dns.threads != next.dns.threads),
         ("dns.tcp", running.dns.tcp != next.dns.tcp),
         ("log", running.log != next.log),
         ("admin", running.admin != next.admin),
         ("state", running.state != next.state),
+        ("latency.vantage", running.latency.vantage != next.latency.vantage),
+        ("latency.probes_for", running.latency.probes_for != next.latency.probes_for),
         ("cluster", running.cluster != next.cluster),
     ];
     differs.iter().filter(|(_, differs)| *differs).map(|(key, _)| (*key).to_owned()).collect()

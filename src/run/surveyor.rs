@@ -5,20 +5,23 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::admin::SurveyTask;
 use crate::base::limits::{LATENCY_SAVE_MS, LATENCY_TASKS_MAX};
+use crate::base::moment::Moment;
 use crate::config::Config;
+use crate::control::{Event, EventKind};
 use crate::geo::{Margin, Measured, Places};
 use crate::journal::write_atomically;
-use crate::latency::{Line, Settings, Survey};
+use crate::latency::{Figures, Line, Settings, Survey};
 use crate::model::Model;
 use crate::run::priority::{BACKGROUND_NICENESS, give_way};
 use crate::run::publisher::Clock;
+use crate::run::recorder::Recorder;
 use crate::run::reloads::Wish;
 
 /// The file in the state folder.
@@ -101,19 +104,15 @@ impl Surveyor {
 ///
 /// # Errors
 /// If it can't be started.
-pub(super) fn start(
-    config: &Config,
-    clock: Clock,
-    loader: SyncSender<Wish>,
-) -> io::Result<(Surveyor, thread::JoinHandle<()>)> {
+pub(super) fn start(config: &Config, neighbors: Neighbors) -> io::Result<(Surveyor, thread::JoinHandle<()>)> {
     let (jobs, wanted) = sync_channel(LATENCY_TASKS_MAX);
     let settings = SurveySettings::from(config);
     let work = Work {
         survey: Survey::new(settings.survey),
         every: settings.every,
         path: config.state.folder.join(FILE),
-        clock,
-        loader,
+        neighbors,
+        told: Told::default(),
         unsent: None,
         has_begun: false,
         is_saved: true,
@@ -122,12 +121,37 @@ pub(super) fn start(
     Ok((Surveyor { jobs }, thread))
 }
 
+/// Whom the thread works with.
+pub(super) struct Neighbors {
+    /// What time it is.
+    pub(super) clock: Clock,
+    /// Where what steers goes.
+    pub(super) loader: SyncSender<Wish>,
+    /// Where events go.
+    pub(super) recorder: Recorder,
+    /// Where the numbers are shown.
+    pub(super) figures: Arc<Mutex<Figures>>,
+}
+
+/// What was told of moves: events come in a stream only while something goes on, and then not one a step.
+#[derive(Default)]
+struct Told {
+    moved: u64,
+    moved_at: Option<Moment>,
+    held_at: Option<Moment>,
+}
+
+/// Moves are told once in so long, milliseconds.
+const MOVES_TOLD_MS: u64 = 60_000;
+/// And that some wait, once in so long.
+const HELD_TOLD_MS: u64 = 600_000;
+
 struct Work {
     survey: Survey,
     every: Duration,
     path: PathBuf,
-    clock: Clock,
-    loader: SyncSender<Wish>,
+    neighbors: Neighbors,
+    told: Told,
     /// What the loader had no room for.
     unsent: Option<Arc<Measured>>,
     has_begun: bool,
@@ -159,7 +183,7 @@ impl Work {
     }
 
     fn take(&mut self, job: Job) {
-        let now = self.clock.now();
+        let now = self.neighbors.clock.now();
         match job {
             Job::Do(task) => {
                 task(&mut self.survey, now);
@@ -182,7 +206,7 @@ impl Work {
 
     /// Takes up what an earlier process knew.
     fn resume(&mut self) -> Option<Arc<Measured>> {
-        let now = self.clock.now();
+        let now = self.neighbors.clock.now();
         match read(&self.path, |line| _ = self.survey.restore(now, &line)) {
             Ok(0) => {}
             Ok(damaged) => {
@@ -205,24 +229,48 @@ impl Work {
             return;
         }
         let started = Instant::now();
-        let measured = self.survey.step(self.clock.now());
+        let measured = self.survey.step(self.neighbors.clock.now());
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let Some(measured) = measured {
             tracing::debug!(duration_ms, rows = measured.rows().len(), "what is measured steers");
             self.unsent = Some(measured);
         }
+        self.tell();
         if let Some(measured) = self.unsent.take()
-            && let Err(TrySendError::Full(Wish::Measured(measured))) = self.loader.try_send(Wish::Measured(measured))
+            && let Err(TrySendError::Full(Wish::Measured(measured))) =
+                self.neighbors.loader.try_send(Wish::Measured(measured))
         {
             self.unsent = Some(measured);
         }
+    }
+
+    /// Shows the numbers, and tells of moves.
+    fn tell(&mut self) {
+        let (now, figures) = (self.neighbors.clock.now(), self.survey.figures());
+        let is_over = |last: Option<Moment>, pause| last.is_none_or(|last| now.0.saturating_sub(last.0) >= pause);
+        let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let moved = figures.moved - self.told.moved;
+        if moved > 0 && is_over(self.told.moved_at, MOVES_TOLD_MS) {
+            (self.told.moved, self.told.moved_at) = (figures.moved, Some(now));
+            let mut event = Event::new(now, EventKind::LatencyMoved, format!("{moved} networks"));
+            event.count = count(moved);
+            self.neighbors.recorder.event(event);
+        }
+        if figures.waiting > 0 && is_over(self.told.held_at, HELD_TOLD_MS) {
+            self.told.held_at = Some(now);
+            let cause = format!("{} networks and groups wait (latency.max_move)", figures.waiting);
+            let mut event = Event::new(now, EventKind::LatencyHeld, cause);
+            event.count = figures.waiting;
+            self.neighbors.recorder.event(event);
+        }
+        *self.neighbors.figures.lock().unwrap_or_else(PoisonError::into_inner) = figures;
     }
 
     fn save(&mut self) {
         if std::mem::replace(&mut self.is_saved, true) || !self.has_begun {
             return;
         }
-        let text = self.survey.file(self.clock.now());
+        let text = self.survey.file(self.neighbors.clock.now());
         if let Err(error) = write_atomically(&self.path, text.as_bytes()) {
             tracing::warn!(path = %self.path.display(), %error, "what was measured cannot be kept");
         }

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use crate::admin::Facts;
 use crate::base::limits::{FIGURES_WAIT_MS, METRIC_SERIES_MAX};
 use crate::control::{Control, Demand, Figures};
+use crate::latency;
 use crate::metrics::{
     Buckets, CheckFigures, DropReason, Gauges, Metrics, Rates, Traffic, TransportLabel, ZoneGauges, ZoneState,
 };
@@ -42,6 +43,8 @@ pub(super) struct Sweep {
     pub(super) answered: Mutex<Answered>,
     /// Who asked for what.
     pub(super) demands: Mutex<Demands>,
+    /// What is measured of the ways to regions, as it was a moment ago.
+    pub(super) surveyed: Arc<Mutex<latency::Figures>>,
     /// The time of day.
     pub(super) clock: Clock,
 }
@@ -168,6 +171,7 @@ impl Sweep {
             figures,
             answers,
             ecs_scopes: Some(scopes),
+            latency: self.surveyed.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             ..self.board.gauges()
         };
         self.metrics.render(&gauges)

@@ -11,9 +11,11 @@ mod listen;
 mod stop;
 mod stream;
 pub mod system;
+mod asked;
 mod tally;
 mod udp;
 
+pub use asked::Asked;
 pub use caps::{Caps, ConnectionLimits};
 pub use listen::{BindError, Listener, bind};
 pub use stop::Stop;

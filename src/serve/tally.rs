@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::answer::{Counts, Lane, Outcome};
 use crate::metrics::{DropReason, QTYPE_COUNT, RCODE_COUNT, Traffic, qtype_index, rcode_index};
 use crate::policy::Reason;
+use crate::serve::Asked;
 use crate::snapshot::Snapshot;
 
 /// Upper bounds of the buckets of durations of batches, in seconds; one more bucket takes the rest.
@@ -29,6 +30,8 @@ pub struct Tally {
     batches: [Count; BATCH_BUCKETS_S.len() + 1],
     /// The sum of their durations, in nanoseconds.
     batches_ns: Count,
+    /// Who asked lately.
+    pub asked: Asked,
     /// What the thread's lanes count of steered answers: the last one goes on counting, the others are over.
     counts: Mutex<Vec<Arc<Counts>>>,
 }
@@ -59,6 +62,7 @@ impl Default for Tally {
             panics: Count::default(),
             batches: std::array::from_fn(|_| Count::default()),
             batches_ns: Count::default(),
+            asked: Asked::default(),
             counts: Mutex::default(),
         }
     }

@@ -123,6 +123,10 @@ impl UdpServer {
                 self.batch.queue(slot, reply.len);
             }
         }
+        // One of a batch: whoever asks often is among them.
+        if let Some(address) = self.batch.datagram(0).and_then(|datagram| datagram.address).filter(|_| taken & 1 == 1) {
+            self.tally.asked.note(address);
+        }
         let refused = self.batch.flush(self.socket.as_fd());
         self.tally.dropped(DropReason::SendFailed, refused as u64);
         if let Some(begun) = begun {

@@ -5,5 +5,6 @@
 
 mod beacons;
 mod connections;
+mod documents;
 mod node;
 mod process;

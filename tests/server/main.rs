@@ -23,6 +23,7 @@ mod steering;
 mod operate;
 mod stream;
 mod udp;
+mod vantage;
 mod world;
 mod zones;
 

@@ -39,7 +39,7 @@ const IMPURE: [(&str, &str); 22] = [
 const RESERVED: [(&str, &[&str], &str); 5] = [
     (
         "Instant::now",
-        &["run", "serve", "admin", "probe", "feed", "agent", "cluster", "transfer"],
+        &["run", "serve", "admin", "probe", "vantage", "feed", "agent", "cluster", "transfer"],
         "time comes in as an argument",
     ),
     ("SystemTime::now", &["run", "serve", "probe", "agent", "journal"], "time comes in as an argument"),

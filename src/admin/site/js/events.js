@@ -36,6 +36,8 @@ const KINDS = {
   feed_refused: ['has a load feed that says what cannot be meant', 'feeds', 'degraded'],
   feed_doubted: ['has a load that its clients do not explain: it is not believed yet', 'feeds', 'degraded'],
   feed_believed: ['has a load that is believed again', 'feeds', 'ok'],
+  latency_moved: ['Networks go elsewhere by what is measured of their ways', 'feeds', 'ok'],
+  latency_held: ['More networks would go elsewhere than may within ten minutes', 'feeds', 'degraded'],
   spill_begun: ['spills: part of its clients go to others', 'spills', 'degraded'],
   spill_ended: ['spills no more: its clients are home again', 'spills', 'ok'],
   spill_full: ['is filled above its target: nobody else has room', 'spills', 'degraded'],
