@@ -29,7 +29,7 @@ macro_rules! file {
 const INDEX: File = file!("index.html", HTML);
 
 /// What the page is made of; a test compares the list with the folder.
-const FILES: [File; 26] = [
+const FILES: [File; 27] = [
     file!("app.js", SCRIPT),
     file!("icon.svg", SVG),
     file!("js/api.js", SCRIPT),
@@ -38,6 +38,7 @@ const FILES: [File; 26] = [
     file!("js/events.js", SCRIPT),
     file!("js/explain.js", SCRIPT),
     file!("js/headline.js", SCRIPT),
+    file!("js/latency.js", SCRIPT),
     file!("js/live.js", SCRIPT),
     file!("js/loads.js", SCRIPT),
     file!("js/map.js", SCRIPT),

@@ -31,8 +31,8 @@ const REFRESH_MS: u64 = 60_000;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Published {
     rows: BTreeMap<Group, Kept>,
-    /// When what part of all changed its order, in millionths.
-    moves: VecDeque<(Moment, u64)>,
+    /// Who changed its order lately, when, and what it weighed then.
+    moves: VecDeque<(Moment, Group, f64)>,
     last: Option<Moment>,
     /// Something differs from what was handed out last.
     is_changed: bool,
@@ -139,25 +139,25 @@ impl Published {
 
     /// Lets networks change their order as far as they may, what gains most first; true if any does.
     fn go(&mut self, now: Moment, mut moves: Vec<Move>, total: f64, settings: &Settings) -> bool {
-        while self.moves.front().is_some_and(|(at, _)| now.0.saturating_sub(at.0) > WINDOW_MS) {
+        while self.moves.front().is_some_and(|(at, ..)| now.0.saturating_sub(at.0) > WINDOW_MS) {
             self.moves.pop_front();
         }
         let is_restored = std::mem::take(&mut self.is_restored) && !moves.is_empty();
         moves.sort_by(|a, b| b.gain_us.cmp(&a.gain_us).then_with(|| a.group.cmp(&b.group)));
-        let most = u64::from(settings.max_move) * 10_000;
-        let mut spent = self.moves.iter().map(|(_, part)| part).sum::<u64>();
+        let most = total * f64::from(settings.max_move) / 100.0;
+        // By what they weigh now, as all do: who came first is no larger part of all because there were few then.
+        let weight = |(_, group, then): &(Moment, Group, f64)| self.rows.get(group).map_or(*then, |kept| kept.weight);
+        let mut spent: f64 = self.moves.iter().map(weight).sum();
         self.waiting = 0;
         let mut has_moved = false;
         for wished in moves {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of floats saturates")]
-            let part = (wished.weight * 1e6 / total.max(1.0)) as u64;
-            if !(is_restored || self.moves.len() < LATENCY_MOVES_MIN || spent + part <= most) {
+            if !(is_restored || self.moves.len() < LATENCY_MOVES_MIN || spent + wished.weight <= most) {
                 self.waiting += 1;
                 continue;
             }
             if !is_restored {
-                spent += part;
-                self.moves.push_back((now, part));
+                spent += wished.weight;
+                self.moves.push_back((now, wished.group.clone(), wished.weight));
                 self.moved += 1;
             }
             has_moved = true;

@@ -193,6 +193,20 @@ fn forged_measurements_move_no_more_than_may_be_moved() {
 }
 
 #[test]
+fn who_is_measured_first_takes_no_larger_part_of_what_may_move() {
+    let mut world = World::new(Settings { max_move: 10, ..Settings::default() });
+    world.rounds(3, &[("10.199.0.0/24", "fra", 300.0), ("10.199.0.0/24", "iad", 95.0)]);
+    assert_eq!(world.best("10.199.0.1"), IAD);
+    // Alone it was all that was measured; among four hundred it is one of them, and a tenth may follow at once.
+    let clients: Vec<String> = (0..399).map(|n| format!("10.{}.{}.0/24", n / 4, n % 4)).collect();
+    let ways: Vec<_> =
+        clients.iter().flat_map(|client| [(client.as_str(), "fra", 300.0), (client.as_str(), "iad", 95.0)]).collect();
+    world.rounds(8, &ways);
+    let moved = clients.iter().filter(|client| world.best(client.split('/').next().unwrap()) == IAD).count();
+    assert!((35..=40).contains(&moved), "{moved} of 400");
+}
+
+#[test]
 fn a_flood_says_no_more_than_one_who_measures_now_and_then() {
     let mut world = World::new(Settings::default());
     world.rounds(12, &[("10.1.2.0/24", "fra", 12.0), ("10.1.2.0/24", "iad", 95.0)]);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Browser, PATIENCE_MS, ROOT, TOKEN, World, axePath, headline, open, readText, until } from './world.mjs';
 
-const PAGES = ['world', 'timeline', 'services', 'explain', 'operate', 'server'];
+const PAGES = ['world', 'timeline', 'services', 'latency', 'explain', 'operate', 'server'];
 const WEIGHT_MAX = 500_000;
 const FIRST_RENDER_MS = 1_000;
 const PICTURE_MAX = 200_000;

@@ -112,6 +112,26 @@ function plan() {
   return { at: Date.now(), method: spilled > 0 ? 'optimal' : 'home', demand: all, classes: 31, pending: moved / 9, extra_km: spilled > 0 ? 362 : 0, regions: regions.map(planned), spills };
 }
 
+/** What somebody would have measured: ways are as long as they are, but for a cable that is broken south of the Sahara. */
+function latency() {
+  const rtt = (place, region) => 5 + distance(place, region.location) * 0.018;
+  const takes = (place, region) => rtt(place, region) * (0.9 + (place.code.charCodeAt(1) % 5) / 8) + (place.lat < 10 && place.lon > -20 && place.lon < 52 && ['fra', 'ams'].includes(region.key) ? 190 : 4);
+  const least = (place, of) => [...regions].sort((a, b) => of(place, a) - of(place, b))[0];
+  const rows = centroids.slice(20, 60).map((place, index) => {
+    const [networks, best, nearest] = [90 - index * 2, least(place, takes), least(place, rtt)];
+    const ways = regions.map((region, at) => ({ ms: takes(place, region), expected_ms: rtt(place, region), networks: (index + at) % 7 === 6 ? 0 : networks - at * 3, best_of: region === best ? networks : 0, age_s: (index + at) % 7 === 6 ? null : ((index * 13 + at * 29) % 40) ** 3 / 2 }));
+    return { country: place.code, networks, elsewhere: best === nearest ? 0 : networks, ways, place, best, nearest };
+  });
+  const sum = (pick) => rows.reduce((all, row) => all + pick(row), 0);
+  const moved = rows.filter(({ elsewhere }) => elsewhere > 0);
+  const gains = moved.slice(0, 20).map(({ country, place, best, nearest }, index) => ({ network: `203.0.${index}.0/24`, country, nearest: nearest.key, nearest_ms: takes(place, nearest), best: best.key, best_ms: takes(place, best), samples: 40 + index }));
+  return {
+    networks: sum((row) => row.networks), networks_max: 100_000, ways: sum((row) => row.networks * 4 - 18), bytes: 812_000, evicted: 0, waiting: moved.length, moved: 311, elsewhere: sum((row) => row.elsewhere),
+    regions: regions.map(({ key }, at) => ({ region: key, networks: sum((row) => row.ways[at].networks), samples: sum((row) => row.ways[at].networks) * 21.3, age_s: at === 3 ? 4_000 : at * 2, best_of: sum((row) => row.ways[at].best_of), sources: { agent: 900 - at * 100, beacon: 300 } })),
+    matrix: rows.map(({ country, networks, elsewhere, ways }) => ({ country, networks, elsewhere, ways })), gains: gains.sort((a, b) => b.nearest_ms - b.best_ms - a.nearest_ms + a.best_ms),
+  };
+}
+
 function regionView(region) {
   const mine = services.filter((service) => partsOf(service).includes(region.key));
   const all = mine.flatMap((service) => service.hosts.map((host) => isUp(service, region.key, host)));
@@ -359,7 +379,7 @@ function answer(request, response) {
     return undefined;
   }
   const q = url.searchParams;
-  const shows = { status, regions: () => regions.map(regionView), services: () => services.map(serviceView), checks: targets, traffic, server, plan };
+  const shows = { status, regions: () => regions.map(regionView), services: () => services.map(serviceView), checks: targets, traffic, server, plan, latency };
   if (path in shows) return json(200, shows[path]());
   if (path === 'overrides') return json(200, overrideViews(), { ETag: etag() });
   if (path === 'world') { const found = world(q.get('service') ?? undefined); return found ? json(200, found) : problem(404, 'no such service'); }

@@ -20,10 +20,10 @@ export const PATIENCE_MS = 30_000;
 const CENTERS = { fra: '127.0.1', ams: '127.0.4', iad: '127.0.2', sin: '127.0.3' };
 const ZONE = '$TTL 300\n@ SOA ns1 hostmaster 1 3600 600 86400 60\n@ NS ns1\nns1 A 192.0.2.53\n';
 
-// Where `isFed`, each data centre tells its load itself, with what it can carry.
+// Where `isMeasured`, `api` is ranked by latency. Where `isFed`, each data centre tells its load itself, with what it can carry.
 const FEED = 'load     = { push = true, every = "2s", max_age = "16s" }\n';
 
-const regions = (port, isFed) => `
+const regions = (port, isFed, isMeasured) => `
 [regions.fra]
 label    = "Frankfurt"
 location = { lat = 50.11, lon = 8.68 }
@@ -60,7 +60,7 @@ ${Object.entries(CENTERS).map(([key, net]) => `${key} = ["${net}.10", "${net}.11
 
 [services.api]
 names  = ["api.example.com"]
-policy = "weighted"
+policy = "${isMeasured ? 'latency' : 'weighted'}"
 check  = "web"
 ttl    = { min = 1, max = 5 }
 [services.api.endpoints]
@@ -126,9 +126,9 @@ class Center {
 
 /** The world; `stop` ends all of it. */
 export class World {
-  static async start({ isFed = false } = {}) {
+  static async start({ isFed = false, isMeasured = false } = {}) {
     const world = new World();
-    world.isFed = isFed;
+    Object.assign(world, { isFed, isMeasured });
     world.folder = await mkdtemp(join(tmpdir(), 'meridian-browser-'));
     const port = await freePort();
     world.centers = Object.fromEntries(Object.entries(CENTERS).map(([key, net]) => [key, new Center(net, port)]));
@@ -146,9 +146,9 @@ export class World {
     await mkdir(join(this.folder, 'state'));
     const put = (name, text) => writeFile(join(this.folder, name), text);
     await put('zones/example.com.zone', ZONE);
-    await put('zones/regions.toml', regions(port, this.isFed));
+    await put('zones/regions.toml', regions(port, this.isFed, this.isMeasured));
     await put('state/admin.token', `${TOKEN}\n`);
-    await put('meridian.toml', `[dns]\nlisten = ["127.0.0.1:${this.dns}"]\n[admin]\nlisten = "127.0.0.1:${this.admin}"\n[geoip]\nfolder = "${join(ROOT, 'geoip')}"\n[log]\nlevel = "warn"\n`);
+    await put('meridian.toml', `[dns]\nlisten = ["127.0.0.1:${this.dns}"]\n[admin]\nlisten = "127.0.0.1:${this.admin}"\n[geoip]\nfolder = "${join(ROOT, 'geoip')}"\n[log]\nlevel = "warn"\n[latency]\nevery = "1s"\n`);
   }
 
   /** Starts the server, also again: its files and its ports stay. */
@@ -307,7 +307,7 @@ export class Browser {
   }
 }
 
-/** Opens one of the six pages and waits until it shows what the server says. */
+/** Opens one of the pages and waits until it shows what the server says. */
 export async function open(page, world, path = 'world') {
   await page.goto(`${world.base}#/${path}`);
   await page.locator('#live[data-live="live"]').waitFor();

@@ -5,6 +5,7 @@ import { headline } from './js/headline.js';
 import { listen, retry, start, store } from './js/store.js';
 import { badge, setUtc, span, tick, utc } from './js/words.js';
 import * as explain from './js/explain.js';
+import * as latency from './js/latency.js';
 import * as operate from './js/operate.js';
 import * as server from './js/server.js';
 import * as services from './js/services.js';
@@ -14,7 +15,7 @@ import * as world from './js/world.js';
 // Data that is older than this is not called live.
 const STALE_MS = 12_000;
 
-const PAGES = { world, timeline, services, explain, operate, server };
+const PAGES = { world, timeline, services, latency, explain, operate, server };
 const main = document.getElementById('main');
 let page = null;
 

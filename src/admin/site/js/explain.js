@@ -5,7 +5,7 @@ import { loadWords } from './capacity.js';
 import { field, h, render, select, table } from './dom.js';
 import { loadMap, makeMap } from './map.js';
 import { choose, store } from './store.js';
-import { REASONS, badge, country, percent, swatch, upBadge } from './words.js';
+import { REASONS, badge, count, country, list, percent, span, swatch, upBadge } from './words.js';
 
 const TYPES = ['A', 'AAAA', 'HTTPS', 'MX', 'TXT', 'SRV', 'CNAME'];
 
@@ -145,8 +145,16 @@ const PICKS = { fixed: 'always the same', turn: 'each in turn', hash: 'by the cl
 const LINKS = { 'client-subnet': 'by the client’s network that the resolver tells', resolver: 'by the address of the resolver', nobody: 'nobody knows where it is' };
 const STATES = { eligible: 'ok', down: 'down', drained: 'drained', 'forced-down': 'forced-down', disabled: 'disabled' };
 
+/** What is known of a way: the estimate, and what it rests on. */
+function way({ ms, error_ms: error, expected_ms: expected, evidence }) {
+  if (error === 0) return [`${ms.toFixed(1)} ms`, h('small', { class: 'notes dim' }, 'by distance: nothing is measured')];
+  const rests = evidence ? `${count(Math.round(evidence.samples), 'round trip')}, the last ${span(evidence.age_s * 1_000)} ago${evidence.sources.length > 0 ? `, by ${list(evidence.sources)}` : ''}` : 'measured of others like it';
+  return [`${ms.toFixed(1)} ± ${error.toFixed(1)} ms`, h('small', { class: 'notes dim' }, `${rests}; ${expected.toFixed(1)} ms by distance`)];
+}
+
 function step(view) {
   const { place, regions } = view;
+  const isMeasured = regions.some((one) => one.latency);
   const located = place && h('li', {}, h('h3', {}, 'Where the client is'),
     h('p', {}, h('b', {}, place.place), `: ${LINKS[place.link] ?? place.link}; regions rank by ${place.ranked_by}${place.is_fenced ? '; it never leaves these regions' : ''}`),
     place.sources.length > 0 && h('p', { class: 'dim' }, place.sources.join(' · ')));
@@ -155,12 +163,13 @@ function step(view) {
     h('th', { scope: 'row' }, swatchOf(one.region), ' ', one.region, one.region === view.chosen && h('span', { class: 'severity good' }, 'chosen')),
     h('td', {}, badge(STATES[one.state] ?? 'degraded', one.state)),
     h('td', { class: 'n' }, one.distance_km === null ? '–' : `${Math.round(one.distance_km).toLocaleString('en-US')} km`),
+    isMeasured && h('td', {}, h('span', { class: 'load' }, one.latency ? way(one.latency) : h('span', { class: 'dim' }, 'nobody knows'))),
     h('td', { class: 'n' }, percent(one.share), one.weighed && h('span', { class: 'dim' }, ` ${one.weighed}`)),
     h('td', {}, one.load ? loadWords({ ...one.load, unit: '' }) : h('span', { class: 'dim' }, 'nobody says'))));
   return [
     h('li', {}, h('h3', {}, 'The service'), h('p', {}, h('b', {}, view.service), view.follows && ` follows ${view.follows}`, `: policy ${view.policy}, ${view.mode}, for ${view.rtype}`)),
     located,
-    h('li', {}, h('h3', {}, 'Regions, as this client prefers them'), table(`Regions for this client (${view.service})`, [['Tier', 'n'], ['Region'], ['State'], ['Distance', 'n'], ['Share', 'n'], ['Load']], rows)),
+    h('li', {}, h('h3', {}, 'Regions, as this client prefers them'), table(`Regions for this client (${view.service})`, [['Tier', 'n'], ['Region'], ['State'], ['Distance', 'n'], ...(isMeasured ? [['Latency']] : []), ['Share', 'n'], ['Load']], rows)),
     h('li', {}, h('h3', {}, 'The decision'), h('p', {}, h('b', {}, view.chosen), ', ', h('b', {}, view.reason), `: ${REASONS[view.reason] ?? 'a newer server may know more'}`),
       view.spill && h('p', { class: 'spilled' }, badge('degraded', ''), view.spill)),
     h('li', {}, h('h3', {}, 'The endpoint'), h('p', {}, `${PICKS[view.pick] ?? view.pick}; may be kept for ${view.ttl} s`),

@@ -15,7 +15,7 @@ export function open(main, _parameters, isOther) {
       h('section', { class: 'card' }, h('h2', {}, 'Queries'), parts.transports),
       h('section', { class: 'card' }, h('h2', {}, 'Response codes'), parts.rcodes)),
     h('section', { class: 'card' }, h('h2', {}, 'Answers of steered names by reason'), parts.reasons),
-    h('section', { class: 'card' }, h('h2', {}, 'Latency'), h('p', {}, 'How long answers take stands in the metrics, as histograms. How far clients are from each data centre comes with latency measurements. ', h('a', { href: 'metrics' }, 'Metrics'))));
+    h('section', { class: 'card' }, h('h2', {}, 'Latency'), h('p', {}, 'How long answers take stands in the ', h('a', { href: 'metrics' }, 'metrics'), ', as histograms. How far clients are from each data centre, as far as that is measured: ', h('a', { href: '#/latency' }, 'Latency'), '.')));
   update('data');
 }
 
