@@ -232,7 +232,7 @@ fn next(fresh: &Fresh, old: Option<&Kept>, sites: &[Site], settings: &Settings) 
     let deviations: Vec<Option<Deviation>> = ways
         .map(|(at, (way, site))| {
             let is_known = way.is_measured || site.coordinates.is_some();
-            is_known.then(|| steady(way, fresh.is_network, expected(&fresh.home, site), kept(at)))
+            is_known.then(|| steady(way, expected(&fresh.home, site), kept(at)))
         })
         .collect();
     let before = old.map_or_else(|| by_distance(&fresh.home, sites), |old| old.order.clone());
@@ -255,11 +255,11 @@ fn next(fresh: &Fresh, old: Option<&Kept>, sites: &[Site], settings: &Settings) 
 }
 
 /// What is estimated, unless what is kept is as good.
-fn steady(way: &Known, is_network: bool, expected_us: u32, kept: Option<Deviation>) -> Deviation {
+fn steady(way: &Known, expected_us: u32, kept: Option<Deviation>) -> Deviation {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of floats saturates")]
     let fresh = {
-        // Of a group nobody is the middle.
-        let scatter = if is_network && way.is_measured { 0.0 } else { way.scatter * way.scatter };
+        // Nobody is the middle of a group; a way that was measured itself has no scatter.
+        let scatter = way.scatter * way.scatter;
         Deviation { us: way.us.round() as i32, error_us: (way.variance + scatter).sqrt().round() as u32 }
     };
     let Some(kept) = kept else { return fresh };

@@ -34,6 +34,8 @@ const MEMBERS_MIN: usize = 3;
 const NEIGHBORS_MIN: usize = 2;
 /// Networks count alike in their groups once so many round trips were seen of them.
 const SAMPLES_WHOLE: f64 = 4.0;
+/// What is left of round trips that faded says nothing any more.
+const SAMPLES_LEAST: f64 = 0.1;
 /// The noise that a network has that was hardly measured, of the time itself.
 const NOISE_PART: f64 = 0.1;
 /// No network has less, microseconds.
@@ -135,12 +137,15 @@ pub(super) fn expected(home: &Home, site: &Site) -> u32 {
 }
 
 fn measured(cell: &Cell, samples: f64, expected_us: u32) -> Option<Own> {
+    if samples < SAMPLES_LEAST {
+        return None;
+    }
     let of = |percent| cell.percentile(percent).map(f64::from);
     let (median, quarter, three_quarters) = (of(50)?, of(25)?, of(75)?);
     // Of few round trips their scatter says little.
     let noise = (NOISE_PART * median).max(NOISE_MIN);
     let scatter = ((three_quarters - quarter) * QUARTILES_TO_DEVIATION).max(noise);
-    let variance = scatter * scatter * 1.57 / samples.max(0.1) + EXACT * EXACT;
+    let variance = scatter * scatter * 1.57 / samples + EXACT * EXACT;
     Some(Own { us: median - f64::from(expected_us), variance, scatter: 0.0 })
 }
 
