@@ -164,7 +164,10 @@ pub(super) async fn export(State(admin): State<Arc<Admin>>) -> Response {
 pub(super) async fn import(State(admin): State<Arc<Admin>>, Table(text): Table<LATENCY_FILE_LEN_MAX>) -> Response {
     let restored = surveyed(&admin, move |survey, now| {
         let mut outcome = Outcome::default();
-        for (index, text) in (1..).zip(text.lines()).filter(|(_, text)| !text.is_empty() && *text != Line::HEADER) {
+        for (index, text) in (1..)
+            .zip(text.lines())
+            .filter(|(_, text)| !text.is_empty() && !text.starts_with('#') && *text != Line::HEADER)
+        {
             match Line::parse(text) {
                 Err(reason) => outcome.refuse(index, "bad-line", reason),
                 Ok(line) => match survey.restore(now, &line.with(Source::Import)) {

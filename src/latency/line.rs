@@ -5,6 +5,8 @@
 //! 203.0.113.0/24,fra,23.40,21.12,27.90,41.5,1769990000000,agent+beacon
 //! ```
 //!
+//! After them, as comments, come networks that are not sent to the region that distance would choose: `#best,NETWORK,REGION`.
+//!
 //! `ms` is the median, `low_ms` and `high_ms` are the quartiles, `samples` the round trips that count, `measured_at` is the last
 //! one's moment in milliseconds since 1970; they counted then, and have faded since.
 
@@ -12,11 +14,15 @@ use std::fmt;
 
 use crate::base::limits::LATENCY_MASS_MAX;
 use crate::base::moment::Moment;
+use crate::geo::Group;
 
 use super::cell::Cell;
 use super::measurement::{ClientNetwork, Refusal, RefusalKind, microseconds};
 use super::source::{Source, Sources};
 use super::survey::Survey;
+
+/// What a line begins with that says where a network was sent: a comment to whoever imports.
+pub const BEST: &str = "#best,";
 
 /// A way as a line of a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,11 +117,15 @@ impl Survey {
         })
     }
 
-    /// All ways as a file.
+    /// All ways as a file, and where networks are sent by them: whoever goes on from there moves nobody.
     #[must_use]
     pub fn file(&self) -> String {
         let lines = self.lines().map(|line| format!("{line}\n"));
-        std::iter::once(format!("{}\n", Line::HEADER)).chain(lines).collect()
+        let sent = self.published.elsewhere(&self.sites).filter_map(|(group, best)| {
+            let Group::Network(address, length) = group else { return None };
+            Some(format!("{BEST}{address}/{length},{}\n", self.sites.get(usize::from(best))?.key))
+        });
+        std::iter::once(format!("{}\n", Line::HEADER)).chain(lines).chain(sent).collect()
     }
 
     /// Takes a way as a line has it; false: something as new is known of it already.
@@ -146,9 +156,15 @@ impl Survey {
         Ok(true)
     }
 
-    /// What was restored steers at once, as it did before the restart: no clients move by it.
-    pub const fn resume(&mut self) {
-        self.published.is_restored = true;
+    /// Takes where an earlier process sent a network, as [`Self::file`] has it in a line that begins with [`BEST`]; a line that
+    /// says something else is passed over.
+    pub fn restore_best(&mut self, line: &str) {
+        let told = line.strip_prefix(BEST).and_then(|rest| rest.split_once(','));
+        if let Some((network, region)) = told
+            && let (Ok(client), Ok(site)) = (ClientNetwork::parse(network), self.site(region))
+        {
+            self.published.restore(client, site);
+        }
     }
 }
 

@@ -41,7 +41,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use line::Line;
+pub use line::{BEST, Line};
 pub use measurement::{ClientNetwork, Measurement, Refusal, RefusalKind, V4_BITS, V6_BITS, microseconds};
 pub use source::{Source, Sources};
 pub use survey::{Counts, Evidence, Figures, Settings, Survey, Taken};

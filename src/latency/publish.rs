@@ -2,10 +2,10 @@
 //!
 //! Estimates are never still. What steers keeps its numbers until one is off by the dead band, its order until a region is
 //! better by the margin ([`ordered`]), and its pace: within ten minutes networks of no more than a part of all that is measured
-//! may change their order, what gains most first; groups follow their networks. Whoever forges measurements, or breaks what
+//! may change their best region, what gains most first; groups follow their networks. Whoever forges measurements, or breaks what
 //! measures, gets no further than that before somebody has seen it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::base::limits::LATENCY_MOVES_MIN;
@@ -14,7 +14,7 @@ use crate::geo::{Deviation, Estimate, Group, Measured, Row, ordered};
 
 use super::estimate::Known;
 use super::measurement::ClientNetwork;
-use super::rows::{Fresh, expected};
+use super::rows::{Fresh, expected, groups_around};
 use super::store::Home;
 use super::survey::{Settings, Site};
 
@@ -24,6 +24,8 @@ const DEAD_BAND_US: u32 = 1_500;
 const DEAD_BAND_PERCENT: u32 = 4;
 /// The window of the bound on moves.
 const WINDOW_MS: u64 = 600_000;
+/// What a network weighs at least when it moves: it may have clients though it was hardly measured.
+const MOVE_MIN: f64 = 16.0;
 /// Numbers that have changed without moving anybody are published after this: the plan counts with them.
 const REFRESH_MS: u64 = 60_000;
 
@@ -31,16 +33,16 @@ const REFRESH_MS: u64 = 60_000;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Published {
     rows: BTreeMap<Group, Kept>,
-    /// Who changed its order lately, when, and what it weighed then.
+    /// Who changed its best region lately, when, and what it weighed then.
     moves: VecDeque<(Moment, Group, f64)>,
     last: Option<Moment>,
     /// Something differs from what was handed out last.
     is_changed: bool,
-    /// What is known comes from an earlier process: clients are where it has them.
-    pub(super) is_restored: bool,
-    /// Groups that may not change their order yet.
+    /// Where networks were sent by an earlier process: going back there moves nobody.
+    restored: BTreeMap<Group, u8>,
+    /// Groups that may not change their best region yet.
     pub(super) waiting: usize,
-    /// Changes of order since the start.
+    /// Changes of the best region since the start.
     pub(super) moved: u64,
 }
 
@@ -55,7 +57,7 @@ pub(super) struct Kept {
     is_network: bool,
 }
 
-/// A change of order that is wished for.
+/// A change of the best region that is wished for.
 struct Move {
     group: Group,
     /// `None`: nothing is known any more.
@@ -64,8 +66,8 @@ struct Move {
     weight: f64,
 }
 
-/// What of its networks' round trips each region is the best of, by group and region.
-type Tally = BTreeMap<(u32, u8), f64>;
+/// The round trips of networks that may not move yet, by group.
+type Held = BTreeMap<u32, f64>;
 
 impl Published {
     /// Takes what is fresh, as far as it may. `None`: nothing is to be published.
@@ -81,13 +83,15 @@ impl Published {
         let mut before = std::mem::take(&mut self.rows);
         let mut moves = Vec::new();
         for network in &networks {
-            moves.extend(self.renew(network, before.remove(&network.group), sites, settings));
+            let old = before.remove(&network.group);
+            let old = old.unwrap_or_else(|| inherited(&before, &network.group, &network.home, sites, settings));
+            moves.extend(self.renew(network, Some(old), sites, settings));
         }
         let forgotten: Vec<Group> =
             before.iter().filter(|(_, old)| old.is_network).map(|(group, _)| group.clone()).collect();
         for group in forgotten {
             let Some(old) = before.remove(&group) else { continue };
-            if old.order == by_distance(&old.home, sites) {
+            if old.order.first() == inherited(&before, &group, &old.home, sites, settings).order.first() {
                 self.is_changed = true;
                 continue;
             }
@@ -95,21 +99,21 @@ impl Published {
             self.rows.insert(group.clone(), old);
             moves.push(Move { group, kept: None, gain_us: 0, weight });
         }
-        let mut has_moved = self.go(now, moves, total, settings);
-        let mut tally = Tally::new();
-        for network in &networks {
-            let best = self.rows.get(&network.group).and_then(|kept| kept.order.first().copied());
-            for (group, best) in network.groups.iter().filter_map(|group| Some((*group, best?))) {
-                *tally.entry((group, best)).or_default() += network.weight;
-            }
+        let (mut has_moved, waiting) = self.go(now, moves, total, settings);
+        let mut held = Held::new();
+        for network in networks.iter().filter(|network| waiting.contains(&network.group)) {
+            network.groups.iter().for_each(|group| *held.entry(*group).or_default() += network.weight);
         }
         for group in &groups {
-            let Some(wished) = self.renew(group, before.remove(&group.group), sites, settings) else { continue };
-            if has_majority(&wished, group, &tally) {
+            let old = before.remove(&group.group);
+            if is_held(group, &held) {
+                self.waiting += 1;
+                self.rows.extend(old.map(|old| (group.group.clone(), old)));
+                continue;
+            }
+            if let Some(wished) = self.renew(group, old, sites, settings) {
                 has_moved = true;
                 self.take(wished);
-            } else {
-                self.waiting += 1;
             }
         }
         self.is_changed |= !before.is_empty();
@@ -123,12 +127,14 @@ impl Published {
         Some(Arc::new(Measured::new(regions, settings.margin, rows)))
     }
 
-    /// Puts the next row of a group in place of the old one, unless its order changes: then that is wished for.
+    /// Puts the next row of a group in place of the old one, unless another region is best: then that is wished for. Regions
+    /// behind the best change places as they like: no client moves by it, and at the start they do so for nearly all
+    /// networks, which would use up the pace for hours.
     fn renew(&mut self, fresh: &Fresh, old: Option<Kept>, sites: &[Site], settings: &Settings) -> Option<Move> {
         let (kept, gain_us) = next(fresh, old.as_ref(), sites, settings);
         let usual = old.as_ref().map_or_else(|| by_distance(&fresh.home, sites), |old| old.order.clone());
         let group = fresh.group.clone();
-        if kept.order == usual {
+        if kept.order.first() == usual.first() {
             self.is_changed |= old.is_none_or(|old| old.row != kept.row);
             self.rows.insert(group, kept);
             return None;
@@ -137,33 +143,37 @@ impl Published {
         Some(Move { group, kept: Some(kept), gain_us, weight: fresh.weight })
     }
 
-    /// Lets networks change their order as far as they may, what gains most first; true if any does.
-    fn go(&mut self, now: Moment, mut moves: Vec<Move>, total: f64, settings: &Settings) -> bool {
+    /// Lets networks change their best region as far as they may, what gains most first: if any does, and which may
+    /// not yet.
+    fn go(&mut self, now: Moment, mut moves: Vec<Move>, total: f64, settings: &Settings) -> (bool, BTreeSet<Group>) {
         while self.moves.front().is_some_and(|(at, ..)| now.0.saturating_sub(at.0) > WINDOW_MS) {
             self.moves.pop_front();
         }
-        let is_restored = std::mem::take(&mut self.is_restored) && !moves.is_empty();
+        let restored = std::mem::take(&mut self.restored);
         moves.sort_by(|a, b| b.gain_us.cmp(&a.gain_us).then_with(|| a.group.cmp(&b.group)));
         let most = total * f64::from(settings.max_move) / 100.0;
         // By what they weigh now, as all do: who came first is no larger part of all because there were few then.
         let weight = |(_, group, then): &(Moment, Group, f64)| self.rows.get(group).map_or(*then, |kept| kept.weight);
-        let mut spent: f64 = self.moves.iter().map(weight).sum();
-        self.waiting = 0;
-        let mut has_moved = false;
+        let mut spent: f64 = self.moves.iter().map(|told| weight(told).max(MOVE_MIN)).sum();
+        let (mut has_moved, mut waiting) = (false, BTreeSet::new());
         for wished in moves {
-            if !(is_restored || self.moves.len() < LATENCY_MOVES_MIN || spent + wished.weight <= most) {
-                self.waiting += 1;
+            let part = wished.weight.max(MOVE_MIN);
+            let best = wished.kept.as_ref().and_then(|kept| kept.order.first());
+            let is_back = best.is_some() && restored.get(&wished.group) == best;
+            if !(is_back || self.moves.len() < LATENCY_MOVES_MIN || spent + part <= most) {
+                waiting.insert(wished.group);
                 continue;
             }
-            if !is_restored {
-                spent += wished.weight;
+            if !is_back {
+                spent += part;
                 self.moves.push_back((now, wished.group.clone(), wished.weight));
                 self.moved += 1;
             }
             has_moved = true;
             self.take(wished);
         }
-        has_moved
+        self.waiting = waiting.len();
+        (has_moved, waiting)
     }
 
     fn take(&mut self, Move { group, kept, .. }: Move) {
@@ -171,6 +181,20 @@ impl Published {
             Some(kept) => _ = self.rows.insert(group, kept),
             None => _ = self.rows.remove(&group),
         }
+    }
+
+    /// Where an earlier process sent a network.
+    pub(super) fn restore(&mut self, client: ClientNetwork, best: u8) {
+        let (address, length) = client.network();
+        self.restored.insert(Group::Network(address, length), best);
+    }
+
+    /// Networks that are not sent to the region that distance alone would choose, and where they are sent.
+    pub(super) fn elsewhere(&self, sites: &[Site]) -> impl Iterator<Item = (&Group, u8)> {
+        self.rows.iter().filter_map(|(group, kept)| {
+            let best = *kept.order.first().filter(|_| kept.is_network)?;
+            (by_distance(&kept.home, sites).first() != Some(&best)).then_some((group, best))
+        })
     }
 
     /// What was handed out last is no longer what is to steer, whatever is measured.
@@ -210,12 +234,31 @@ impl Published {
     }
 }
 
-/// A group goes where more than half of what was measured of it goes already, network by network: so it is bound by the same
-/// pace, and no network alone moves a country.
-fn has_majority(wished: &Move, group: &Fresh, tally: &Tally) -> bool {
-    let of = |best: u8| group.groups.first().and_then(|number| tally.get(&(*number, best))).copied().unwrap_or(0.0);
-    let best = wished.kept.as_ref().and_then(|kept| kept.order.first().copied());
-    best.is_some_and(|best| of(best) * 2.0 > group.weight)
+/// A group stays as it is while more than half of what was measured of it is of networks that may not move yet: so it is bound
+/// by the same pace, and no network alone moves a country.
+fn is_held(group: &Fresh, held: &Held) -> bool {
+    let held = group.groups.first().and_then(|number| held.get(number)).copied().unwrap_or(0.0);
+    held * 2.0 > group.weight
+}
+
+/// What steers clients of a network that is not measured itself: the row of the least published group that it is in.
+fn inherited(
+    published: &BTreeMap<Group, Kept>,
+    network: &Group,
+    home: &Home,
+    sites: &[Site],
+    settings: &Settings,
+) -> Kept {
+    let around = groups_around(network, home).find_map(|group| published.get(&group));
+    let deviations = around.map_or_else(|| vec![None; sites.len()].into(), |kept| kept.row.deviations.clone());
+    let way = |&region: &u8| {
+        let at = usize::from(region);
+        let expected_us = sites.get(at).map_or(u32::MAX, |site| expected(home, site));
+        (region, Estimate::new(expected_us, deviations.get(at).copied().flatten()))
+    };
+    let ways: Vec<(u8, Estimate)> = by_distance(home, sites).iter().map(way).collect();
+    let order: Box<[u8]> = ordered(&ways, settings.margin).into_iter().map(|(region, _)| region).collect();
+    Kept { row: Row { deviations, order: order.clone() }, order, home: home.clone(), weight: 0.0, is_network: true }
 }
 
 /// The regions by what distance lets expect.

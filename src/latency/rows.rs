@@ -170,6 +170,20 @@ fn networks_around(address: IpAddr) -> impl Iterator<Item = Group> {
     })
 }
 
+/// The groups that a network is in, the least first, in the order in which they are looked for.
+pub(super) fn groups_around(network: &Group, home: &Home) -> impl Iterator<Item = Group> {
+    let around = match network {
+        Group::Network(address, _) => networks_around(*address).collect::<Vec<_>>(),
+        Group::World | Group::Country(_) | Group::City(..) | Group::System(..) => Vec::new(),
+    };
+    let country = home.country;
+    let system = home.asn.zip(country).map(|(asn, country)| Group::System(asn, country));
+    let city = home.city.clone().zip(country).map(|(city, country)| Group::City(country, city));
+    let places = system.into_iter().chain(city).chain(country.map(Group::Country));
+    let all = home.coordinates.map(|_| Group::World);
+    around.into_iter().rev().chain(places).chain(all)
+}
+
 /// What is taken for the group around a group; nothing for the widest.
 fn around<'k>(known: &'k BTreeMap<Group, Box<[Known]>>, group: &Group, home: &Home) -> &'k [Known] {
     let find = |group: Group| known.get(&group).map(|ways| &ways[..]);

@@ -203,7 +203,7 @@ fn who_is_measured_first_takes_no_larger_part_of_what_may_move() {
         clients.iter().flat_map(|client| [(client.as_str(), "fra", 300.0), (client.as_str(), "iad", 95.0)]).collect();
     world.rounds(8, &ways);
     let moved = clients.iter().filter(|client| world.best(client.split('/').next().unwrap()) == IAD).count();
-    assert!((35..=40).contains(&moved), "{moved} of 400");
+    assert!((35..=42).contains(&moved), "{moved} of 400");
 }
 
 #[test]
@@ -260,4 +260,62 @@ fn regions_may_come_and_go() {
     world.now = world.now.after(Duration::from_secs(60));
     world.step();
     assert_eq!(world.tiers("10.1.2.3").0.len(), 3);
+}
+
+#[test]
+fn whoever_is_measured_first_stays_where_those_around_are() {
+    let mut world = World::new(Settings { max_move: 10, ..Settings::default() });
+    let clients: Vec<String> = (0..40).map(|n| format!("10.{}.{n}.0/24", n % 10)).collect();
+    let ways: Vec<(&str, &str, f64)> =
+        clients.iter().flat_map(|client| [(client.as_str(), "fra", 190.0), (client.as_str(), "iad", 90.0)]).collect();
+    world.rounds(120, &ways);
+    assert_eq!(world.best("10.40.77.1"), IAD);
+    // Sixty networks of that carrier that were never measured, and somebody says that all is as distance lets expect.
+    let told: Vec<String> = (0..60).map(|n| format!("10.{}.200.0/24", n % 10 + 10 * (n / 20) + 10)).collect();
+    let lies: Vec<_> =
+        told.iter().flat_map(|client| [(client.as_str(), "fra", 8.0), (client.as_str(), "iad", 124.0)]).collect();
+    world.rounds(3, &[ways.as_slice(), lies.as_slice()].concat());
+    let atlas = world.atlas();
+    let back = told.iter().filter(|client| {
+        let address: IpAddr = client.split('/').next().unwrap().parse().unwrap();
+        atlas.class(atlas.locate(address).0).tiers[0] == FRA
+    });
+    let back = back.count();
+    assert!(back <= 30, "{back} of 60: no more than may move");
+}
+
+#[test]
+fn what_is_known_goes_over_a_restart_and_moves_nobody() {
+    let mut world = World::new(Settings::default());
+    let clients: Vec<String> = (0..60).map(|n| format!("10.{n}.3.0/24")).collect();
+    let ways: Vec<(&str, &str, f64)> =
+        clients.iter().flat_map(|client| [(client.as_str(), "fra", 190.0), (client.as_str(), "iad", 90.0)]).collect();
+    world.rounds(6, &ways);
+    let bests = |world: &World| -> Vec<u128> {
+        let atlas = world.atlas();
+        let address = |client: &String| client.split('/').next().unwrap().parse::<IpAddr>().unwrap();
+        clients.iter().map(|client| atlas.class(atlas.locate(address(client)).0).tiers[0]).collect()
+    };
+    let before = bests(&world);
+    let moved = before.iter().filter(|best| **best == IAD).count();
+    assert!((20..60).contains(&moved), "some, and not yet all: {moved}");
+    let file = world.survey.file();
+    let mut again = World::new(Settings::default());
+    again.now = world.now;
+    for line in file.lines().skip(1) {
+        match Line::parse(line) {
+            Ok(line) => assert_eq!(again.survey.restore(again.now, &line), Ok(true)),
+            Err(_) => again.survey.restore_best(line),
+        }
+    }
+    again.step();
+    let after = bests(&again);
+    assert!(
+        before.iter().zip(&after).all(|(before, after)| *before != IAD || *after == IAD),
+        "all are where they were"
+    );
+    // Those that waited wait on, but for the few that may always move.
+    let more = after.iter().filter(|best| **best == IAD).count() - moved;
+    assert!(more <= crate::base::limits::LATENCY_MOVES_MIN, "{more}");
+    assert_eq!(again.survey.file().lines().count(), file.lines().count() + more);
 }

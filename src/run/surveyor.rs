@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::control::{Event, EventKind};
 use crate::geo::{Margin, Measured, Places};
 use crate::journal::write_atomically;
-use crate::latency::{Figures, Line, Settings, Survey};
+use crate::latency::{BEST, Figures, Line, Settings, Survey};
 use crate::model::Model;
 use crate::run::priority::{BACKGROUND_NICENESS, give_way};
 use crate::run::publisher::Clock;
@@ -213,7 +213,7 @@ impl Work {
     /// Takes up what an earlier process knew.
     fn resume(&mut self) -> Option<Arc<Measured>> {
         let now = self.neighbors.clock.now();
-        match read(&self.path, |line| _ = self.survey.restore(now, &line)) {
+        match read(&self.path, &mut self.survey, now) {
             Ok(0) => {}
             Ok(damaged) => {
                 tracing::warn!(path = %self.path.display(), damaged, "lines of what was measured are damaged")
@@ -226,7 +226,6 @@ impl Work {
         }
         let (networks, ways) = self.survey.size();
         tracing::info!(networks, ways, "what was measured before counts again");
-        self.survey.resume();
         self.survey.step(now)
     }
 
@@ -281,15 +280,20 @@ impl Work {
     }
 }
 
-/// Reads a file of ways; the number of lines that cannot be read.
-fn read(path: &Path, mut take: impl FnMut(Line)) -> io::Result<usize> {
+/// Takes a file of ways; the number of lines that cannot be read.
+fn read(path: &Path, survey: &mut Survey, now: Moment) -> io::Result<usize> {
     // A damaged line is no reason to lose the others.
     let bytes = fs::read(path)?;
     let text = String::from_utf8_lossy(&bytes);
     let mut damaged = 0;
     for line in text.lines().filter(|line| !line.is_empty() && *line != Line::HEADER) {
+        if line.starts_with(BEST) {
+            survey.restore_best(line);
+            continue;
+        }
         match Line::parse(line) {
-            Ok(line) => take(line),
+            // What is too old, or of a region that is gone, is not missed.
+            Ok(line) => _ = survey.restore(now, &line),
             Err(_) => damaged += 1,
         }
     }
