@@ -2,10 +2,10 @@
 //!
 //! Estimates are never still. What steers keeps its numbers until one is off by the dead band, its order until a region is
 //! better by the margin ([`ordered`]), and its pace: within ten minutes networks of no more than a part of all that is measured
-//! may change their order, what gains most first; groups follow their networks. Whoever forges measurements, or breaks what
+//! may change their best region, what gains most first; groups follow their networks. Whoever forges measurements, or breaks what
 //! measures, gets no further than that before somebody has seen it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::base::limits::LATENCY_MOVES_MIN;
@@ -31,16 +31,16 @@ const REFRESH_MS: u64 = 60_000;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Published {
     rows: BTreeMap<Group, Kept>,
-    /// When what part of all changed its order, in millionths.
+    /// When what part of all changed its best region, in millionths.
     moves: VecDeque<(Moment, u64)>,
     last: Option<Moment>,
     /// Something differs from what was handed out last.
     is_changed: bool,
     /// What is known comes from an earlier process: clients are where it has them.
     pub(super) is_restored: bool,
-    /// Groups that may not change their order yet.
+    /// Groups that may not change their best region yet.
     pub(super) waiting: usize,
-    /// Changes of order since the start.
+    /// Changes of the best region since the start.
     pub(super) moved: u64,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Kept {
     is_network: bool,
 }
 
-/// A change of order that is wished for.
+/// A change of the best region that is wished for.
 struct Move {
     group: Group,
     /// `None`: nothing is known any more.
@@ -64,8 +64,8 @@ struct Move {
     weight: f64,
 }
 
-/// What of its networks' round trips each region is the best of, by group and region.
-type Tally = BTreeMap<(u32, u8), f64>;
+/// The round trips of networks that may not move yet, by group.
+type Held = BTreeMap<u32, f64>;
 
 impl Published {
     /// Takes what is fresh, as far as it may. `None`: nothing is to be published.
@@ -87,7 +87,7 @@ impl Published {
             before.iter().filter(|(_, old)| old.is_network).map(|(group, _)| group.clone()).collect();
         for group in forgotten {
             let Some(old) = before.remove(&group) else { continue };
-            if old.order == by_distance(&old.home, sites) {
+            if old.order.first() == by_distance(&old.home, sites).first() {
                 self.is_changed = true;
                 continue;
             }
@@ -95,21 +95,19 @@ impl Published {
             self.rows.insert(group.clone(), old);
             moves.push(Move { group, kept: None, gain_us: 0, weight });
         }
-        let mut has_moved = self.go(now, moves, total, settings);
-        let mut tally = Tally::new();
-        for network in &networks {
-            let best = self.rows.get(&network.group).and_then(|kept| kept.order.first().copied());
-            for (group, best) in network.groups.iter().filter_map(|group| Some((*group, best?))) {
-                *tally.entry((group, best)).or_default() += network.weight;
-            }
+        let (mut has_moved, waiting) = self.go(now, moves, total, settings);
+        let mut held = Held::new();
+        for network in networks.iter().filter(|network| waiting.contains(&network.group)) {
+            network.groups.iter().for_each(|group| *held.entry(*group).or_default() += network.weight);
         }
         for group in &groups {
-            let Some(wished) = self.renew(group, before.remove(&group.group), sites, settings) else { continue };
-            if has_majority(&wished, group, &tally) {
+            let old = before.remove(&group.group);
+            if is_held(group, &held) {
+                self.waiting += 1;
+                self.rows.extend(old.map(|old| (group.group.clone(), old)));
+            } else if let Some(wished) = self.renew(group, old, sites, settings) {
                 has_moved = true;
                 self.take(wished);
-            } else {
-                self.waiting += 1;
             }
         }
         self.is_changed |= !before.is_empty();
@@ -123,12 +121,14 @@ impl Published {
         Some(Arc::new(Measured::new(regions, settings.margin, rows)))
     }
 
-    /// Puts the next row of a group in place of the old one, unless its order changes: then that is wished for.
+    /// Puts the next row of a group in place of the old one, unless another region is best: then that is wished for. Regions
+    /// behind the best change places as they like: no client moves by it, and at the start they do so for nearly all
+    /// networks, which would use up the pace for hours.
     fn renew(&mut self, fresh: &Fresh, old: Option<Kept>, sites: &[Site], settings: &Settings) -> Option<Move> {
         let (kept, gain_us) = next(fresh, old.as_ref(), sites, settings);
         let usual = old.as_ref().map_or_else(|| by_distance(&fresh.home, sites), |old| old.order.clone());
         let group = fresh.group.clone();
-        if kept.order == usual {
+        if kept.order.first() == usual.first() {
             self.is_changed |= old.is_none_or(|old| old.row != kept.row);
             self.rows.insert(group, kept);
             return None;
@@ -137,8 +137,9 @@ impl Published {
         Some(Move { group, kept: Some(kept), gain_us, weight: fresh.weight })
     }
 
-    /// Lets networks change their order as far as they may, what gains most first; true if any does.
-    fn go(&mut self, now: Moment, mut moves: Vec<Move>, total: f64, settings: &Settings) -> bool {
+    /// Lets networks change their best region as far as they may, what gains most first: if any does, and which may
+    /// not yet.
+    fn go(&mut self, now: Moment, mut moves: Vec<Move>, total: f64, settings: &Settings) -> (bool, BTreeSet<Group>) {
         while self.moves.front().is_some_and(|(at, _)| now.0.saturating_sub(at.0) > WINDOW_MS) {
             self.moves.pop_front();
         }
@@ -146,13 +147,12 @@ impl Published {
         moves.sort_by(|a, b| b.gain_us.cmp(&a.gain_us).then_with(|| a.group.cmp(&b.group)));
         let most = u64::from(settings.max_move) * 10_000;
         let mut spent = self.moves.iter().map(|(_, part)| part).sum::<u64>();
-        self.waiting = 0;
-        let mut has_moved = false;
+        let (mut has_moved, mut waiting) = (false, BTreeSet::new());
         for wished in moves {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of floats saturates")]
             let part = (wished.weight * 1e6 / total.max(1.0)) as u64;
             if !(is_restored || self.moves.len() < LATENCY_MOVES_MIN || spent + part <= most) {
-                self.waiting += 1;
+                waiting.insert(wished.group);
                 continue;
             }
             if !is_restored {
@@ -163,7 +163,8 @@ impl Published {
             has_moved = true;
             self.take(wished);
         }
-        has_moved
+        self.waiting = waiting.len();
+        (has_moved, waiting)
     }
 
     fn take(&mut self, Move { group, kept, .. }: Move) {
@@ -205,12 +206,11 @@ impl Published {
     }
 }
 
-/// A group goes where more than half of what was measured of it goes already, network by network: so it is bound by the same
-/// pace, and no network alone moves a country.
-fn has_majority(wished: &Move, group: &Fresh, tally: &Tally) -> bool {
-    let of = |best: u8| group.groups.first().and_then(|number| tally.get(&(*number, best))).copied().unwrap_or(0.0);
-    let best = wished.kept.as_ref().and_then(|kept| kept.order.first().copied());
-    best.is_some_and(|best| of(best) * 2.0 > group.weight)
+/// A group stays as it is while more than half of what was measured of it is of networks that may not move yet: so it is bound
+/// by the same pace, and no network alone moves a country.
+fn is_held(group: &Fresh, held: &Held) -> bool {
+    let held = group.groups.first().and_then(|number| held.get(number)).copied().unwrap_or(0.0);
+    held * 2.0 > group.weight
 }
 
 /// The regions by what distance lets expect.
