@@ -50,11 +50,13 @@ fn played(world: &World, rules: Rules, seconds: &[u64]) -> Regret {
     Regret::of(found)
 }
 
-fn line(world: &World, who: Who, database: Database, coverage: f64) -> Line {
-    let rules = Rules { who, database, coverage, every_s: 300, step_s: 120 };
+fn line(world: &World, who: Who, database: Database, coverage: f64, pace_s: (u64, u64)) -> Line {
+    let rules = Rules { who, database, coverage, every_s: pace_s.0, step_s: pace_s.1 };
     let way = match (who, database) {
         (Who::Beacon, Database::Cities) => "beacon, all regions",
         (Who::Passive, Database::Cities) => "passive, own region",
+        (Who::Stray, Database::Cities) => "passive, 1 in 20 strays",
+        (Who::Stray, Database::Countries) => "passive, 1 in 20 strays, countries only",
         (Who::Beacon, Database::Countries) => "beacon, countries only",
         (Who::Passive, Database::Countries) => "passive, countries only",
     };
@@ -106,6 +108,39 @@ fn the_world_is_as_others_measured_it() {
     assert!(chance.regret.mean > 2.0 * geography.regret.mean, "{chance}\n{geography}");
 }
 
+/// The same for a part of the networks; the steps are longer than the server's, so that it takes no minutes.
+#[test]
+fn what_is_measured_of_few_is_no_worse_than_geography() {
+    let world = world(3_200, Weather::All);
+    let geography = baselines(&world).swap_remove(0).regret;
+    for (coverage, most) in [(0.01, 1.0), (0.1, 0.6)] {
+        for who in [Who::Beacon, Who::Passive] {
+            let line = line(&world, who, Database::Cities, coverage, (300, 600));
+            assert!(line.regret.mean < most * geography.mean, "{line}");
+        }
+    }
+}
+
+#[test]
+fn what_is_measured_of_all_is_nearly_right() {
+    let world = world(3_200, Weather::All);
+    let line = line(&world, Who::Beacon, Database::Cities, 1.0, (600, 600));
+    assert!(line.regret.mean < 4.0 && line.regret.p95 < 16.0, "{line}");
+}
+
+#[test]
+fn a_changed_way_is_left_within_eight_measurements() {
+    let found = adaptation(Who::Beacon, 10, 200);
+    assert!(found.networks > 2 && found.away == found.networks && found.never == (0, 0), "{found:?}");
+    assert!(found.leave.1 <= 100 && found.back.1 <= 150, "{found:?}");
+}
+
+#[test]
+fn noise_moves_nobody() {
+    let (an_hour, at_all) = churn(Who::Beacon, Weather::Calm, 200, 6, 180);
+    assert!(an_hour < 0.5 && at_all < 2.0, "{an_hour} {at_all}");
+}
+
 /// Prints the table of `README.md`.
 #[test]
 #[ignore = "prints a table"]
@@ -117,9 +152,9 @@ fn table() {
         println!("{line}");
     }
     for database in [Database::Cities, Database::Countries] {
-        for who in [Who::Beacon, Who::Passive] {
+        for who in [Who::Beacon, Who::Passive, Who::Stray] {
             for coverage in [0.01, 0.1, 1.0] {
-                println!("{}", line(&world, who, database, coverage));
+                println!("{}", line(&world, who, database, coverage, (300, 120)));
             }
         }
     }
@@ -134,7 +169,7 @@ fn motion_table() {
         "| who measures | every | networks | left after, median (last) s | never | to come back | after, s | never |"
     );
     println!("|---|---|---|---|---|---|---|---|");
-    for (who, every_s) in [(Who::Beacon, 10), (Who::Beacon, 60), (Who::Passive, 10), (Who::Passive, 60)] {
+    for (who, every_s) in [(Who::Beacon, 10), (Who::Beacon, 60), (Who::Stray, 10), (Who::Stray, 60)] {
         let Adaptation { networks, away, leave, back, never } = adaptation(who, every_s, networks);
         println!(
             "| {who:?} | {every_s} s | {networks} | {} ({}) | {} | {away} | {} ({}) | {} |",
@@ -143,10 +178,10 @@ fn motion_table() {
     }
     println!("| who measures | weather | moves an hour, % of networks | networks that moved at all, % |");
     println!("|---|---|---|---|");
-    for who in [Who::Beacon, Who::Passive] {
+    for who in [Who::Beacon, Who::Stray] {
         for (name, weather) in [("noise alone", Weather::Calm), ("evenings", Weather::Evenings), ("all", Weather::All)]
         {
-            let (an_hour, at_all) = churn(who, weather, networks, 6);
+            let (an_hour, at_all) = churn(who, weather, networks, 6, 60);
             println!("| {who:?} | {name} | {an_hour:.2} | {at_all:.1} |");
         }
     }

@@ -25,14 +25,15 @@ const BACK_S: u64 = 2_700;
 /// The ways of one system to the region where most of its clients are become longer, and short again.
 pub(crate) fn adaptation(who: Who, every_s: u64, networks: usize) -> Adaptation {
     let mut world = World::new(TEXT, networks, 2, Weather::Calm);
-    let rules = Rules { who, database: Database::Cities, coverage: 1.0, every_s: 60, step_s: 30 };
+    let rules = Rules { who, database: Database::Cities, coverage: 1.0, every_s: 60, step_s: 60 };
     let (system, region) = concerned(&world);
     world.changes.insert((system, region), (WARM_S, WARM_S + LONGER_S, LONGER_MS));
     let mut play = Play::new(&world, rules);
     play.until(WARM_S);
     (play.rules.every_s, play.rules.step_s) = (every_s, 10);
     let members = world.members().remove(&system).unwrap();
-    let concerned: Vec<usize> = members.into_iter().filter(|&at| !play.is_right(at)).collect();
+    let is_concerned = |at: &usize| play.chosen[*at] == region && !play.is_right(*at);
+    let concerned: Vec<usize> = members.into_iter().filter(is_concerned).collect();
     let mut left = watch(&mut play, &concerned, LONGER_S);
     play.until(WARM_S + LONGER_S);
     let stayed = concerned.len() - left.len();
@@ -85,15 +86,15 @@ fn summary(found: &mut [u64]) -> (u64, u64) {
 }
 
 /// Of all networks, what changes its best region in an hour, in percent; and what does at least once in all those hours.
-pub(crate) fn churn(who: Who, weather: Weather, networks: usize, hours: u64) -> (f64, f64) {
+pub(crate) fn churn(who: Who, weather: Weather, networks: usize, hours: u64, step_s: u64) -> (f64, f64) {
     let world = World::new(TEXT, networks, 3, weather);
-    let rules = Rules { who, database: Database::Cities, coverage: 1.0, every_s: 60, step_s: 60 };
+    let rules = Rules { who, database: Database::Cities, coverage: 1.0, every_s: step_s, step_s };
     let mut play = Play::new(&world, rules);
     play.until(2 * HOUR);
     let mut before = play.chosen.clone();
     let mut moved = vec![0_u32; before.len()];
-    for minute in 1..=hours * 60 {
-        play.until(2 * HOUR + minute * 60);
+    for step in 1..=hours * HOUR / step_s {
+        play.until(2 * HOUR + step * step_s);
         for ((moved, before), now) in moved.iter_mut().zip(&mut before).zip(&play.chosen) {
             *moved += u32::from(before != now);
             *before = *now;

@@ -18,6 +18,8 @@ pub(crate) enum Who {
     Beacon,
     /// Agents: the way to the region where the client is.
     Passive,
+    /// Agents, where one connection in twenty goes to another region, by caches that are old or services that go elsewhere.
+    Stray,
 }
 
 /// How a world is played.
@@ -97,7 +99,7 @@ impl<'w> Play<'w> {
                 self.measured = measured;
                 self.is_stale = true;
             }
-            if self.rules.who == Who::Passive {
+            if self.rules.who != Who::Beacon {
                 self.refresh();
             }
         }
@@ -131,6 +133,12 @@ impl<'w> Play<'w> {
         let (source, regions) = match who {
             Who::Beacon => (Source::Beacon, 0..self.world.regions()),
             Who::Passive => (Source::Agent, self.chosen[network]..self.chosen[network] + 1),
+            Who::Stray => {
+                let strays = self.random.part() < 0.05;
+                let any = (self.random.part() * self.world.regions() as f64) as usize;
+                let region = if strays { any } else { self.chosen[network] };
+                (Source::Agent, region..region + 1)
+            }
         };
         let client = ClientNetwork::of(Ipv4Addr::from_bits(self.world.networks[network].address).into()).unwrap();
         for region in regions {
