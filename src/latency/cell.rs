@@ -1,8 +1,10 @@
 //! What was measured of the way between one network and one region: a histogram that forgets.
 //!
 //! Sixteen marks hold how much was seen in which of 256 steps of 5 %. What is seen has weight; weight halves with each half-life,
-//! and all together never weighs more than sixty-four round trips: so the median follows a changed way within some
-//! forty of them, however long the old one was seen, and is moved by no outlier.
+//! and all together never weighs more than sixty-four round trips: so the median follows a way that changes little by little
+//! within some forty of them, however long the old one was seen, and is moved by no outlier. A way that has changed at once is
+//! told by measurements that lie beyond the same quartile one after the other: after seven of them what was seen before is
+//! forgotten but for a trace.
 
 use crate::base::limits::{LATENCY_BURST_MAX, LATENCY_BURST_MS, LATENCY_MASS_MAX};
 use crate::base::moment::Moment;
@@ -19,6 +21,13 @@ const STEPS: usize = 256;
 const BOUNDS: [u32; STEPS] = bounds();
 /// Fading is worked out when this part of the half-life has passed: often enough, and what is rounded does not add up.
 const FADE_PARTS: u64 = 8;
+/// So many measurements beyond the same quartile in a row tell that the way has changed: where it has not, one in 4^7 does,
+/// and it costs no more than certainty.
+const RUN_MIN: i8 = 7;
+/// They have to be spread over so many seconds: nobody turns a median sooner by sending more.
+const RUN_SPREAD_S: u32 = 30;
+/// What was seen before then weighs no more than so many round trips.
+const RUN_LEAVES: u32 = 2;
 
 /// What was measured of one way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +37,16 @@ pub(super) struct Cell {
     weights: [u16; MARKS],
     len: u8,
     sources: Sources,
-    /// Round trips taken since `burst`.
+    /// Measurements in a row that were longer than three quarters, or, below zero, shorter than a quarter.
+    run: i8,
+    /// The step that they are beyond.
+    run_bound: u8,
+    /// When they began, seconds.
+    run_s: u32,
+    /// When the burst that is counted began, seconds.
+    burst_s: u32,
+    /// Round trips taken since then.
     burst_taken: u16,
-    /// When the burst that is counted began.
-    burst: Moment,
     last: Moment,
     faded: Moment,
 }
@@ -58,14 +73,17 @@ fn range(step: u8) -> (u32, u32) {
 }
 
 impl Cell {
-    pub(super) const fn new(now: Moment) -> Self {
+    pub(super) fn new(now: Moment) -> Self {
         Self {
             steps: [0; MARKS],
             weights: [0; MARKS],
             len: 0,
             sources: Sources::NONE,
+            run: 0,
+            run_bound: 0,
+            run_s: 0,
+            burst_s: seconds(now),
             burst_taken: 0,
-            burst: now,
             last: now,
             faded: now,
         }
@@ -74,8 +92,8 @@ impl Cell {
     /// Takes so many round trips of about `us` microseconds; how many of them count: no more than
     /// [`LATENCY_BURST_MAX`] within [`LATENCY_BURST_MS`].
     pub(super) fn add(&mut self, now: Moment, us: u32, samples: u32, source: Sources, half_life_ms: u64) -> u32 {
-        if now.0.saturating_sub(self.burst.0) >= LATENCY_BURST_MS {
-            (self.burst, self.burst_taken) = (now, 0);
+        if u64::from(seconds(now).saturating_sub(self.burst_s)) * 1_000 >= LATENCY_BURST_MS {
+            (self.burst_s, self.burst_taken) = (seconds(now), 0);
         }
         let room = LATENCY_BURST_MAX.saturating_sub(self.burst_taken.into());
         let taken = samples.min(room);
@@ -84,6 +102,7 @@ impl Cell {
         }
         self.burst_taken = self.burst_taken.saturating_add(u16::try_from(taken).unwrap_or(u16::MAX));
         self.fade(now, half_life_ms);
+        self.tell_change(now, step_of(us));
         self.put(step_of(us), taken * UNIT);
         self.limit();
         self.last = self.last.max(now);
@@ -116,14 +135,14 @@ impl Cell {
         self.faded = now;
         let left = left_of(elapsed, half_life_ms);
         // What is rounded up again and again would never go.
-        self.scale(|weight| ((u64::from(weight) * left + 32_768) >> 16).min(u64::from(weight) - 1));
+        self.scale(|_, weight| ((u64::from(weight) * left + 32_768) >> 16).min(u64::from(weight) - 1));
     }
 
-    fn scale(&mut self, scaled: impl Fn(u16) -> u64) {
+    fn scale(&mut self, scaled: impl Fn(u8, u16) -> u64) {
         let mut kept = 0;
         for at in 0..usize::from(self.len) {
             let (Some(&step), Some(&weight)) = (self.steps.get(at), self.weights.get(at)) else { break };
-            let weight = u16::try_from(scaled(weight)).unwrap_or(u16::MAX);
+            let weight = u16::try_from(scaled(step, weight)).unwrap_or(u16::MAX);
             if weight > 0
                 && let (Some(into), Some(of)) = (self.steps.get_mut(kept), self.weights.get_mut(kept))
             {
@@ -134,11 +153,39 @@ impl Cell {
         self.len = u8::try_from(kept).unwrap_or(0);
     }
 
+    /// Counts the measurements in a row that are off to one side, by more than the step beside the quartile as it was when
+    /// they began; when they tell of a change, what was seen on the other side of it is forgotten but for a trace.
+    fn tell_change(&mut self, now: Moment, step: u8) {
+        let goes_on = if self.run > 0 { step > self.run_bound } else { self.run < 0 && step < self.run_bound };
+        if !goes_on {
+            let quartile = |percent| self.percentile(percent).map(step_of);
+            let (Some(low), Some(high)) = (quartile(25), quartile(75)) else { return };
+            let (low, high) = (low.saturating_sub(1), high.saturating_add(1));
+            self.run = if step > high { 1 } else { -i8::from(step < low) };
+            self.run_bound = if step > high { high } else { low };
+            self.run_s = seconds(now);
+            return;
+        }
+        self.run = self.run.saturating_add(self.run.signum());
+        if self.run.abs() < RUN_MIN || seconds(now).saturating_sub(self.run_s) < RUN_SPREAD_S {
+            return;
+        }
+        let (bound, is_up, most) = (self.run_bound, self.run > 0, RUN_LEAVES * UNIT);
+        let is_old = |step: u8| if is_up { step <= bound } else { step >= bound };
+        let marks = self.steps.iter().zip(&self.weights).take(self.len.into());
+        let old: u32 = marks.filter(|(step, _)| is_old(**step)).map(|(_, weight)| u32::from(*weight)).sum();
+        if old > most {
+            let part = |weight: u16| u64::from(weight) * u64::from(most) / u64::from(old);
+            self.scale(|step, weight| if is_old(step) { part(weight) } else { weight.into() });
+        }
+        self.run = 0;
+    }
+
     /// No more than [`LATENCY_MASS_MAX`] round trips count.
     fn limit(&mut self) {
         let (total, most) = (self.total(), LATENCY_MASS_MAX * UNIT);
         if total > most {
-            self.scale(|weight| (u64::from(weight) * u64::from(most) + u64::from(total) / 2) / u64::from(total));
+            self.scale(|_, weight| (u64::from(weight) * u64::from(most) + u64::from(total) / 2) / u64::from(total));
         }
     }
 
@@ -220,6 +267,11 @@ impl Cell {
     }
 }
 
+/// Whole seconds since the epoch: enough for 136 years.
+fn seconds(at: Moment) -> u32 {
+    u32::try_from(at.0 / 1_000).unwrap_or(u32::MAX)
+}
+
 /// What is left after so long, of 65,536: halved with each half-life, and between two of them falling evenly, which is the
 /// same on every machine.
 fn left_of(elapsed_ms: u64, half_life_ms: u64) -> u64 {
@@ -282,6 +334,26 @@ mod tests {
         seen.extend(vec![(80.0, 8, 10); 6]);
         let (cell, _) = cell(&seen);
         assert!((median_ms(&cell) - 80.0).abs() < 4.0, "{}", median_ms(&cell));
+    }
+
+    #[test]
+    fn a_way_that_changed_at_once_is_followed_after_a_few_that_agree() {
+        let old: Vec<_> = (0..200).map(|n| (20.0 + f64::from(n % 5), 1, 60)).collect();
+        let median = |new: &[(f64, u32, u64)]| {
+            let seen: Vec<_> = old.iter().chain(new).copied().collect();
+            median_ms(&cell(&seen).0)
+        };
+        for (new, expected) in [
+            (vec![(80.0, 1, 60); 6], 22.0),
+            (vec![(80.0, 1, 60); 7], 80.0),
+            (vec![(9.0, 1, 60); 7], 9.0),
+            // However many are sent at once.
+            (vec![(80.0, 1, 1); 16], 22.0),
+            // One that does not agree, and they are counted anew.
+            ([vec![(80.0, 1, 60); 4], vec![(22.0, 1, 60)], vec![(80.0, 1, 60); 4]].concat(), 22.0),
+        ] {
+            assert!((median(&new) - expected).abs() < 4.0, "{new:?}: {}", median(&new));
+        }
     }
 
     #[test]
