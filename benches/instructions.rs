@@ -139,8 +139,11 @@ fn regions(policy: &str, names: u32) -> String {
     if policy == "mapped" {
         text.push_str(MAPPED);
     }
-    for region in REGIONS {
+    for (region, longitude) in REGIONS.iter().zip(["4.9", "8.7", "-77.5", "104.0"]) {
         let _ = writeln!(text, "[regions.{region}]");
+        if policy == "latency" {
+            let _ = writeln!(text, "location = {{ lat = 40.0, lon = {longitude} }}");
+        }
     }
     for number in 0..names {
         let name = question::Owner::Host(number).text();
