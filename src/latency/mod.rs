@@ -19,10 +19,10 @@
 //! |---|---|
 //! | absurd, faster than light, from another time, of no client, of no region | refused, with a word for it |
 //! | sent again in a batch of the same name | told as a duplicate, counted once |
-//! | one of very many of one way | [`crate::base::limits::LATENCY_BURST_MAX`] of them count in ten seconds, so a median turns in half a minute at the soonest |
+//! | one of very many of one way | [`crate::base::limits::LATENCY_BURST_MAX`] of them count in ten seconds, so what is known well turns in 20 s at the soonest; what is hardly known turns at once |
 //! | an outlier | half of what counts has to agree before the median moves |
 //! | of networks nobody knows | they give way first; memory is bounded |
-//! | forged, by somebody whose token may feed | `max_move` of all that is measured changes its order in ten minutes; no client goes where distance lets expect more than `max_detour` above its nearest; a country, carrier or city is moved by no network alone |
+//! | forged, by somebody whose token may feed | networks that make `max_move` of all that is measured, or twenty, change their best region in ten minutes; no client goes where distance lets expect more than `max_detour` above its nearest; a country, carrier or city is moved by no network alone |
 //!
 //! No client is kept, only networks: /24 of IPv4 and /48 of IPv6; and of those nothing older than `retention`.
 

@@ -2,7 +2,7 @@
 //!
 //! Estimates are never still. What steers keeps its numbers until one is off by the dead band, its order until a region is
 //! better by the margin ([`ordered`]), and its pace: within ten minutes networks of no more than a part of all that is measured
-//! may change their best region, what gains most first; groups follow their networks. Whoever forges measurements, or breaks what
+//! may change their best region, what gains most first; groups wait with their networks. Whoever forges measurements, or breaks what
 //! measures, gets no further than that before somebody has seen it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
