@@ -271,7 +271,7 @@ fn whoever_is_measured_first_stays_where_those_around_are() {
     world.rounds(120, &ways);
     assert_eq!(world.best("10.40.77.1"), IAD);
     // Sixty networks of that carrier that were never measured, and somebody says that all is as distance lets expect.
-    let told: Vec<String> = (0..60).map(|n| format!("10.{}.200.0/24", n % 10 + 10 * (n / 20) + 10)).collect();
+    let told: Vec<String> = (0..60).map(|n| format!("10.{}.{}.0/24", n % 30 + 10, 200 + n / 30)).collect();
     let lies: Vec<_> =
         told.iter().flat_map(|client| [(client.as_str(), "fra", 8.0), (client.as_str(), "iad", 124.0)]).collect();
     world.rounds(3, &[ways.as_slice(), lies.as_slice()].concat());
