@@ -37,9 +37,10 @@ struct Told {
     client: String,
     region: String,
     ms: f64,
-    samples: Option<u32>,
+    /// Whole; some write that with a fraction of 0.
+    samples: Option<f64>,
     /// When it was so, milliseconds since 1970; absent: now.
-    at: Option<u64>,
+    at: Option<f64>,
 }
 
 /// What became of a batch.
@@ -133,12 +134,14 @@ fn take(survey: &mut Survey, now: Moment, source: Source, id: Option<&str>, meas
 
 fn measurement(told: Told) -> Result<Measurement, Refusal> {
     let Told { client, region, ms, samples, at } = told;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of floats saturates")]
+    let (samples, at) = (samples.map(|samples| samples as u32), at.map(|at| Moment(at as u64)));
     Ok(Measurement {
         client: ClientNetwork::parse(&client)?,
         region,
         us: microseconds(ms)?,
         samples: samples.unwrap_or(1).clamp(1, LATENCY_SAMPLES_MAX),
-        at: at.map(Moment),
+        at,
     })
 }
 

@@ -187,7 +187,11 @@ fn export(config: ConfigArgument, file: Option<&Path>) -> Result<Exit, Exit> {
         None => drop(io::stdout().write_all(text.as_bytes())),
         Some(file) => {
             std::fs::write(file, &text).map_err(|error| failed(format!("cannot write {}: {error}", file.display())))?;
-            say(&format!("{} ways in {}", text.lines().count().saturating_sub(1), file.display()));
+            say(&format!(
+                "{} ways in {}",
+                text.lines().skip(1).filter(|line| !line.starts_with('#')).count(),
+                file.display()
+            ));
         }
     }
     Ok(Exit::Ok)
@@ -197,7 +201,7 @@ fn import(config: ConfigArgument, file: &Path) -> Result<Exit, Exit> {
     let (server, _) = Server::of(config)?;
     let name = file.display();
     let text = read(file).map_err(|error| failed(format!("cannot read {name}: {error}")))?;
-    let (mut taken, mut refused, mut before) = (0, 0, 0);
+    let (mut taken, mut known, mut refused, mut before) = (0, 0, 0, 0);
     for part in parts(&text, LATENCY_FILE_LEN_MAX) {
         let answer = server.post_table("/api/v1/latency/import", part).map_err(failed)?;
         // Nothing of this part was taken, or all of it is refused for another reason.
@@ -206,6 +210,7 @@ fn import(config: ConfigArgument, file: &Path) -> Result<Exit, Exit> {
         }
         let number = |key: &str| answer.body[key].as_u64().unwrap_or(0);
         (taken, refused) = (taken + number("taken"), refused + number("refused_in_all"));
+        known += number("thinned");
         for told in answer.body["refused"].as_array().into_iter().flatten() {
             let line = before + told["index"].as_u64().unwrap_or(0);
             let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -213,7 +218,8 @@ fn import(config: ConfigArgument, file: &Path) -> Result<Exit, Exit> {
         }
         before += part.lines().count() as u64;
     }
-    let more = if refused > 0 { format!(", {refused} refused") } else { String::new() };
+    let also = |count: u64, what: &str| if count > 0 { format!(", {count} {what}") } else { String::new() };
+    let more = also(known, "known already") + &also(refused, "refused");
     say(&format!("{taken} lines taken{more}"));
     Ok(if refused > 0 { Exit::Failed } else { Exit::Ok })
 }

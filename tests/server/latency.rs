@@ -245,7 +245,8 @@ fn clients_go_where_their_way_is_shorter_and_stay_there_over_a_restart() {
     assert_eq!(answered(&server, "www.example.com", moved), (ASHBURN.into(), 24));
     let file = get(&server, "/api/v1/latency/export");
     assert_eq!((file.status, file.header("content-type")), (200, "text/csv; charset=utf-8"));
-    assert_eq!(file.body.lines().count(), 3, "{}", file.body);
+    // The head, two ways, and where that network is sent.
+    assert_eq!(file.body.lines().count(), 4, "{}", file.body);
     let elsewhere = tempfile::tempdir().unwrap();
     let other = start(elsewhere.path());
     assert_eq!(web(&other, moved), FRANKFURT);
@@ -316,10 +317,11 @@ fn the_commands_show_and_carry_what_is_known() {
     assert_eq!(json["elsewhere"], 1);
     expect(&["latency", "export"], 0, &["network,region,ms", "10.1.7.0/24,fra,", "10.1.7.0/24,iad,"]);
     expect(&["latency", "export", "ways.csv"], 0, &["2 ways in ways.csv"]);
-    expect(&["latency", "import", "ways.csv"], 0, &["2 lines taken"]);
+    expect(&["latency", "import", "ways.csv"], 0, &["0 lines taken, 2 known already"]);
     let ways = std::fs::read_to_string(server.folder().join("ways.csv")).unwrap();
     server.write("ways.csv", &format!("{ways}10.1.8.0/24,lax,1,1,1,1,{},push\nx\n", moment(&server)));
-    let refused = ["2 lines taken, 2 refused", "ways.csv:4: unknown-region: ", "ways.csv:5: bad-line: "];
+    let refused =
+        ["0 lines taken, 2 known already, 2 refused", "ways.csv:5: unknown-region: ", "ways.csv:6: bad-line: "];
     expect(&["latency", "import", "ways.csv"], 1, &refused);
     expect(&["latency", "import", "absent.csv"], 1, &["cannot read absent.csv"]);
     expect(&["latency", "imprt"], 2, &[]);
