@@ -5,7 +5,7 @@
 //! may change their best region, what gains most first; groups follow their networks. Whoever forges measurements, or breaks what
 //! measures, gets no further than that before somebody has seen it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::base::limits::LATENCY_MOVES_MIN;
@@ -38,7 +38,7 @@ pub(super) struct Published {
     is_changed: bool,
     /// What is known comes from an earlier process: clients are where it has them.
     pub(super) is_restored: bool,
-    /// Groups that may not change their best region yet.
+    /// Networks that may not change their best region yet.
     pub(super) waiting: usize,
     /// Changes of the best region since the start.
     pub(super) moved: u64,
@@ -64,8 +64,8 @@ struct Move {
     weight: f64,
 }
 
-/// The round trips of networks that may not move yet, by group.
-type Held = BTreeMap<u32, f64>;
+/// What of its networks' round trips each region is the best of, by group and region.
+type Tally = BTreeMap<(u32, u8), f64>;
 
 impl Published {
     /// Takes what is fresh, as far as it may. `None`: nothing is to be published.
@@ -95,19 +95,26 @@ impl Published {
             self.rows.insert(group.clone(), old);
             moves.push(Move { group, kept: None, gain_us: 0, weight });
         }
-        let (mut has_moved, waiting) = self.go(now, moves, total, settings);
-        let mut held = Held::new();
-        for network in networks.iter().filter(|network| waiting.contains(&network.group)) {
-            network.groups.iter().for_each(|group| *held.entry(*group).or_default() += network.weight);
+        let mut has_moved = self.go(now, moves, total, settings);
+        let mut tally = Tally::new();
+        for network in &networks {
+            let best = self.rows.get(&network.group).and_then(|kept| kept.order.first().copied());
+            for (group, best) in network.groups.iter().filter_map(|group| Some((*group, best?))) {
+                *tally.entry((group, best)).or_default() += network.weight;
+            }
         }
         for group in &groups {
             let old = before.remove(&group.group);
-            if is_held(group, &held) {
-                self.waiting += 1;
-                self.rows.extend(old.map(|old| (group.group.clone(), old)));
-            } else if let Some(wished) = self.renew(group, old, sites, settings) {
-                has_moved = true;
-                self.take(wished);
+            let (kept, _) = next(group, old.as_ref(), sites, settings);
+            if is_agreed(&kept, group, &tally) {
+                has_moved |= old.as_ref().is_none_or(|old| old.order.first() != kept.order.first());
+                self.is_changed |= old.is_none_or(|old| old.row != kept.row);
+                self.rows.insert(group.group.clone(), kept);
+            } else {
+                let existed = old.is_some();
+                let agreed = old.filter(|old| is_agreed(old, group, &tally));
+                self.is_changed |= existed && agreed.is_none();
+                self.rows.extend(agreed.map(|old| (group.group.clone(), old)));
             }
         }
         self.is_changed |= !before.is_empty();
@@ -126,7 +133,7 @@ impl Published {
     /// networks, which would use up the pace for hours.
     fn renew(&mut self, fresh: &Fresh, old: Option<Kept>, sites: &[Site], settings: &Settings) -> Option<Move> {
         let (kept, gain_us) = next(fresh, old.as_ref(), sites, settings);
-        let usual = old.as_ref().map_or_else(|| by_distance(&fresh.home, sites), |old| old.order.clone());
+        let usual = old.as_ref().map_or_else(|| nearest_first(&fresh.expected), |old| old.order.clone());
         let group = fresh.group.clone();
         if kept.order.first() == usual.first() {
             self.is_changed |= old.is_none_or(|old| old.row != kept.row);
@@ -137,9 +144,8 @@ impl Published {
         Some(Move { group, kept: Some(kept), gain_us, weight: fresh.weight })
     }
 
-    /// Lets networks change their best region as far as they may, what gains most first: if any does, and which may
-    /// not yet.
-    fn go(&mut self, now: Moment, mut moves: Vec<Move>, total: f64, settings: &Settings) -> (bool, BTreeSet<Group>) {
+    /// Lets networks change their best region as far as they may, what gains most first; true if any does.
+    fn go(&mut self, now: Moment, mut moves: Vec<Move>, total: f64, settings: &Settings) -> bool {
         while self.moves.front().is_some_and(|(at, _)| now.0.saturating_sub(at.0) > WINDOW_MS) {
             self.moves.pop_front();
         }
@@ -147,12 +153,13 @@ impl Published {
         moves.sort_by(|a, b| b.gain_us.cmp(&a.gain_us).then_with(|| a.group.cmp(&b.group)));
         let most = u64::from(settings.max_move) * 10_000;
         let mut spent = self.moves.iter().map(|(_, part)| part).sum::<u64>();
-        let (mut has_moved, mut waiting) = (false, BTreeSet::new());
+        self.waiting = 0;
+        let mut has_moved = false;
         for wished in moves {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of floats saturates")]
             let part = (wished.weight * 1e6 / total.max(1.0)) as u64;
             if !(is_restored || self.moves.len() < LATENCY_MOVES_MIN || spent + part <= most) {
-                waiting.insert(wished.group);
+                self.waiting += 1;
                 continue;
             }
             if !is_restored {
@@ -163,8 +170,7 @@ impl Published {
             has_moved = true;
             self.take(wished);
         }
-        self.waiting = waiting.len();
-        (has_moved, waiting)
+        has_moved
     }
 
     fn take(&mut self, Move { group, kept, .. }: Move) {
@@ -202,20 +208,27 @@ impl Published {
     /// Bytes it takes, about.
     pub(super) fn size(&self) -> usize {
         let of_row = |kept: &Kept| kept.row.deviations.len() * size_of::<Option<Deviation>>() + kept.order.len() * 2;
-        self.rows.values().map(|kept| size_of::<(Group, Kept)>() * 3 / 2 + of_row(kept)).sum()
+        // What was handed out is a copy.
+        let of_copy = size_of::<(Group, Row)>();
+        self.rows.values().map(|kept| size_of::<(Group, Kept)>() * 3 / 2 + of_copy + 2 * of_row(kept)).sum()
     }
 }
 
-/// A group stays as it is while more than half of what was measured of it is of networks that may not move yet: so it is bound
-/// by the same pace, and no network alone moves a country.
-fn is_held(group: &Fresh, held: &Held) -> bool {
-    let held = group.groups.first().and_then(|number| held.get(number)).copied().unwrap_or(0.0);
-    held * 2.0 > group.weight
+/// A group speaks for those of it who were not measured while more than half of what was measured of it goes where it would
+/// send them: so it is bound by the same pace, no network alone moves a country, and a country on two coasts, or a carrier whose
+/// networks have little in common, leaves them to a group around it.
+fn is_agreed(kept: &Kept, group: &Fresh, tally: &Tally) -> bool {
+    let of = |best: u8| group.groups.first().and_then(|number| tally.get(&(*number, best))).copied().unwrap_or(0.0);
+    kept.order.first().is_some_and(|best| of(*best) * 2.0 > group.weight)
 }
 
 /// The regions by what distance lets expect.
 pub(super) fn by_distance(home: &Home, sites: &[Site]) -> Box<[u8]> {
-    let mut regions: Vec<(u32, u8)> = sites.iter().map(|site| expected(home, site)).zip(0..=u8::MAX).collect();
+    nearest_first(&sites.iter().map(|site| expected(home, site)).collect::<Vec<u32>>())
+}
+
+fn nearest_first(expected: &[u32]) -> Box<[u8]> {
+    let mut regions: Vec<(u32, u8)> = expected.iter().copied().zip(0..=u8::MAX).collect();
     regions.sort_unstable();
     regions.into_iter().map(|(_, region)| region).collect()
 }
@@ -223,17 +236,17 @@ pub(super) fn by_distance(home: &Home, sites: &[Site]) -> Box<[u8]> {
 /// The next row of a group, and what its first region is better by than the one before, microseconds.
 fn next(fresh: &Fresh, old: Option<&Kept>, sites: &[Site], settings: &Settings) -> (Kept, u32) {
     let kept = |at: usize| *old?.row.deviations.get(at)?;
-    let ways = fresh.ways.iter().zip(sites).enumerate();
+    let ways = fresh.ways.iter().zip(sites).zip(&*fresh.expected).enumerate();
     let deviations: Vec<Option<Deviation>> = ways
-        .map(|(at, (way, site))| {
+        .map(|(at, ((way, site), expected_us))| {
             let is_known = way.is_measured || site.coordinates.is_some();
-            is_known.then(|| steady(way, fresh.is_network, expected(&fresh.home, site), kept(at)))
+            is_known.then(|| steady(way, fresh.is_network, *expected_us, kept(at)))
         })
         .collect();
-    let before = old.map_or_else(|| by_distance(&fresh.home, sites), |old| old.order.clone());
+    let before = old.map_or_else(|| nearest_first(&fresh.expected), |old| old.order.clone());
     let estimate = |region: u8| {
         let at = usize::from(region);
-        let expected_us = sites.get(at).map_or(u32::MAX, |site| expected(&fresh.home, site));
+        let expected_us = fresh.expected.get(at).copied().unwrap_or(u32::MAX);
         Estimate::new(expected_us, deviations.get(at).copied().flatten())
     };
     let ranked = before

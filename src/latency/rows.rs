@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::base::moment::Moment;
 use crate::geo::{Group, distance_m, expected_us, network_around};
@@ -20,6 +21,8 @@ pub(super) struct Fresh {
     pub(super) ways: Box<[Known]>,
     /// Where it is; of a group, where the one of its networks is that was measured most.
     pub(super) home: Home,
+    /// By region: what distance lets expect there, microseconds.
+    pub(super) expected: Arc<[u32]>,
     /// Round trips that count; of a group, those of all its networks.
     pub(super) weight: f64,
     /// It is one network that was measured itself, no group.
@@ -49,6 +52,7 @@ const AROUND: [[u8; 2]; 2] = [[16, 20], [32, 40]];
 struct Seen<'s> {
     client: ClientNetwork,
     home: &'s Home,
+    expected: Arc<[u32]>,
     own: Vec<Option<Own>>,
     weight: f64,
     groups: Vec<u32>,
@@ -60,14 +64,16 @@ struct Gathered<'s> {
     /// By region.
     said: Vec<Vec<(f64, f64)>>,
     home: &'s Home,
+    expected: Arc<[u32]>,
     heaviest: f64,
     weight: f64,
 }
 
 /// All groups and networks, wider ones before those in them.
 pub(super) fn fresh(store: &Store, sites: &[Site], now: Moment, half_life_ms: u64) -> Vec<Fresh> {
-    let mut seen: Vec<Seen<'_>> =
-        store.iter().map(|(client, entry)| seen(client, entry, sites, now, half_life_ms)).collect();
+    let mut expectations = Expectations::default();
+    let seen_now = |(client, entry)| seen(client, entry, expectations.of(entry, sites), now, half_life_ms);
+    let mut seen: Vec<Seen<'_>> = store.iter().map(seen_now).collect();
     let mut gathered: BTreeMap<Group, Gathered<'_>> = BTreeMap::new();
     for network in &mut seen {
         for group in groups(network) {
@@ -76,6 +82,7 @@ pub(super) fn fresh(store: &Store, sites: &[Site], now: Moment, half_life_ms: u6
                 number,
                 said: vec![Vec::new(); sites.len()],
                 home: network.home,
+                expected: Arc::clone(&network.expected),
                 heaviest: 0.0,
                 weight: 0.0,
             };
@@ -88,6 +95,7 @@ pub(super) fn fresh(store: &Store, sites: &[Site], now: Moment, half_life_ms: u6
             into.weight += network.weight;
             if network.weight > into.heaviest {
                 (into.heaviest, into.home) = (network.weight, network.home);
+                into.expected = Arc::clone(&network.expected);
             }
         }
     }
@@ -101,32 +109,53 @@ pub(super) fn fresh(store: &Store, sites: &[Site], now: Moment, half_life_ms: u6
             continue;
         }
         let ways = refined(around(&known, &group, gathered.home), &own);
-        let (home, weight) = (gathered.home.clone(), gathered.weight);
-        let groups = vec![gathered.number];
-        rows.push(Fresh { group: group.clone(), ways: ways.clone(), home, weight, is_network: false, groups });
+        let Gathered { number, home, expected, weight, .. } = gathered;
+        let (home, groups) = (home.clone(), vec![number]);
+        rows.push(Fresh {
+            group: group.clone(),
+            ways: ways.clone(),
+            home,
+            expected,
+            weight,
+            is_network: false,
+            groups,
+        });
         known.insert(group, ways);
     }
-    rows.extend(seen.into_iter().map(|Seen { client, home, own, weight, groups }| {
+    rows.extend(seen.into_iter().map(|Seen { client, home, expected, own, weight, groups }| {
         let (address, length) = client.network();
         let group = Group::Network(address, length);
         let ways = refined(around(&known, &group, home), &own);
-        Fresh { group, ways, home: home.clone(), weight, is_network: true, groups }
+        Fresh { group, ways, home: home.clone(), expected, weight, is_network: true, groups }
     }));
     rows
 }
 
-fn seen<'s>(client: ClientNetwork, entry: &'s Entry, sites: &[Site], now: Moment, half_life_ms: u64) -> Seen<'s> {
-    let mut own = vec![None; sites.len()];
+/// What distance lets expect from each place, once: most networks share theirs with others, and great circles cost more than
+/// all else.
+#[derive(Default)]
+struct Expectations(BTreeMap<Option<(u64, u64)>, Arc<[u32]>>);
+
+impl Expectations {
+    fn of(&mut self, entry: &Entry, sites: &[Site]) -> Arc<[u32]> {
+        let at = entry.home.coordinates.map(|at| (at.latitude.to_bits(), at.longitude.to_bits()));
+        let fresh = || sites.iter().map(|site| expected(&entry.home, site)).collect();
+        Arc::clone(self.0.entry(at).or_insert_with(fresh))
+    }
+}
+
+fn seen(client: ClientNetwork, entry: &Entry, expected: Arc<[u32]>, now: Moment, half_life_ms: u64) -> Seen<'_> {
+    let mut own = vec![None; expected.len()];
     let mut weight = 0.0;
     for (region, cell) in &entry.cells {
+        let at = usize::from(*region);
         let samples = cell.samples(now, half_life_ms);
-        let site = sites.get(usize::from(*region));
-        if let (Some(site), Some(slot)) = (site, own.get_mut(usize::from(*region))) {
-            *slot = measured(cell, samples, expected(&entry.home, site));
+        if let (Some(expected_us), Some(slot)) = (expected.get(at), own.get_mut(at)) {
+            *slot = measured(cell, samples, *expected_us);
             weight += samples;
         }
     }
-    Seen { client, home: &entry.home, own, weight, groups: Vec::new() }
+    Seen { client, home: &entry.home, expected, own, weight, groups: Vec::new() }
 }
 
 /// What distance lets expect, microseconds.

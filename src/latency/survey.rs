@@ -183,7 +183,7 @@ impl Survey {
         self.store.size() + self.published.size()
     }
 
-    /// Networks and groups that would change their order of regions, and may not yet.
+    /// Networks that would change their best region, and may not yet.
     #[must_use]
     pub const fn waiting(&self) -> usize {
         self.published.waiting
