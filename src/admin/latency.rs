@@ -37,7 +37,7 @@ struct Told {
     client: String,
     region: String,
     ms: f64,
-    /// Whole; some write that with a fraction of 0.
+    /// JSON knows no difference between 12 and 12.0.
     samples: Option<f64>,
     /// When it was so, milliseconds since 1970; absent: now.
     at: Option<f64>,
@@ -90,6 +90,9 @@ impl Outcome {
     }
 }
 
+/// The latest moment that JSON tells exactly: 285,000 years from now.
+const MOMENT_MAX: f64 = 9_007_199_254_740_991.0;
+
 /// Takes what can be meant of a batch; 422 if nothing can.
 pub(super) async fn push(
     State(admin): State<Arc<Admin>>,
@@ -109,6 +112,17 @@ pub(super) async fn push(
             return wrong("`source` is one of push, agent, beacon, vantage".into());
         }
     };
+    let is_whole = |number: f64, most: f64| number.fract() == 0.0 && (0.0..=most).contains(&number);
+    for (index, Told { samples, at, .. }) in measurements.iter().enumerate() {
+        if !samples.is_none_or(|samples| is_whole(samples, LATENCY_SAMPLES_MAX.into()) && samples >= 1.0) {
+            return wrong(format!(
+                "measurements[{index}]: `samples` is a whole number from 1 to {LATENCY_SAMPLES_MAX}"
+            ));
+        }
+        if !at.is_none_or(|at| is_whole(at, MOMENT_MAX)) {
+            return wrong(format!("measurements[{index}]: `at` is milliseconds since 1970"));
+        }
+    }
     let surveyed = surveyed(&admin, move |survey, now| take(survey, now, source, id.as_deref(), measurements)).await;
     surveyed.map_or_else(|refusal| refusal, Outcome::into_response)
 }
@@ -134,13 +148,13 @@ fn take(survey: &mut Survey, now: Moment, source: Source, id: Option<&str>, meas
 
 fn measurement(told: Told) -> Result<Measurement, Refusal> {
     let Told { client, region, ms, samples, at } = told;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of floats saturates")]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "was found to be whole and in range")]
     let (samples, at) = (samples.map(|samples| samples as u32), at.map(|at| Moment(at as u64)));
     Ok(Measurement {
         client: ClientNetwork::parse(&client)?,
         region,
         us: microseconds(ms)?,
-        samples: samples.unwrap_or(1).clamp(1, LATENCY_SAMPLES_MAX),
+        samples: samples.unwrap_or(1),
         at,
     })
 }

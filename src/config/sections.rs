@@ -321,7 +321,7 @@ fn latency(mut latency: Table<'_>) -> Latency {
         "max_move",
         Integer::new(1..=100_u8),
         10,
-        "Percent of all that is measured that may change its order of regions within ten minutes, twenty networks at least; \
+        "Percent of all that is measured that may change its best region within ten minutes, twenty networks at least; \
          100: no limit.",
     );
     let probes_for = latency.key(

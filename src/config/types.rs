@@ -252,7 +252,7 @@ pub struct Latency {
     pub margin_percent: u8,
     /// Regions that distance lets expect to be slower than the nearest by more than this never come before it.
     pub max_detour: Duration,
-    /// Per cent of all that is measured that may change its order of regions within ten minutes; 1 to 100.
+    /// Per cent of all that is measured that may change its best region within ten minutes; 1 to 100.
     pub max_move: u8,
     /// Networks of clients whose ways are those of this node's health checks: first address and length.
     pub probes_for: Vec<(IpAddr, u8)>,

@@ -123,7 +123,7 @@ pub(super) fn together(said: &mut [(f64, f64)], least: usize) -> Option<Own> {
 
 /// The weighted median.
 fn median(said: &mut [(f64, f64)]) -> Option<f64> {
-    said.sort_by(|a, b| a.0.total_cmp(&b.0));
+    said.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     let half = said.iter().map(|(_, weight)| weight).sum::<f64>() / 2.0;
     let mut below = 0.0;
     let reached = |(_, weight): &&(f64, f64)| {

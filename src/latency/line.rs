@@ -75,9 +75,7 @@ impl Line {
             sources: sources.into_iter().fold(Sources::NONE, |all, source| all.with(Sources::of(source))),
         })
     }
-}
 
-impl Line {
     /// The same, and this one has a part in it too.
     #[must_use]
     pub fn with(self, source: Source) -> Self {

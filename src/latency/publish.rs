@@ -2,10 +2,10 @@
 //!
 //! Estimates are never still. What steers keeps its numbers until one is off by the dead band, its order until a region is
 //! better by the margin ([`ordered`]), and its pace: within ten minutes networks of no more than a part of all that is measured
-//! may change their best region, what gains most first; groups wait with their networks. Whoever forges measurements, or breaks what
+//! may change their best region, what gains most first; groups go where their networks are. Whoever forges measurements, or breaks what
 //! measures, gets no further than that before somebody has seen it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::base::limits::LATENCY_MOVES_MIN;
@@ -40,7 +40,7 @@ pub(super) struct Published {
     is_changed: bool,
     /// Where networks were sent by an earlier process: going back there moves nobody.
     restored: BTreeMap<Group, u8>,
-    /// Groups that may not change their best region yet.
+    /// Networks that would change their best region, and may not yet.
     pub(super) waiting: usize,
     /// Changes of the best region since the start.
     pub(super) moved: u64,
@@ -66,8 +66,8 @@ struct Move {
     weight: f64,
 }
 
-/// The round trips of networks that may not move yet, by group.
-type Held = BTreeMap<u32, f64>;
+/// What of its networks' round trips each region is the best of, by group and region.
+type Tally = BTreeMap<(u32, u8), f64>;
 
 impl Published {
     /// Takes what is fresh, as far as it may. `None`: nothing is to be published.
@@ -78,44 +78,10 @@ impl Published {
         sites: &[Site],
         settings: &Settings,
     ) -> Option<Arc<Measured>> {
-        let total: f64 = fresh.iter().filter(|fresh| fresh.is_network).map(|fresh| fresh.weight).sum();
         let (networks, groups): (Vec<Fresh>, Vec<Fresh>) = fresh.into_iter().partition(|fresh| fresh.is_network);
         let mut before = std::mem::take(&mut self.rows);
-        let mut moves = Vec::new();
-        for network in &networks {
-            let old = before.remove(&network.group);
-            let old = old.unwrap_or_else(|| inherited(&before, &network.group, &network.home, sites, settings));
-            moves.extend(self.renew(network, Some(old), sites, settings));
-        }
-        let forgotten: Vec<Group> =
-            before.iter().filter(|(_, old)| old.is_network).map(|(group, _)| group.clone()).collect();
-        for group in forgotten {
-            let Some(old) = before.remove(&group) else { continue };
-            if old.order.first() == inherited(&before, &group, &old.home, sites, settings).order.first() {
-                self.is_changed = true;
-                continue;
-            }
-            let weight = old.weight;
-            self.rows.insert(group.clone(), old);
-            moves.push(Move { group, kept: None, gain_us: 0, weight });
-        }
-        let (mut has_moved, waiting) = self.go(now, moves, total, settings);
-        let mut held = Held::new();
-        for network in networks.iter().filter(|network| waiting.contains(&network.group)) {
-            network.groups.iter().for_each(|group| *held.entry(*group).or_default() += network.weight);
-        }
-        for group in &groups {
-            let old = before.remove(&group.group);
-            if is_held(group, &held) {
-                self.waiting += 1;
-                self.rows.extend(old.map(|old| (group.group.clone(), old)));
-                continue;
-            }
-            if let Some(wished) = self.renew(group, old, sites, settings) {
-                has_moved = true;
-                self.take(wished);
-            }
-        }
+        let mut has_moved = self.step_networks(now, &networks, &mut before, sites, settings);
+        has_moved |= self.step_groups(&groups, &networks, &mut before, sites, settings);
         self.is_changed |= !before.is_empty();
         let is_due = self.last.is_none_or(|last| now.0.saturating_sub(last.0) >= REFRESH_MS);
         if !(has_moved || self.is_changed && is_due) {
@@ -127,25 +93,83 @@ impl Published {
         Some(Arc::new(Measured::new(regions, settings.margin, rows)))
     }
 
-    /// Puts the next row of a group in place of the old one, unless another region is best: then that is wished for. Regions
-    /// behind the best change places as they like: no client moves by it, and at the start they do so for nearly all
+    /// Takes what is fresh of networks: where the best region stays, and else as far as that may change; true if one changes.
+    /// Regions behind the best change places as they like: no client moves by it, and at the start they do so for nearly all
     /// networks, which would use up the pace for hours.
-    fn renew(&mut self, fresh: &Fresh, old: Option<Kept>, sites: &[Site], settings: &Settings) -> Option<Move> {
-        let (kept, gain_us) = next(fresh, old.as_ref(), sites, settings);
-        let usual = old.as_ref().map_or_else(|| by_distance(&fresh.home, sites), |old| old.order.clone());
-        let group = fresh.group.clone();
-        if kept.order.first() == usual.first() {
-            self.is_changed |= old.is_none_or(|old| old.row != kept.row);
-            self.rows.insert(group, kept);
-            return None;
+    fn step_networks(
+        &mut self,
+        now: Moment,
+        networks: &[Fresh],
+        before: &mut BTreeMap<Group, Kept>,
+        sites: &[Site],
+        settings: &Settings,
+    ) -> bool {
+        let mut moves = Vec::new();
+        for fresh in networks {
+            let group = fresh.group.clone();
+            let old = before.remove(&group);
+            self.is_changed |= old.is_none();
+            let old = old.unwrap_or_else(|| inherited(before, &group, &fresh.home, sites, settings));
+            let (kept, gain_us) = next(fresh, Some(&old), sites, settings);
+            if kept.order.first() == old.order.first() {
+                self.is_changed |= old.row != kept.row;
+                self.rows.insert(group, kept);
+            } else {
+                self.rows.insert(group.clone(), old);
+                moves.push(Move { group, kept: Some(kept), gain_us, weight: fresh.weight });
+            }
         }
-        self.rows.extend(old.map(|old| (group.clone(), old)));
-        Some(Move { group, kept: Some(kept), gain_us, weight: fresh.weight })
+        let is_network = |(group, kept): (&Group, &Kept)| kept.is_network.then(|| group.clone());
+        for group in before.iter().filter_map(is_network).collect::<Vec<Group>>() {
+            let Some(old) = before.remove(&group) else { continue };
+            if old.order.first() == inherited(before, &group, &old.home, sites, settings).order.first() {
+                self.is_changed = true;
+                continue;
+            }
+            let weight = old.weight;
+            self.rows.insert(group.clone(), old);
+            moves.push(Move { group, kept: None, gain_us: 0, weight });
+        }
+        let total = networks.iter().map(|fresh| fresh.weight).sum();
+        self.go(now, moves, total, settings)
     }
 
-    /// Lets networks change their best region as far as they may, what gains most first: if any does, and which may
-    /// not yet.
-    fn go(&mut self, now: Moment, mut moves: Vec<Move>, total: f64, settings: &Settings) -> (bool, BTreeSet<Group>) {
+    /// Takes what is fresh of groups, as far as their networks agree; true if the best region of one changes.
+    fn step_groups(
+        &mut self,
+        groups: &[Fresh],
+        networks: &[Fresh],
+        before: &mut BTreeMap<Group, Kept>,
+        sites: &[Site],
+        settings: &Settings,
+    ) -> bool {
+        let mut tally = Tally::new();
+        for network in networks {
+            let best = self.rows.get(&network.group).and_then(|kept| kept.order.first().copied());
+            for (group, best) in network.groups.iter().filter_map(|group| Some((*group, best?))) {
+                *tally.entry((group, best)).or_default() += network.weight;
+            }
+        }
+        let mut has_moved = false;
+        for group in groups {
+            let old = before.remove(&group.group);
+            let (kept, _) = next(group, old.as_ref(), sites, settings);
+            if is_agreed(&kept, group, &tally) {
+                has_moved |= old.as_ref().is_none_or(|old| old.order.first() != kept.order.first());
+                self.is_changed |= old.is_none_or(|old| old.row != kept.row);
+                self.rows.insert(group.group.clone(), kept);
+            } else if let Some(old) = old {
+                match is_agreed(&old, group, &tally) {
+                    true => _ = self.rows.insert(group.group.clone(), old),
+                    false => self.is_changed = true,
+                }
+            }
+        }
+        has_moved
+    }
+
+    /// Lets networks change their best region as far as they may, what gains most first: true if any does.
+    fn go(&mut self, now: Moment, mut moves: Vec<Move>, total: f64, settings: &Settings) -> bool {
         while self.moves.front().is_some_and(|(at, ..)| now.0.saturating_sub(at.0) > WINDOW_MS) {
             self.moves.pop_front();
         }
@@ -155,13 +179,14 @@ impl Published {
         // By what they weigh now, as all do: who came first is no larger part of all because there were few then.
         let weight = |(_, group, then): &(Moment, Group, f64)| self.rows.get(group).map_or(*then, |kept| kept.weight);
         let mut spent: f64 = self.moves.iter().map(|told| weight(told).max(MOVE_MIN)).sum();
-        let (mut has_moved, mut waiting) = (false, BTreeSet::new());
+        self.waiting = 0;
+        let mut has_moved = false;
         for wished in moves {
             let part = wished.weight.max(MOVE_MIN);
             let best = wished.kept.as_ref().and_then(|kept| kept.order.first());
             let is_back = best.is_some() && restored.get(&wished.group) == best;
             if !(is_back || self.moves.len() < LATENCY_MOVES_MIN || spent + part <= most) {
-                waiting.insert(wished.group);
+                self.waiting += 1;
                 continue;
             }
             if !is_back {
@@ -172,8 +197,7 @@ impl Published {
             has_moved = true;
             self.take(wished);
         }
-        self.waiting = waiting.len();
-        (has_moved, waiting)
+        has_moved
     }
 
     fn take(&mut self, Move { group, kept, .. }: Move) {
@@ -230,15 +254,18 @@ impl Published {
     /// Bytes it takes, about.
     pub(super) fn size(&self) -> usize {
         let of_row = |kept: &Kept| kept.row.deviations.len() * size_of::<Option<Deviation>>() + kept.order.len() * 2;
-        self.rows.values().map(|kept| size_of::<(Group, Kept)>() * 3 / 2 + of_row(kept)).sum()
+        // What was handed out is a copy.
+        let of_copy = size_of::<(Group, Row)>();
+        self.rows.values().map(|kept| size_of::<(Group, Kept)>() * 3 / 2 + of_copy + 2 * of_row(kept)).sum()
     }
 }
 
-/// A group stays as it is while more than half of what was measured of it is of networks that may not move yet: so it is bound
-/// by the same pace, and no network alone moves a country.
-fn is_held(group: &Fresh, held: &Held) -> bool {
-    let held = group.groups.first().and_then(|number| held.get(number)).copied().unwrap_or(0.0);
-    held * 2.0 > group.weight
+/// A group speaks for those of it who were not measured while more than half of what was measured of it goes where it would
+/// send them: so it is bound by the same pace, no network alone moves a country, and a country on two coasts, or a carrier whose
+/// networks have little in common, leaves them to a group around it.
+fn is_agreed(kept: &Kept, group: &Fresh, tally: &Tally) -> bool {
+    let of = |best: u8| group.groups.first().and_then(|number| tally.get(&(*number, best))).copied().unwrap_or(0.0);
+    kept.order.first().is_some_and(|best| of(*best) * 2.0 > group.weight)
 }
 
 /// What steers clients of a network that is not measured itself: the row of the least published group that it is in.
@@ -249,7 +276,9 @@ fn inherited(
     sites: &[Site],
     settings: &Settings,
 ) -> Kept {
-    let around = groups_around(network, home).find_map(|group| published.get(&group));
+    // Of whom no place is known, nothing is known that all have in common.
+    let is_meant = |group: &Group| *group != Group::World || home.coordinates.is_some();
+    let around = groups_around(network, home).filter(is_meant).find_map(|group| published.get(&group));
     let deviations = around.map_or_else(|| vec![None; sites.len()].into(), |kept| kept.row.deviations.clone());
     let way = |&region: &u8| {
         let at = usize::from(region);
@@ -263,7 +292,11 @@ fn inherited(
 
 /// The regions by what distance lets expect.
 pub(super) fn by_distance(home: &Home, sites: &[Site]) -> Box<[u8]> {
-    let mut regions: Vec<(u32, u8)> = sites.iter().map(|site| expected(home, site)).zip(0..=u8::MAX).collect();
+    nearest_first(&sites.iter().map(|site| expected(home, site)).collect::<Vec<u32>>())
+}
+
+fn nearest_first(expected: &[u32]) -> Box<[u8]> {
+    let mut regions: Vec<(u32, u8)> = expected.iter().copied().zip(0..=u8::MAX).collect();
     regions.sort_unstable();
     regions.into_iter().map(|(_, region)| region).collect()
 }
@@ -271,17 +304,17 @@ pub(super) fn by_distance(home: &Home, sites: &[Site]) -> Box<[u8]> {
 /// The next row of a group, and what its first region is better by than the one before, microseconds.
 fn next(fresh: &Fresh, old: Option<&Kept>, sites: &[Site], settings: &Settings) -> (Kept, u32) {
     let kept = |at: usize| *old?.row.deviations.get(at)?;
-    let ways = fresh.ways.iter().zip(sites).enumerate();
+    let ways = fresh.ways.iter().zip(sites).zip(&*fresh.expected).enumerate();
     let deviations: Vec<Option<Deviation>> = ways
-        .map(|(at, (way, site))| {
+        .map(|(at, ((way, site), expected_us))| {
             let is_known = way.is_measured || site.coordinates.is_some();
-            is_known.then(|| steady(way, expected(&fresh.home, site), kept(at)))
+            is_known.then(|| steady(way, *expected_us, kept(at)))
         })
         .collect();
-    let before = old.map_or_else(|| by_distance(&fresh.home, sites), |old| old.order.clone());
+    let before = old.map_or_else(|| nearest_first(&fresh.expected), |old| old.order.clone());
     let estimate = |region: u8| {
         let at = usize::from(region);
-        let expected_us = sites.get(at).map_or(u32::MAX, |site| expected(&fresh.home, site));
+        let expected_us = fresh.expected.get(at).copied().unwrap_or(u32::MAX);
         Estimate::new(expected_us, deviations.get(at).copied().flatten())
     };
     let missing = (0..=u8::MAX).take(sites.len()).filter(|region| !before.contains(region));
@@ -302,8 +335,8 @@ fn steady(way: &Known, expected_us: u32, kept: Option<Deviation>) -> Deviation {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of floats saturates")]
     let fresh = {
         // Nobody is the middle of a group; a way that was measured itself has no scatter.
-        let scatter = way.scatter * way.scatter;
-        Deviation { us: way.us.round() as i32, error_us: (way.variance + scatter).sqrt().round() as u32 }
+        let variance = way.variance + way.scatter * way.scatter;
+        Deviation { us: way.us.round() as i32, error_us: variance.sqrt().round() as u32 }
     };
     let Some(kept) = kept else { return fresh };
     let estimate = expected_us.saturating_add_signed(fresh.us);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::base::moment::Moment;
 use crate::geo::{Group, distance_m, expected_us, network_around};
@@ -20,6 +21,8 @@ pub(super) struct Fresh {
     pub(super) ways: Box<[Known]>,
     /// Where it is; of a group, where the one of its networks is that was measured most.
     pub(super) home: Home,
+    /// By region: what distance lets expect there, microseconds.
+    pub(super) expected: Arc<[u32]>,
     /// Round trips that count; of a group, those of all its networks.
     pub(super) weight: f64,
     /// It is one network that was measured itself, no group.
@@ -51,6 +54,7 @@ const AROUND: [[u8; 2]; 2] = [[16, 20], [32, 40]];
 struct Seen<'s> {
     client: ClientNetwork,
     home: &'s Home,
+    expected: Arc<[u32]>,
     own: Vec<Option<Own>>,
     weight: f64,
     groups: Vec<u32>,
@@ -62,22 +66,26 @@ struct Gathered<'s> {
     /// By region.
     said: Vec<Vec<(f64, f64)>>,
     home: &'s Home,
+    expected: Arc<[u32]>,
     heaviest: f64,
     weight: f64,
 }
 
 /// All groups and networks, wider ones before those in them.
 pub(super) fn fresh(store: &Store, sites: &[Site], now: Moment, half_life_ms: u64) -> Vec<Fresh> {
-    let mut seen: Vec<Seen<'_>> =
-        store.iter().map(|(client, entry)| seen(client, entry, sites, now, half_life_ms)).collect();
+    let mut expectations = Expectations::default();
+    let seen_now = |(client, entry)| seen(client, entry, expectations.of(entry, sites), now, half_life_ms);
+    let mut seen: Vec<Seen<'_>> = store.iter().map(seen_now).collect();
     let mut gathered: BTreeMap<Group, Gathered<'_>> = BTreeMap::new();
     for network in &mut seen {
-        for group in groups(network) {
+        let (address, length) = network.client.network();
+        for group in groups_around(&Group::Network(address, length), network.home) {
             let number = u32::try_from(gathered.len()).unwrap_or(u32::MAX);
             let fresh = || Gathered {
                 number,
                 said: vec![Vec::new(); sites.len()],
                 home: network.home,
+                expected: Arc::clone(&network.expected),
                 heaviest: 0.0,
                 weight: 0.0,
             };
@@ -90,6 +98,7 @@ pub(super) fn fresh(store: &Store, sites: &[Site], now: Moment, half_life_ms: u6
             into.weight += network.weight;
             if network.weight > into.heaviest {
                 (into.heaviest, into.home) = (network.weight, network.home);
+                into.expected = Arc::clone(&network.expected);
             }
         }
     }
@@ -103,32 +112,53 @@ pub(super) fn fresh(store: &Store, sites: &[Site], now: Moment, half_life_ms: u6
             continue;
         }
         let ways = refined(around(&known, &group, gathered.home), &own);
-        let (home, weight) = (gathered.home.clone(), gathered.weight);
-        let groups = vec![gathered.number];
-        rows.push(Fresh { group: group.clone(), ways: ways.clone(), home, weight, is_network: false, groups });
+        let Gathered { number, home, expected, weight, .. } = gathered;
+        let (home, groups) = (home.clone(), vec![number]);
+        rows.push(Fresh {
+            group: group.clone(),
+            ways: ways.clone(),
+            home,
+            expected,
+            weight,
+            is_network: false,
+            groups,
+        });
         known.insert(group, ways);
     }
-    rows.extend(seen.into_iter().map(|Seen { client, home, own, weight, groups }| {
+    rows.extend(seen.into_iter().map(|Seen { client, home, expected, own, weight, groups }| {
         let (address, length) = client.network();
         let group = Group::Network(address, length);
         let ways = refined(around(&known, &group, home), &own);
-        Fresh { group, ways, home: home.clone(), weight, is_network: true, groups }
+        Fresh { group, ways, home: home.clone(), expected, weight, is_network: true, groups }
     }));
     rows
 }
 
-fn seen<'s>(client: ClientNetwork, entry: &'s Entry, sites: &[Site], now: Moment, half_life_ms: u64) -> Seen<'s> {
-    let mut own = vec![None; sites.len()];
+/// What distance lets expect from each place, once: most networks share theirs with others, and great circles cost more than
+/// all else.
+#[derive(Default)]
+struct Expectations(BTreeMap<Option<(u64, u64)>, Arc<[u32]>>);
+
+impl Expectations {
+    fn of(&mut self, entry: &Entry, sites: &[Site]) -> Arc<[u32]> {
+        let at = entry.home.coordinates.map(|at| (at.latitude.to_bits(), at.longitude.to_bits()));
+        let fresh = || sites.iter().map(|site| expected(&entry.home, site)).collect();
+        Arc::clone(self.0.entry(at).or_insert_with(fresh))
+    }
+}
+
+fn seen(client: ClientNetwork, entry: &Entry, expected: Arc<[u32]>, now: Moment, half_life_ms: u64) -> Seen<'_> {
+    let mut own = vec![None; expected.len()];
     let mut weight = 0.0;
     for (region, cell) in &entry.cells {
+        let at = usize::from(*region);
         let samples = cell.samples(now, half_life_ms);
-        let site = sites.get(usize::from(*region));
-        if let (Some(site), Some(slot)) = (site, own.get_mut(usize::from(*region))) {
-            *slot = measured(cell, samples, expected(&entry.home, site));
+        if let (Some(expected_us), Some(slot)) = (expected.get(at), own.get_mut(at)) {
+            *slot = measured(cell, samples, *expected_us);
             weight += samples;
         }
     }
-    Seen { client, home: &entry.home, own, weight, groups: Vec::new() }
+    Seen { client, home: &entry.home, expected, own, weight, groups: Vec::new() }
 }
 
 /// What distance lets expect, microseconds.
@@ -149,59 +179,35 @@ fn measured(cell: &Cell, samples: f64, expected_us: u32) -> Option<Own> {
     Some(Own { us: median - f64::from(expected_us), variance, scatter: 0.0 })
 }
 
-/// The groups a network is in.
-fn groups(network: &Seen<'_>) -> Vec<Group> {
-    let mut groups = vec![Group::World];
-    if let Some(country) = network.home.country {
-        groups.push(Group::Country(country));
-        groups.extend(network.home.city.clone().map(|city| Group::City(country, city)));
-        groups.extend(network.home.asn.map(|asn| Group::System(asn, country)));
-    }
-    groups.extend(networks_around(network.client.network().0));
-    groups
-}
-
-/// The networks around an address, the widest first.
-fn networks_around(address: IpAddr) -> impl Iterator<Item = Group> {
-    let lengths = AROUND[usize::from(address.is_ipv6())];
-    lengths.into_iter().map(move |length| {
-        let (address, length) = network_around(address, length);
-        Group::Network(address, length)
-    })
-}
-
-/// The groups that a network is in, the least first, in the order in which they are looked for.
-pub(super) fn groups_around(network: &Group, home: &Home) -> impl Iterator<Item = Group> {
-    let around = match network {
-        Group::Network(address, _) => networks_around(*address).collect::<Vec<_>>(),
-        Group::World | Group::Country(_) | Group::City(..) | Group::System(..) => Vec::new(),
+/// The groups that a network, or a group, is in: the least first.
+pub(super) fn groups_around(group: &Group, home: &Home) -> impl Iterator<Item = Group> {
+    let (networks, places) = match group {
+        Group::World => (Vec::new(), 0),
+        Group::Country(_) => (Vec::new(), 1),
+        Group::City(..) | Group::System(..) => (Vec::new(), 2),
+        Group::Network(address, length) => (networks_around(*address, *length), 4),
     };
     let country = home.country;
-    let system = home.asn.zip(country).map(|(asn, country)| Group::System(asn, country));
-    let city = home.city.clone().zip(country).map(|(city, country)| Group::City(country, city));
-    let places = system.into_iter().chain(city).chain(country.map(Group::Country));
-    let all = home.coordinates.map(|_| Group::World);
-    around.into_iter().rev().chain(places).chain(all)
+    let system = country.zip(home.asn).map(|(country, asn)| Group::System(asn, country));
+    let city = country.zip(home.city.clone()).map(|(country, city)| Group::City(country, city));
+    let all = [system, city, country.map(Group::Country), Some(Group::World)];
+    let skipped = all.len() - places;
+    networks.into_iter().chain(all.into_iter().skip(skipped).flatten())
+}
+
+/// The networks around a network of this length, the least first.
+fn networks_around(address: IpAddr, length: u8) -> Vec<Group> {
+    let lengths = AROUND[usize::from(address.is_ipv6())];
+    let wider = lengths.into_iter().rev().filter(|wider| *wider < length);
+    wider
+        .map(|length| {
+            let (address, length) = network_around(address, length);
+            Group::Network(address, length)
+        })
+        .collect()
 }
 
 /// What is taken for the group around a group; nothing for the widest.
 fn around<'k>(known: &'k BTreeMap<Group, Box<[Known]>>, group: &Group, home: &Home) -> &'k [Known] {
-    let find = |group: Group| known.get(&group).map(|ways| &ways[..]);
-    let country = home.country.and_then(|country| find(Group::Country(country)));
-    let of_country = country.or_else(|| find(Group::World));
-    let found = match group {
-        Group::World => None,
-        Group::Country(_) => find(Group::World),
-        Group::City(..) | Group::System(..) => of_country,
-        Group::Network(address, length) => {
-            let wider =
-                networks_around(*address).filter(|wider| matches!(wider, Group::Network(_, other) if other < length));
-            let wider: Vec<Group> = wider.collect();
-            let network = wider.into_iter().rev().find_map(find);
-            let system = || find(Group::System(home.asn?, home.country?));
-            let city = || find(Group::City(home.country?, home.city.clone()?));
-            network.or_else(system).or_else(city).or(of_country)
-        }
-    };
-    found.unwrap_or_default()
+    groups_around(group, home).find_map(|group| known.get(&group)).map(|ways| &ways[..]).unwrap_or_default()
 }

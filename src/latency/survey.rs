@@ -28,7 +28,7 @@ pub struct Settings {
     pub retention: Duration,
     /// What a region must be better by.
     pub margin: Margin,
-    /// Of all that is measured, what may change its order of regions within ten minutes, in per cent.
+    /// Of all that is measured, what may change its best region within ten minutes, in per cent.
     pub max_move: u32,
 }
 
@@ -96,9 +96,9 @@ pub struct Figures {
     pub bytes: usize,
     /// Networks that gave way to others.
     pub evicted: u64,
-    /// Changes of order.
+    /// Changes of the best region.
     pub moved: u64,
-    /// Networks and groups that would change their order, and may not yet.
+    /// Networks that would change their best region, and may not yet.
     pub waiting: usize,
 }
 
@@ -256,14 +256,13 @@ impl Survey {
         self.store.size() + self.published.size()
     }
 
-    /// Networks and groups that would change their order of regions, and may not yet.
+    /// Networks that would change their best region, and may not yet.
     #[must_use]
     pub const fn waiting(&self) -> usize {
         self.published.waiting
     }
 
-    /// What was measured of the way between a network and a region lately: the median in microseconds, the round trips that
-    /// count, when it was measured last, and by whom; by region.
+    /// What was measured of a network's ways lately, by region.
     #[must_use]
     pub fn evidence(&self, client: ClientNetwork, now: Moment) -> BTreeMap<Arc<str>, Evidence> {
         let cells = self.store.entry(client).map(|entry| entry.cells.as_slice()).unwrap_or_default();

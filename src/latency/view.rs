@@ -25,9 +25,9 @@ pub struct SurveyView {
     pub bytes: usize,
     /// Networks that gave way to others since the start.
     pub evicted: u64,
-    /// Networks and groups that would change their order of regions, and may not yet.
+    /// Networks that would change their best region, and may not yet.
     pub waiting: usize,
-    /// Changes of order since the start.
+    /// Changes of the best region since the start.
     pub moved: u64,
     /// Networks whose best region is not the one that distance alone would choose.
     pub elsewhere: usize,

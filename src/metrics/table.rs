@@ -153,9 +153,9 @@ metrics! {
     LATENCY_EVICTED Counter "meridian_latency_evicted_total" []
         "Networks that were forgotten because others are measured more.";
     LATENCY_MOVES Counter "meridian_latency_moves_total" []
-        "Networks that changed their order of regions by what was measured.";
+        "Networks that changed their best region by what was measured.";
     LATENCY_WAITING Gauge "meridian_latency_moves_waiting" []
-        "Networks and groups that would change their order of regions, and may not yet.";
+        "Networks that would change their best region by what was measured, and may not yet.";
     SERVICES Gauge "meridian_services" ["standing"]
         "Services by what their regions are usable for.";
     SERVICE_ELIGIBLE Gauge "meridian_service_regions_eligible" ["service"]

@@ -192,9 +192,7 @@ impl Work {
     fn take(&mut self, job: Job) {
         let now = self.neighbors.clock.now();
         match job {
-            Job::Do(task) => {
-                task(&mut self.survey, now);
-            }
+            Job::Do(task) => task(&mut self.survey, now),
             Job::End => {}
             Job::Configure(settings) => {
                 self.every = settings.every;
@@ -261,7 +259,7 @@ impl Work {
         }
         if figures.waiting > 0 && is_over(self.told.held_at, HELD_TOLD_MS) {
             self.told.held_at = Some(now);
-            let cause = format!("{} networks and groups wait (latency.max_move)", figures.waiting);
+            let cause = format!("{} networks wait (latency.max_move)", figures.waiting);
             let mut event = Event::new(now, EventKind::LatencyHeld, cause);
             event.count = figures.waiting;
             self.neighbors.recorder.event(event);
@@ -270,12 +268,13 @@ impl Work {
     }
 
     fn save(&mut self) {
-        if !self.has_begun || std::mem::replace(&mut self.saved, self.survey.revision()) == self.survey.revision() {
+        let revision = self.survey.revision();
+        if !self.has_begun || self.saved == revision {
             return;
         }
-        let text = self.survey.file();
-        if let Err(error) = write_atomically(&self.path, text.as_bytes()) {
-            tracing::warn!(path = %self.path.display(), %error, "what was measured cannot be kept");
+        match write_atomically(&self.path, self.survey.file().as_bytes()) {
+            Ok(()) => self.saved = revision,
+            Err(error) => tracing::warn!(path = %self.path.display(), %error, "what was measured cannot be kept"),
         }
     }
 }

@@ -92,7 +92,8 @@ fn baselines(world: &World) -> Vec<Line> {
 }
 
 fn world(networks: usize, weather: Weather) -> World {
-    World::new(TEXT, networks, 1, weather)
+    let seed = std::env::var("MERIDIAN_LABORATORY_SEED").ok().and_then(|word| word.parse().ok());
+    World::new(TEXT, networks, seed.unwrap_or(1), weather)
 }
 
 #[test]
@@ -179,9 +180,10 @@ fn motion_table() {
     println!("| who measures | weather | moves an hour, % of networks | networks that moved at all, % |");
     println!("|---|---|---|---|");
     for who in [Who::Beacon, Who::Stray] {
-        for (name, weather) in [("noise alone", Weather::Calm), ("evenings", Weather::Evenings), ("all", Weather::All)]
+        for (name, weather) in
+            [("noise alone, 6 h", Weather::Calm), ("evenings, 24 h", Weather::Evenings), ("all, 24 h", Weather::All)]
         {
-            let (an_hour, at_all) = churn(who, weather, networks, 6, 60);
+            let (an_hour, at_all) = churn(who, weather, networks, if weather == Weather::Calm { 6 } else { 24 }, 60);
             println!("| {who:?} | {name} | {an_hour:.2} | {at_all:.1} |");
         }
     }

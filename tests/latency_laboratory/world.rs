@@ -272,8 +272,8 @@ impl World {
     /// Time is cut into six hours each; in one of so many there is an episode.
     fn episode_ms(&self, system: usize, region: usize, second: u64) -> f64 {
         const PERIOD: u64 = 6 * 3_600;
-        let mut random =
-            Random(self.seed ^ 0x5eed ^ ((system as u64) << 40) ^ ((region as u64) << 32) ^ (second / PERIOD));
+        let way = ((system as u64) << 40) ^ ((region as u64) << 32);
+        let mut random = Random(self.seed ^ 0x5eed ^ way ^ (second / PERIOD));
         random.word();
         // 5 minutes to 3 hours, the logarithm even: 50 minutes in the mean.
         let length = 300.0 * 36_f64.powf(random.part());
@@ -414,5 +414,5 @@ fn km(from: (f64, f64), to: (f64, f64)) -> f64 {
 
 /// A part of 1 that belongs to two numbers.
 pub(crate) fn lot(seed: u64, number: usize) -> f64 {
-    unit(meridian::base::hash::mix(seed << 32 ^ number as u64))
+    unit(meridian::base::hash::mix((seed << 32) ^ number as u64))
 }
