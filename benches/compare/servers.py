@@ -17,6 +17,15 @@ import time
 
 RECEIVE_BUFFER = 1 << 20
 PR_SET_PDEATHSIG = 1
+# What a zone needs at least, so that it is told when it is served: for servers whose names are steered.
+SMALL_ZONE = """\
+$ORIGIN example.com.
+$TTL 60
+@ SOA ns1 hostmaster 1 3600 600 604800 60
+@ NS ns1
+ns1 A 192.0.2.1
+marker A 172.16.0.1
+"""
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 

@@ -44,10 +44,7 @@ class Meridian(servers.Meridian):
 
     def configure(self):
         super().configure()
-        self.zone_path().write_text(
-            "$ORIGIN example.com.\n$TTL 60\n@ SOA ns1 hostmaster 1 3600 600 604800 60\n@ NS ns1\nns1 A 192.0.2.1\n"
-            "marker A 172.16.0.1\n"
-        )
+        self.zone_path().write_text(servers.SMALL_ZONE)
         (self.folder / "geoip").mkdir()
         (self.folder / "geoip/country.mmdb").symlink_to(ROOT / "geoip/country.mmdb")
         (self.folder / "state").mkdir(exist_ok=True)
@@ -70,6 +67,8 @@ def main():
         server = Meridian(folder, str(pathlib.Path(options.meridian).resolve()), options.server_core, None, "")
         try:
             with server:
+                server.configure()
+                server.start()
                 found = measure(server, options)
         except (servers.Failed, OSError) as error:
             print(f"measurements: {error}", file=sys.stderr)

@@ -116,10 +116,7 @@ class Meridian(servers.Meridian):
 
     def configure(self):
         super().configure()
-        self.zone_path().write_text(
-            "$ORIGIN example.com.\n$TTL 60\n@ SOA ns1 hostmaster 1 3600 600 604800 60\n@ NS ns1\nns1 A 192.0.2.1\n"
-            "marker A 172.16.0.1\n"
-        )
+        self.zone_path().write_text(servers.SMALL_ZONE)
         (self.folder / "geoip").mkdir()
         shutil.copy(ROOT / "geoip/country.mmdb", self.folder / "geoip/country.mmdb")
         lines = ["[policies.here]", 'mode = "active-active"', 'prefer = "geo"', "spill = true", 'ramp = "0s"']

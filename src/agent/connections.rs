@@ -1,10 +1,10 @@
 //! Which connections tell something new: those of clients, with something acknowledged since they were counted last.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 
-use super::network::{Prefix, is_nowhere};
+use super::prefix::Prefix;
 use super::sockets::{Measure, Socket};
+use crate::latency::ClientNetwork;
 
 /// Which connections are looked at, and what of them.
 #[derive(Clone, Debug, Default)]
@@ -53,14 +53,12 @@ impl Connections {
         Self { most, known: HashMap::new(), round: 0, counts: Counts::default() }
     }
 
-    /// A client and its round trip in microseconds, if the connection is one that is wanted and tells something new.
+    /// A client's network and its round trip in microseconds, if the connection is one that is wanted and tells something new.
     ///
     /// At least one segment of data was acknowledged: a handshake alone is anybody's who looks for open ports. What is
     /// seen again with nothing acknowledged in between was measured by what has been counted already.
-    pub(super) fn see(&mut self, socket: &Socket, wanted: &Wanted) -> Option<(IpAddr, u32)> {
-        if !wanted.is_client(socket) {
-            return None;
-        }
+    pub(super) fn see(&mut self, socket: &Socket, wanted: &Wanted) -> Option<(ClientNetwork, u32)> {
+        let client = wanted.client(socket)?;
         self.counts.clients += 1;
         let timing = socket.timing.filter(|timing| timing.acknowledged > 0)?;
         let rtt = timing.rtt_us(wanted.measure)?;
@@ -83,7 +81,7 @@ impl Connections {
             }
         }
         self.counts.counted += 1;
-        Some((socket.client, rtt))
+        Some((client, rtt))
     }
 
     /// Ends a reading that told all connections: those that were not in it are closed, and forgotten.
@@ -96,12 +94,13 @@ impl Connections {
 }
 
 impl Wanted {
-    fn is_client(&self, socket: &Socket) -> bool {
+    /// The network of the client at the other end, if it is one.
+    fn client(&self, socket: &Socket) -> Option<ClientNetwork> {
         let client = socket.client;
-        self.ports.contains(&socket.local_port)
+        let is_wanted = self.ports.contains(&socket.local_port)
             && (self.loopback || !client.is_loopback())
-            && !is_nowhere(client)
-            && !self.ignored.iter().any(|network| network.contains(client))
+            && !self.ignored.iter().any(|network| network.contains(client));
+        ClientNetwork::of(client).filter(|_| is_wanted)
     }
 }
 
@@ -123,7 +122,7 @@ mod tests {
     fn only_what_is_new_is_counted() {
         let mut connections = Connections::new(10);
         let client = "203.0.113.7";
-        let seen = Some((client.parse().unwrap(), 20_000));
+        let seen = ClientNetwork::of(client.parse().unwrap()).map(|network| (network, 20_000));
         for (acknowledged, expected) in [(0, None), (100, seen), (100, None), (101, seen), (101, None)] {
             assert_eq!(connections.see(&socket(1, client, acknowledged), &wanted()), expected, "{acknowledged}");
             let counted = usize::from(expected.is_some());

@@ -7,10 +7,10 @@
 //!
 //! `beacons` takes what browsers have measured, to any region: it is counted and reported in the same way.
 //!
-//! Pure are `network`, `request`, `sockets`, `connections`, `tally`, `report` and `outbox`: bytes, time and randomness come
+//! Pure are `prefix`, `request`, `sockets`, `connections`, `tally`, `report` and `outbox`: bytes, time and randomness come
 //! in as arguments. `reading` asks the kernel, `node` speaks HTTP, `sender` and `work` have the clock.
 
-mod network;
+mod prefix;
 mod request;
 mod sockets;
 mod connections;
@@ -25,8 +25,8 @@ mod work;
 
 pub use beacons::Beacons;
 pub use connections::Wanted;
-pub use network::{Network, Prefix, PrefixError};
 pub use node::{Node, NodeError, Trusted};
+pub use prefix::{Prefix, PrefixError};
 pub use reading::{Reading, ReadingError, look};
 pub use sockets::Measure;
 pub use tally::Median;

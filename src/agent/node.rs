@@ -25,7 +25,7 @@ use super::outbox::Sent;
 use super::report::Batch;
 use super::work::reasons;
 use crate::base::limits::{AGENT_ANSWER_LEN_MAX, AGENT_TIMEOUT_MS};
-use crate::probe::Roots;
+use crate::probe::{Roots, beside};
 
 const PATH: &str = "/api/v1/latency";
 /// Who reports, so that it can be told from others in a server's log.
@@ -209,16 +209,7 @@ where
         // The status decides; a body that can't be read says no more.
         Ok((head.status, head.headers, body.map(http_body_util::Collected::to_bytes).unwrap_or_default()))
     };
-    let connection = async {
-        // An error of the connection reaches the exchange as its own; its end may come before the body was read.
-        let _ = connection.await;
-        std::future::pending().await
-    };
-    tokio::select! {
-        biased;
-        answered = exchange => answered,
-        never = connection => never,
-    }
+    beside(exchange, connection).await
 }
 
 /// What an answer means for the batch.

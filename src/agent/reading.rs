@@ -78,8 +78,8 @@ impl Reading {
                 Err(error) => return Err(ReadingError::Ask(error)),
             };
             let part = read(buffer.get(..len).unwrap_or_default(), *sequence, |socket| {
-                if let Some((client, rtt_us)) = connections.see(&socket, wanted) {
-                    tally.count(client, 0, rtt_us);
+                if let Some((network, rtt_us)) = connections.see(&socket, wanted) {
+                    tally.count(network, 0, rtt_us);
                 }
             });
             match part {

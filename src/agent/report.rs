@@ -47,7 +47,7 @@ struct Measurement<'a> {
     client: String,
     region: &'a str,
     ms: f64,
-    samples: usize,
+    samples: u32,
     at: Moment,
 }
 
@@ -78,13 +78,13 @@ impl Batches {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::Network;
-    use crate::base::limits::{AGENT_REPORT_MAX, AGENT_SAMPLES_MAX};
+    use crate::base::limits::{AGENT_REPORT_MAX, LATENCY_SAMPLES_MAX};
+    use crate::latency::ClientNetwork;
 
     #[test]
     fn a_batch_is_what_the_api_takes() {
         let mut batches = Batches::new("fra edge/1", Moment(1_769_990_000_000));
-        let network = Network::of("203.0.113.9".parse().unwrap());
+        let network = ClientNetwork::of("203.0.113.9".parse().unwrap()).unwrap();
         let median = Median { network, region: 0, rtt_us: 23_400, samples: 12 };
         let batch = batches.next(Source::Agent, &[median], &["fra".into()], Moment(1_769_990_010_000));
         let expected = serde_json::json!({
@@ -102,8 +102,8 @@ mod tests {
     #[test]
     fn the_largest_batch_fits_the_api() {
         let mut batches = Batches::new(&"é".repeat(500), Moment(u64::MAX));
-        let network = Network::of("ffff:ffff:ffff::".parse().unwrap());
-        let median = Median { network, region: 0, rtt_us: 9_999_999, samples: AGENT_SAMPLES_MAX };
+        let network = ClientNetwork::of("2fff:ffff:ffff::".parse().unwrap()).unwrap();
+        let median = Median { network, region: 0, rtt_us: 9_999_999, samples: LATENCY_SAMPLES_MAX };
         let batch = batches.next(Source::Agent, &[median; AGENT_REPORT_MAX], &["r".repeat(63)], Moment(u64::MAX));
         assert!(batch.body.len() < 1 << 20, "{}", batch.body.len());
         assert!(batch.id.len() <= 128);

@@ -379,8 +379,6 @@ pub const EVACUATION_LOOK_MS: u64 = 1_000;
 pub const AGENT_CONNECTIONS_MAX: usize = 262_144;
 /// Pairs of client network and region of which an agent keeps round trips within one interval.
 pub const AGENT_NETWORKS_MAX: usize = 65_536;
-/// Round trips of one network that an agent keeps within one interval: what the API takes as the samples of a median.
-pub const AGENT_SAMPLES_MAX: usize = 1_000;
 /// Round trips that an agent keeps within one interval, four bytes each.
 pub const AGENT_SAMPLES_ALL_MAX: usize = 1 << 20;
 /// Networks in one report of an agent: with the longest key of a region they fit the body that the API takes.
@@ -391,10 +389,6 @@ pub const AGENT_REPORT_DEFAULT: usize = 2_000;
 pub const AGENT_PORTS_MAX: usize = 64;
 /// Nodes that one agent reports to, each with a queue of its own.
 pub const AGENT_NODES_MAX: usize = 32;
-/// Microseconds below which the API takes no round trip: one that is shorter is told as this.
-pub const AGENT_RTT_US_MIN: u32 = 50;
-/// Microseconds above which the API takes no round trip.
-pub const AGENT_RTT_US_MAX: u32 = 10_000_000;
 /// Milliseconds the kernel has for one part of the list of connections.
 pub const AGENT_KERNEL_MS: u64 = 5_000;
 /// Milliseconds from one reading of an agent to the next, at least: the API counts batches, and little changes in less.

@@ -16,6 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::base::limits::{FEED_AGENT_LEN_MAX, FEED_BODY_LEN_MAX};
 use crate::model::{FeedError, FeedMiss};
+use crate::probe::beside;
 
 /// Who asks, so that it can be told from clients in a server's log.
 const AGENT: &str = concat!("Meridian/", env!("CARGO_PKG_VERSION"), " (load feed)");
@@ -61,16 +62,7 @@ where
         body.map(http_body_util::Collected::to_bytes)
             .map_err(|error| FeedMiss::new(FeedError::Unreadable, error.to_string()))
     };
-    let connection = async {
-        // An error of the connection reaches the exchange as its own; its end may come before the body was read.
-        let _ = connection.await;
-        std::future::pending().await
-    };
-    tokio::select! {
-        biased;
-        answered = exchange => answered,
-        never = connection => never,
-    }
+    beside(exchange, connection).await
 }
 
 /// The line of an agent. It speaks first, and closes or not.

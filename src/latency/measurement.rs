@@ -33,16 +33,16 @@ const TEXT_SHOWN_MAX: usize = 64;
 const V6: u64 = 1 << 63;
 
 impl ClientNetwork {
-    /// The network of a client; `None` for an address that no client has.
+    /// The network of a client; `None` for an address that no client asks from: multicast, of one link, unspecified.
     #[must_use]
     pub fn of(address: IpAddr) -> Option<Self> {
         match undressed(address, u8::MAX).0 {
             IpAddr::V4(v4) => {
-                let is_client = !(v4.is_multicast() || v4.is_unspecified() || v4.is_broadcast());
+                let is_client = !(v4.is_multicast() || v4.is_unspecified() || v4.is_broadcast() || v4.is_link_local());
                 is_client.then(|| Self(u64::from(v4.to_bits() >> 8)))
             }
             IpAddr::V6(v6) => {
-                let is_client = !(v6.is_multicast() || v6.is_unspecified());
+                let is_client = !(v6.is_multicast() || v6.is_unspecified() || v6.is_unicast_link_local());
                 is_client.then(|| Self(V6 | u64::try_from(v6.to_bits() >> 80).unwrap_or(0)))
             }
         }
@@ -225,6 +225,8 @@ mod tests {
             ("2001:db8::/32", Err("2001:db8::/32 is wider than /48: measurements are of one network")),
             ("224.0.0.1", Err("224.0.0.1 is nobody's address")),
             ("0.0.0.0", Err("0.0.0.0 is nobody's address")),
+            ("169.254.1.1", Err("169.254.1.1 is nobody's address")),
+            ("fe80::1", Err("fe80::1 is nobody's address")),
             ("192.0.2.0/33", Err("`192.0.2.0/33` has no length after the slash")),
             ("here", Err("`here` is no address or network")),
         ] {

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::base::limits;
 
+use super::beside::beside;
 use super::http::{AGENT, authority, miss};
 use super::outcome::{Miss, Progress};
 
@@ -54,15 +55,7 @@ where
             grpc_status(response.headers())?;
             judge(response.into_body()).await
         };
-        let connection = async {
-            let _ = connection.await;
-            std::future::pending().await
-        };
-        tokio::select! {
-            biased;
-            judged = asked => judged,
-            never = connection => never,
-        }
+        beside(asked, connection).await
     };
     // What HTTP/2 wants done beside ends with this function.
     let mut tasks = JoinSet::new();
@@ -70,13 +63,8 @@ where
         while let Some(future) = work.recv().await {
             tasks.spawn(future);
         }
-        std::future::pending().await
     };
-    tokio::select! {
-        biased;
-        judged = exchange => judged,
-        never = work => never,
-    }
+    beside(exchange, work).await
 }
 
 type Work = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;

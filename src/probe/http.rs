@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::base::limits;
 use crate::model::{BodyRule, HttpCheck, Place, contains, document};
 
+use super::beside::beside;
 use super::outcome::{Miss, Progress, bounded};
 
 /// Who asks, so that it can be told from clients in a server's log.
@@ -62,16 +63,7 @@ where
         }
         judged
     };
-    let connection = async {
-        // An error of the connection reaches the exchange as its own; its end may come before the body was read.
-        let _ = connection.await;
-        std::future::pending().await
-    };
-    tokio::select! {
-        biased;
-        judged = exchange => judged,
-        never = connection => never,
-    }
+    beside(exchange, connection).await
 }
 
 /// The host a request is for: `host` as it is, else the address, with the port unless it is the default.

@@ -15,6 +15,7 @@
 //!
 //! Every reason and what it means: `docs/checks.md`.
 
+mod beside;
 mod outcome;
 mod stats;
 mod prober;
@@ -33,6 +34,7 @@ mod exec;
 #[cfg(test)]
 mod tests;
 
+pub use beside::beside;
 pub use icmp::ping;
 pub use outcome::Target;
 pub use prober::{Judge, Prober, Settings};

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::agent::network::Prefix;
+use crate::agent::prefix::Prefix;
 
 /// The client of a request: the peer, or if that is a trusted proxy, the last address in `X-Forwarded-For` that is none;
 /// `forwarded` are the values of that header in their order. `None` if a proxy does not say for whom it speaks: its own

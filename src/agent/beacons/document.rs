@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::base::limits::{AGENT_RTT_US_MAX, AGENT_RTT_US_MIN};
+use crate::base::limits::{LATENCY_US_MAX, LATENCY_US_MIN};
 use crate::model::document::thousandths_of;
 
 /// The form that is understood.
@@ -44,7 +44,7 @@ pub(super) fn read(body: &[u8], regions: &[String]) -> Result<Vec<(usize, u32)>,
     let measured = document.ms.iter().map(|(key, &ms)| {
         let region = regions.iter().position(|region| region == key).ok_or(Refusal::Region)?;
         let us = thousandths_of(ms).ok().and_then(|us| u32::try_from(us).ok());
-        let us = us.filter(|us| (AGENT_RTT_US_MIN..=AGENT_RTT_US_MAX).contains(us)).ok_or(Refusal::Range)?;
+        let us = us.filter(|us| (LATENCY_US_MIN..=LATENCY_US_MAX).contains(us)).ok_or(Refusal::Range)?;
         Ok((region, us))
     });
     measured.collect()

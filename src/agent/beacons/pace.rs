@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::agent::network::Network;
 use crate::base::limits::{AGENT_NETWORKS_MAX, BEACON_PACE_MS, BEACONS_ALL_MAX, BEACONS_NETWORK_MAX};
+use crate::latency::ClientNetwork;
 
 const MINUTE: Duration = Duration::from_millis(BEACON_PACE_MS);
 
@@ -12,7 +12,7 @@ const MINUTE: Duration = Duration::from_millis(BEACON_PACE_MS);
 #[derive(Debug)]
 pub(super) struct Pace {
     began: Instant,
-    by_network: HashMap<Network, u32>,
+    by_network: HashMap<ClientNetwork, u32>,
     all: u32,
 }
 
@@ -25,7 +25,7 @@ impl Pace {
     ///
     /// # Errors
     /// If it is one too many: how long there will be no place for another.
-    pub(super) fn count(&mut self, now: Instant, network: Network) -> Result<(), Duration> {
+    pub(super) fn count(&mut self, now: Instant, network: ClientNetwork) -> Result<(), Duration> {
         if now.saturating_duration_since(self.began) >= MINUTE {
             *self = Self::new(now);
         }
@@ -48,8 +48,8 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn network(index: u32) -> Network {
-        Network::of(std::net::IpAddr::V4((0x0a00_0000 + (index << 8)).into()))
+    fn network(index: u32) -> ClientNetwork {
+        ClientNetwork::of(std::net::IpAddr::V4((0x0a00_0000 + (index << 8)).into())).unwrap()
     }
 
     #[test]

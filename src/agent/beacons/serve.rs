@@ -25,9 +25,10 @@ use super::client::{client, is_listed, is_ours};
 use super::document::read;
 use super::listener::BriefListener;
 use super::pace::Pace;
-use crate::agent::network::{Network, Prefix, is_nowhere};
+use crate::agent::prefix::Prefix;
 use crate::agent::tally::{Medians, Tally};
 use crate::base::limits::BEACON_LEN_MAX;
+use crate::latency::ClientNetwork;
 
 const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Seconds for which a browser need not ask again if it may.
@@ -124,16 +125,17 @@ async fn take(
         let forwarded = headers.get_all(FORWARDED);
         let forwarded: Vec<&str> = forwarded.iter().map(|value| value.to_str().unwrap_or_default()).collect();
         let client = client(peer.ip(), forwarded.into_iter(), proxies);
-        let client = client.filter(|client| !is_nowhere(*client) && (*loopback || !client.is_loopback()));
-        let client = client.ok_or_else(|| refuse(StatusCode::BAD_REQUEST, "whose beacon is it?"))?;
+        let client = client.filter(|client| *loopback || !client.is_loopback());
+        let network = client.and_then(ClientNetwork::of);
+        let network = network.ok_or_else(|| refuse(StatusCode::BAD_REQUEST, "whose beacon is it?"))?;
         let body = to_bytes(body, BEACON_LEN_MAX).await;
         let body = body.map_err(|_| refuse(StatusCode::PAYLOAD_TOO_LARGE, "more than 2048 octets"))?;
         let mut counted = counter.0.counted.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever sends nonsense has no more tries than others.
-        counted.0.count(Instant::now(), Network::of(client)).map_err(busy)?;
+        counted.0.count(Instant::now(), network).map_err(busy)?;
         let measured = read(&body, regions);
         let measured = measured.map_err(|refusal| refuse(StatusCode::UNPROCESSABLE_ENTITY, &refusal.to_string()))?;
-        measured.into_iter().for_each(|(region, us)| counted.1.count(client, region, us));
+        measured.into_iter().for_each(|(region, us)| counted.1.count(network, region, us));
         Ok(StatusCode::NO_CONTENT.into_response())
     };
     let mut response = taken.await.unwrap_or_else(|refusal| refusal);

@@ -1,44 +1,7 @@
-//! Networks: those of clients, as they are told, and those that an operator names.
+//! Networks that an operator names.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
-
-use crate::geo::undressed;
-
-/// Bits of an IPv4 address that are told: what resolvers tell of their clients too, RFC 7871 §11.1.
-const V4_BITS: u32 = 24;
-/// Bits of an IPv6 address that are told: what one customer gets, or less.
-const V6_BITS: u32 = 48;
-
-/// A network of clients: /24, or /48 of IPv6. The rest of the address is cut off when it is made, and kept nowhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Network(IpAddr);
-
-impl Network {
-    /// The network of a client. IPv4 within IPv6 (mapped, translated, 6to4) is IPv4.
-    #[must_use]
-    pub fn of(client: IpAddr) -> Self {
-        Self(match undressed(client, u8::MAX).0 {
-            IpAddr::V4(address) => IpAddr::V4(cut_v4(address, V4_BITS)),
-            IpAddr::V6(address) => IpAddr::V6(cut_v6(address, V6_BITS)),
-        })
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.0, if self.0.is_ipv4() { V4_BITS } else { V6_BITS })
-    }
-}
-
-/// True for addresses that say nothing about where a client is: nobody asks a name server from them.
-pub(super) fn is_nowhere(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_unspecified() || address.is_multicast() || address.is_link_local(),
-        IpAddr::V6(address) => address.is_unspecified() || address.is_multicast() || address.is_unicast_link_local(),
-    }
-}
 
 /// A network that an operator names, of any length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,18 +68,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_become_networks() {
-        for (client, network) in [
-            ("203.0.113.77", "203.0.113.0/24"),
-            ("2001:db8:1:2:3::4", "2001:db8:1::/48"),
-            ("::ffff:198.51.100.9", "198.51.100.0/24"),
-            ("255.255.255.255", "255.255.255.0/24"),
-        ] {
-            assert_eq!(Network::of(client.parse().unwrap()).to_string(), network);
-        }
-    }
-
-    #[test]
     fn networks_of_operators_hold_addresses() {
         for (text, inside, outside) in [
             ("10.0.0.0/8", "10.255.0.1", "11.0.0.0"),
@@ -136,16 +87,6 @@ mod tests {
             ("10.0.0.1/8", PrefixError::Bits),
         ] {
             assert_eq!(text.parse::<Prefix>(), Err(error), "{text}");
-        }
-    }
-
-    #[test]
-    fn some_addresses_are_nowhere() {
-        for address in ["0.0.0.0", "::", "224.0.0.1", "169.254.1.1", "fe80::1", "ff02::1"] {
-            assert!(is_nowhere(address.parse().unwrap()), "{address}");
-        }
-        for address in ["10.0.0.1", "203.0.113.1", "2001:db8::1"] {
-            assert!(!is_nowhere(address.parse().unwrap()), "{address}");
         }
     }
 }
