@@ -35,6 +35,7 @@ REGIONS = {"fra": (50.11, 8.68), "iad": (38.95, -77.45), "sin": (1.35, 103.99)}
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TOKEN = "a-token-of-the-benchmark-0123456789"
+FIRST, LAST = 0x01000000, 0xDF000000
 # Part of memory that may be added between the first third and the end: allocators breathe.
 GROWTH_MAX = 0.10
 
@@ -143,10 +144,12 @@ def measure(server, options):
 def body(number, options):
     """A batch: each network to each region, in turn."""
     chance = random.Random(number)
+    # Spread over all of IPv4 below multicast, each a /24.
+    stride = (LAST - FIRST) // options.networks & ~0xFF
     rows = []
     for index in range(number * options.batch, (number + 1) * options.batch):
         network, region = index // len(REGIONS) % options.networks, list(REGIONS)[index % len(REGIONS)]
-        bits = 0x01000000 + network * 0x2000
+        bits = FIRST + network * stride
         address = f"{bits >> 24}.{bits >> 16 & 255}.{bits >> 8 & 255}.0/24"
         # Each way has a time of its own that does not change, and noise.
         usual = 100 + random.Random(index).random() * 150
