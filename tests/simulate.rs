@@ -141,23 +141,18 @@ fn the_manual_shows_what_is_said() {
     assert_eq!(said, answer, "BLESS=1 rewrites it");
 }
 
-/// A server that runs with the world, without checks; `operator.toml` names it to commands.
+/// A server that runs with the world, without checks.
 fn server() -> TestServer {
     let regions = REGIONS.replace("check  = \"web\"\n", "");
     let files =
         [("zones/example.com.zone", ZONE), ("zones/regions.toml", regions.as_str()), ("geoip/networks.toml", NETWORKS)];
-    let server = TestServer::start(&files);
-    server.write("operator.toml", &format!("[admin]\nlisten = \"{}\"\n", server.address("http")));
-    server
+    TestServer::start(&files)
 }
 
 #[test]
 fn a_check_against_a_server_tells_what_a_reload_would_change() {
     let server = server();
-    let check = |place: &str| {
-        let output = meridian(server.folder(), &["check", "--config", "operator.toml", "--against", place]);
-        (output.status.code().expect("it ends by itself"), said(&output))
-    };
+    let check = |place: &str| server.run(&["check", "--against", place]);
     let (code, same) = check("running");
     assert_eq!(code, 0, "{same}");
     assert!(same.contains("web            nobody goes elsewhere (217 countries compared)"), "{same}");
@@ -188,13 +183,9 @@ fn a_check_against_a_server_tells_what_a_reload_would_change() {
 #[test]
 fn a_scenario_begins_where_the_server_stands() {
     let server = server();
-    let run = |arguments: &[&str]| {
-        let output = meridian(server.folder(), &[arguments, &["--config", "operator.toml"]].concat());
-        (output.status.code().expect("it ends by itself"), said(&output))
-    };
-    let (code, text) = run(&["drain", "fra", "--reason", "work"]);
+    let (code, text) = server.run(&["drain", "fra", "--reason", "work"]);
     assert_eq!(code, 0, "{text}");
-    let (code, text) = run(&["simulate", "--running", "--total", "300", "--double", "--for", "1m"]);
+    let (code, text) = server.run(&["simulate", "--running", "--total", "300", "--double", "--for", "1m"]);
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("as the server stands: 0 targets down, 1 words of operators"), "{text}");
     assert!(text.contains("fra           drained          0   0.0 %"), "{text}");

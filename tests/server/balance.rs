@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cockpit::{send, shown};
-use crate::support::{CONFIG, TestServer, command};
+use crate::support::{CONFIG, TestServer};
 use crate::world::wait_until;
 
 const REGIONS: &str = "
@@ -43,9 +43,6 @@ fn endpoints_share_by_the_load_they_are_said_to_have() {
     // The first steps on the way to three quarters.
     let after = wait_until(step, |step| share(step) > 0.55);
     assert_eq!((after["pick"].as_str(), after["endpoints"][0]["load"].as_str()), (Some("draw"), Some("9 connections")));
-    server.write("operator.toml", &format!("[admin]\nlisten = \"{}\"\n", server.address("http")));
-    let arguments = ["explain", "www.example.com", "--client", "10.1.0.1", "--config", "operator.toml"];
-    let output = command(server.folder(), &arguments).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
+    let (_, text) = server.run(&["explain", "www.example.com", "--client", "10.1.0.1"]);
     assert!(text.contains("by draw") && text.contains(" % (29 connections)"), "{text}");
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use crate::cockpit::{Reply, get, send, shown};
-use crate::support::{CONFIG, PATIENCE, TestServer, command};
+use crate::support::{CONFIG, PATIENCE, TestServer};
 use crate::world::wait_until;
 
 /// Says the same to everybody until told otherwise; nothing, and nobody is answered any more.
@@ -80,15 +80,12 @@ const TOKENS: &str = "boss operate 0123456789abcdef\nfra-proxy feed aaaaaaaaaaaa
 
 fn start(regions: &str) -> TestServer {
     let config = format!("{CONFIG}token_file = \"tokens\"\n");
-    let server = TestServer::start(&[
+    TestServer::start(&[
         ("meridian.toml", &config),
         ("tokens", TOKENS),
         ("zones/example.com.zone", ZONE),
         ("zones/regions.toml", regions),
-    ]);
-    let admin = server.address("http");
-    server.write("operator.toml", &format!("[admin]\nlisten = \"{admin}\"\n"));
-    server
+    ])
 }
 
 /// What is known of the load of a region.
@@ -185,8 +182,7 @@ fn loads_are_fed_from_everywhere() {
     check.say(&checked("18.25"));
     wait_for_load(&server, "agent", &json!({"current": 100.0}));
     wait_for_load(&server, "check", &json!({"current": 18.25}));
-    let output = command(server.folder(), &["status", "--config", "operator.toml"]).output().unwrap();
-    let status = String::from_utf8(output.stdout).unwrap();
+    let (_, status) = server.run(&["status"]);
     assert!(status.contains("41.5 of 100, target 80 (fresh, "), "{status}");
     assert_eq!(server.metric("meridian_region_load{region=\"check\"}"), 18.25);
     assert_eq!(server.metric("meridian_region_capacity_target{region=\"prometheus\"}"), 6.0);

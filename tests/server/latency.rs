@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cockpit::{Reply, get, send, shown};
 use crate::support::answer::{NOERROR, TYPE_A, query_for, said, subnet};
-use crate::support::{CONFIG, TestServer, ask, command};
+use crate::support::{CONFIG, TestServer, ask};
 use crate::world::wait_until;
 
 const ZONE: &str = "$TTL 300\n@ SOA ns1 hostmaster 1 3600 600 86400 60\n@ NS ns1\nns1 A 192.0.2.53\n";
@@ -287,20 +287,12 @@ fn a_flood_of_one_way_moves_nobody() {
     assert!((15.0..=30.0).contains(&way["ms"].as_f64().unwrap()), "{way}");
 }
 
-/// The commands ask the admin listener, whose port is known when it listens.
-fn run(server: &TestServer, arguments: &[&str]) -> (i32, String) {
-    let admin = server.address("http");
-    server.write("operator.toml", &format!("[admin]\nlisten = \"{admin}\"\ntoken_file = \"tokens\"\n"));
-    let output = command(server.folder(), &[arguments, &["--config", "operator.toml"]].concat()).output().unwrap();
-    (output.status.code().unwrap(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
-}
-
 #[test]
 fn the_commands_show_and_carry_what_is_known() {
     let state = tempfile::tempdir().unwrap();
     let server = start(state.path());
     let expect = |arguments: &[&str], code: i32, words: &[&str]| {
-        let (found, said) = run(&server, arguments);
+        let (found, said) = server.run(arguments);
         assert_eq!(found, code, "{arguments:?}: {said}");
         words.iter().for_each(|word| assert!(said.contains(word), "{arguments:?} does not say {word:?}: {said}"));
     };
@@ -313,7 +305,7 @@ fn the_commands_show_and_carry_what_is_known() {
         0,
         &["16 round trips", "by push", "ms by distance"],
     );
-    let json: Value = serde_json::from_str(&run(&server, &["latency", "--json"]).1).unwrap();
+    let json: Value = serde_json::from_str(&server.run(&["latency", "--json"]).1).unwrap();
     assert_eq!(json["elsewhere"], 1);
     expect(&["latency", "export"], 0, &["network,region,ms", "10.1.7.0/24,fra,", "10.1.7.0/24,iad,"]);
     expect(&["latency", "export", "ways.csv"], 0, &["2 ways in ways.csv"]);

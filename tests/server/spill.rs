@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::cockpit::shown;
 use crate::support::answer::{TYPE_A, query_for, said, ttls};
-use crate::support::{CONFIG, PATIENCE, TestServer, ask, command};
+use crate::support::{CONFIG, PATIENCE, TestServer, ask};
 
 const ZONE: &str = "$TTL 300\n@ SOA ns1 hostmaster 1 3600 600 86400 60\n@ NS ns1\nns1 A 192.0.2.53\n";
 const CLIENTS: u8 = 120;
@@ -106,8 +106,6 @@ impl World {
             ("zones/example.com.zone", ZONE),
             ("zones/regions.toml", &regions),
         ]);
-        let admin = server.address("http");
-        server.write("operator.toml", &format!("[admin]\nlisten = \"{admin}\"\n"));
         let clients = (0..CLIENTS).map(|net| Client { network: [10, 7, net, 0].into(), sent: None }).collect();
         Self { server, port, centers, clients, asked: 0, moves: 0 }
     }
@@ -169,27 +167,22 @@ fn what_a_region_has_too_much_goes_to_the_next_and_nothing_flaps() {
     let moved = world.moves - moves;
     assert!(moved <= usize::from(CLIENTS) / 4, "{moved} moves while nothing happened");
 
-    let arguments = ["explain", "www.example.com", "--client", "10.7.1.0/24", "--config", "operator.toml"];
-    let output = command(world.server.folder(), &arguments).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}");
+    let explain =
+        |more: &[&str]| world.server.run(&[&["explain", "www.example.com", "--client", "10.7.1.0/24"], more].concat());
+    let (code, text) = explain(&[]);
+    assert_eq!(code, 0, "{text}");
     assert!(text.contains("spill      fra is at ") && text.contains("% of clients like this one go to ams"), "{text}");
     // The clients that it has, at a third of what they cost: everybody could stay. At ten times as much hardly anybody.
-    let suppose = |load: &str| {
-        let output = command(world.server.folder(), &arguments).args(["--load", load]).output().unwrap();
-        let said = [output.stdout, output.stderr].map(|octets| String::from_utf8_lossy(&octets).into_owned()).concat();
-        (output.status.code(), said)
-    };
+    let suppose = |load: &str| explain(&["--load", load]);
     let (code, text) = suppose("fra=20");
-    assert!(code == Some(0) && text.contains("assumed    fra at a load of 20\n"), "{text}");
+    assert!(code == 0 && text.contains("assumed    fra at a load of 20\n"), "{text}");
     assert!(text.contains("load 20 of 72") && !text.contains("spill      "), "{text}");
     let (code, text) = suppose("fra=600");
-    assert!(code == Some(0) && text.contains("fra is at 833 % of max: 9"), "{text}");
+    assert!(code == 0 && text.contains("fra is at 833 % of max: 9"), "{text}");
     assert!(suppose("iad=1").1.contains("`iad` has no capacity"), "{:?}", suppose("iad=1"));
     assert!(suppose("lax=1").1.contains("no such region: `lax`"), "{:?}", suppose("lax=1"));
     assert!(suppose("fra").1.contains("`fra` is not a region and its load"), "{:?}", suppose("fra"));
-    let offline = command(world.server.folder(), &arguments).args(["--offline", "--load", "fra=1"]).output().unwrap();
-    assert_eq!(offline.status.code(), Some(2));
+    assert_eq!(explain(&["--offline", "--load", "fra=1"]).0, 2);
     // Nothing has come of it.
     let [fra, ..] = world.round();
     assert!((TARGET - 15..=MAX).contains(&fra), "{fra}");
@@ -206,10 +199,9 @@ fn what_a_region_has_too_much_goes_to_the_next_and_nothing_flaps() {
     let rows = demand["rows"].as_array().unwrap();
     assert!(rows.len() == 1 && rows[0]["service"] == "web" && rows[0]["network"] == "10.0.0.0/8", "{demand}");
     let run = |arguments: &[&str]| {
-        let output = command(world.server.folder(), &[arguments, &["--config", "operator.toml"]].concat()).output();
-        let output = output.unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        let (code, said) = world.server.run(arguments);
+        assert_eq!(code, 0, "{said}");
+        said
     };
     let file = run(&["demand"]);
     let (key, rate) = file.lines().last().unwrap().split_once(" = ").unwrap();

@@ -11,7 +11,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::support::answer::{NOERROR, TYPE_A, query_for, said, subnet};
-use crate::support::{PATIENCE, TestServer, ask, command};
+use crate::support::{PATIENCE, TestServer, ask};
 
 /// The addresses of the data centres, and the first two octets of the clients that each is nearest to.
 pub(crate) const FRANKFURT: (&str, [u8; 2]) = ("127.0.1.1", [10, 1]);
@@ -149,9 +149,6 @@ impl World {
             ("zones/regions.toml", &REGIONS.replace("PORT", &port.to_string())),
             ("geoip/networks.toml", NETWORKS),
         ]);
-        // The port of the admin listener is known when it listens: commands read it from a file of their own.
-        let admin = server.address("http");
-        server.write("operator.toml", &format!("[admin]\nlisten = \"{admin}\"\n"));
         let world = Self { server, centers };
         for (address, [a, b]) in ALL {
             world.wait_for([a, b, 0], address);
@@ -191,9 +188,7 @@ impl World {
 
     /// Runs a command beside the server: its exit code, and all it says.
     pub(crate) fn run(&self, arguments: &[&str]) -> (i32, String) {
-        let arguments = [arguments, &["--config", "operator.toml"]].concat();
-        let output = command(self.server.folder(), &arguments).output().unwrap();
-        (output.status.code().unwrap(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+        self.server.run(arguments)
     }
 
     /// Runs a command that ends with `code` and says these words.

@@ -205,6 +205,17 @@ impl TestServer {
         fs::read_to_string(self.folder().join("state/admin.token")).unwrap().trim().to_owned()
     }
 
+    /// Runs an operator's command beside the server: its exit code, and all it says. Commands read the port of the admin
+    /// listener, which is known when it listens, from a file of their own.
+    pub fn run(&self, arguments: &[&str]) -> (i32, String) {
+        let tokens = if self.folder().join("tokens").exists() { "token_file = \"tokens\"\n" } else { "" };
+        self.write("operator.toml", &format!("[admin]\nlisten = \"{}\"\n{tokens}", self.address("http")));
+        let arguments = [arguments, &["--config", "operator.toml"]].concat();
+        let output = command(self.folder(), &arguments).output().expect("the command runs");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code().expect("it ends by itself"), String::from_utf8_lossy(&said).into_owned())
+    }
+
     /// One request to the admin listener: status and body.
     pub fn http(&self, method: &str, path: &str, token: Option<&str>) -> (u16, String) {
         let mut address = self.address("http");
