@@ -26,6 +26,7 @@ pub mod sections;
 pub mod steered;
 pub mod trace;
 pub mod explain;
+mod explanation;
 mod ways;
 
 use std::net::IpAddr;

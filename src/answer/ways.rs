@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::answer::explain::Explanation;
+use crate::answer::explanation::Explanation;
 use crate::geo::{Estimate, Group};
 
 /// What is known of the way to a region.
