@@ -91,10 +91,17 @@ impl Server {
             packet.extend([0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 8 + len, 0, 8, 0, 4 + len, 0, family, length, 0]);
             packet.extend(octets);
         }
-        let client = Client { address: asker.resolver, transport: Transport::Udp };
+        // Without EDNS an answer has 512 octets: what does not fit is asked for again over TCP, as resolvers do.
+        let over = [Transport::Udp, Transport::Tcp].map(|transport| Client { address: asker.resolver, transport });
         let mut out = [0; 1_232];
-        let reply = answer::respond(&self.snapshot, &mut self.lane, &packet, client, &mut out);
-        Answer::of(&Message::parse(&out[..reply.len]).expect("an answer"))
+        for client in over {
+            let reply = answer::respond(&self.snapshot, &mut self.lane, &packet, client, &mut out);
+            let is_truncated = out[2] & 2 != 0;
+            if !is_truncated {
+                return Answer::of(&Message::parse(&out[..reply.len]).expect("an answer"));
+            }
+        }
+        panic!("truncated over TCP: {name} {rtype} {asker:?}");
     }
 
     pub(crate) fn explain(&self, name: &str, rtype: RecordType, told: (IpAddr, u8), resolver: IpAddr) -> Explanation {
