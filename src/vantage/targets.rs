@@ -84,7 +84,7 @@ impl Targets {
         while let Some(network) = self.waiting.pop_front() {
             let Some(target) = self.networks.get_mut(&network) else { continue };
             target.is_waiting = false;
-            if now.0.saturating_sub(target.seen.0) <= VANTAGE_SEEN_MS {
+            if now.0.saturating_sub(target.seen.0) <= VANTAGE_SEEN_MS && target.due <= now {
                 target.due = now.after(self.rules.per_network);
                 return Some(target.address);
             }
@@ -112,13 +112,13 @@ impl Targets {
         self.networks.len()
     }
 
-    /// Forgets who did not ask for an hour, and may be measured again by now; those who did not answer go first when there
-    /// is no more room.
+    /// Forgets who may be measured again by now, and did not ask for an hour, or did not answer when there is no more room.
     fn forget(&mut self, now: Moment) {
         let is_full = self.networks.len() >= VANTAGE_TARGETS_MAX;
         self.networks.retain(|_, target| {
-            let is_gone = now.0.saturating_sub(target.seen.0) > VANTAGE_SEEN_MS && target.due <= now;
-            !(is_gone || is_full && target.unanswered > 0)
+            let is_gone = now.0.saturating_sub(target.seen.0) > VANTAGE_SEEN_MS || is_full && target.unanswered > 0;
+            // Who is asked less and less must not be new when he comes again.
+            !(is_gone && target.due <= now)
         });
     }
 
