@@ -1,6 +1,7 @@
 //! Round trips of one interval, by client network and region, and their medians. Memory is bounded in every direction.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::base::limits::{
     AGENT_NETWORKS_MAX, AGENT_SAMPLES_ALL_MAX, LATENCY_SAMPLES_MAX, LATENCY_US_MAX, LATENCY_US_MIN,
@@ -34,12 +35,14 @@ pub(super) struct Tally {
     by_network: HashMap<(ClientNetwork, usize), Vec<u32>>,
     samples: usize,
     dropped: usize,
+    /// Counts intervals: where not all fit a report, others of the same number of round trips come each time.
+    interval: u64,
 }
 
 /// What a tally comes to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Medians {
-    /// The networks with most round trips first, then by network.
+    /// The networks with most round trips first; those with as many come in another order each interval.
     pub(super) medians: Vec<Median>,
     /// Networks that were left out: there are too many for a report.
     pub(super) left_out: usize,
@@ -71,17 +74,25 @@ impl Tally {
 
     /// The medians of the `most` networks with most round trips; the tally begins anew.
     pub(super) fn take(&mut self, most: usize) -> Medians {
-        let Self { by_network, dropped, .. } = std::mem::take(self);
+        let interval = self.interval.wrapping_add(1);
+        let Self { by_network, dropped, .. } = std::mem::replace(self, Self { interval, ..Self::default() });
         let medians = by_network.into_iter().map(|((network, region), mut samples)| {
             samples.sort_unstable();
             Median { network, region, rtt_us: median(&samples), samples: told(samples.len()) }
         });
         let mut medians: Vec<Median> = medians.collect();
-        medians.sort_unstable_by_key(|median| (std::cmp::Reverse(median.samples), median.network, median.region));
+        medians.sort_by_cached_key(|median| (std::cmp::Reverse(median.samples), turn(median, interval)));
         let left_out = medians.len().saturating_sub(most);
         medians.truncate(most);
         Medians { medians, left_out, dropped }
     }
+}
+
+/// Where a network stands among others in an interval: each is first as often as any.
+fn turn(median: &Median, interval: u64) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (median.network, median.region, interval).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A count of samples, as the API takes it.
@@ -142,6 +153,15 @@ mod tests {
         let taken = tally.take(2);
         assert_eq!(taken.left_out, 1);
         assert_eq!(rows(&taken).iter().map(|row| row.3).collect::<Vec<_>>(), [3, 2]);
+        // Of those that say as much each comes in turn.
+        let mut told = std::collections::BTreeSet::new();
+        for _ in 0..200 {
+            ["192.0.2.1", "198.51.100.1", "2001:db8::1"]
+                .iter()
+                .for_each(|client| tally.count(network(client), 0, 1_000));
+            told.extend(tally.take(1).medians.into_iter().map(|median| median.network));
+        }
+        assert_eq!(told.len(), 3);
     }
 
     #[test]
