@@ -104,6 +104,16 @@ fn sweep<B: Bits>(layers: &[&Ranges<B>], mut class: impl FnMut(&[u32]) -> u32) -
     ranges
 }
 
+/// Makes one tier of all behind the first `exact` ones.
+fn fold(class: &mut Class, exact: usize) {
+    if let Some((first, rest)) = class.tiers.split_at_checked(exact)
+        && !rest.is_empty()
+    {
+        let rest = rest.iter().fold(0, |all, tier| all | tier);
+        class.tiers = first.iter().copied().chain([rest]).collect();
+    }
+}
+
 /// Classes being collected, each content once.
 struct Classes<'p> {
     places: &'p Places,
@@ -159,14 +169,20 @@ impl<'p> Classes<'p> {
     }
 
     fn classified(mut self, mut v4: Ranges<u32>, mut v6: Ranges<u128>) -> Classified {
-        // Half as many steps of costs, until there are few enough: the ranks stay.
+        // Half as many steps of costs, until there are few enough: the ranks stay as long as they can.
         for halvings in 1..=u8::BITS {
             if self.rows.len() <= LATENCY_CLASSES_MAX || self.ranker.measured().is_none() {
                 break;
             }
-            let new_of = self.merge(halvings);
-            let renewed = |id: u32| new_of.get(id as usize).copied().unwrap_or(id);
-            (v4, v6) = (v4.map(renewed), v6.map(renewed));
+            let halve = |cost: &mut u8| *cost = cost.checked_shr(halvings).unwrap_or(0) << halvings.min(7);
+            (v4, v6) = self.merge(v4, v6, |class| class.costs.iter_mut().for_each(halve));
+        }
+        // Then the ranks behind the first few.
+        for exact in (1..=4).rev() {
+            if self.rows.len() <= LATENCY_CLASSES_MAX || self.ranker.measured().is_none() {
+                break;
+            }
+            (v4, v6) = self.merge(v4, v6, |class| fold(class, exact));
         }
         let middles = self.gathered.into_iter().map(Gathered::middle).collect();
         let mean = |&(sum, count): &(u64, u64)| u32::try_from(sum.checked_div(count)?).ok();
@@ -174,13 +190,18 @@ impl<'p> Classes<'p> {
         Classified { classes: self.rows, middles, means, v4, v6 }
     }
 
-    /// Merges the classes whose costs are the same when steps are so often halved; the new id of each.
-    fn merge(&mut self, halvings: u32) -> Vec<u32> {
+    /// Merges the classes that are the same when made simpler.
+    fn merge(
+        &mut self,
+        v4: Ranges<u32>,
+        v6: Ranges<u128>,
+        simplify: impl Fn(&mut Class),
+    ) -> (Ranges<u32>, Ranges<u128>) {
         let rows = std::mem::take(&mut self.rows).into_iter();
         let (gathered, sums) = (std::mem::take(&mut self.gathered), std::mem::take(&mut self.sums));
         self.id_of.clear();
         let of_each = rows.zip(gathered).zip(sums).enumerate().map(|(old, ((mut class, gathered), sums))| {
-            class.costs.iter_mut().for_each(|cost| *cost = cost.checked_shr(halvings).unwrap_or(0) << halvings.min(7));
+            simplify(&mut class);
             // The unknown stay by themselves.
             let id = if old == 0 { self.push(class) } else { self.intern(class) };
             if let Some(into) = self.gathered.get_mut(id as usize) {
@@ -191,7 +212,9 @@ impl<'p> Classes<'p> {
             }
             id
         });
-        of_each.collect()
+        let new_of: Vec<u32> = of_each.collect();
+        let renewed = |id: u32| new_of.get(id as usize).copied().unwrap_or(id);
+        (v4.map(renewed), v6.map(renewed))
     }
 
     /// The class where the layers have these values: the operator's network, the map's network, the network that was
