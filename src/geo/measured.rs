@@ -187,6 +187,12 @@ impl Estimate {
         Self { us: expected_us.saturating_add_signed(us).max(LEAST_US), error_us, expected_us }
     }
 
+    /// If the distance lets expect so much more than for the nearest region that nothing measured makes up for it.
+    #[must_use]
+    pub const fn is_far(self, nearest_us: u32, margin: Margin) -> bool {
+        self.expected_us > nearest_us.saturating_add(margin.detour_us)
+    }
+
     /// If a region with this estimate comes before one that was before it.
     fn overtakes(self, before: Self, margin: Margin) -> bool {
         let gain = before.us.saturating_sub(self.us);
@@ -212,11 +218,10 @@ impl Estimate {
 #[must_use]
 pub fn ordered<T: Copy>(regions: &[(T, Estimate)], margin: Margin) -> Vec<(T, Estimate)> {
     let nearest = regions.iter().map(|(_, estimate)| estimate.expected_us).min().unwrap_or(0);
-    let is_far = |estimate: &Estimate| estimate.expected_us > nearest.saturating_add(margin.detour_us);
     let mut ordered = Vec::with_capacity(regions.len());
     for far in [false, true] {
         let mut left: Vec<(T, Estimate)> =
-            regions.iter().filter(|(_, estimate)| is_far(estimate) == far).copied().collect();
+            regions.iter().filter(|(_, estimate)| estimate.is_far(nearest, margin) == far).copied().collect();
         while let Some(&(_, first)) = left.first() {
             if ordered.len() >= LATENCY_RANKS_MAX {
                 ordered.append(&mut left);

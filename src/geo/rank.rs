@@ -270,23 +270,27 @@ impl Ranker {
         let is_small = self.regions.count_ones() as usize <= limits::REGIONS_ORDERED_MAX;
         let exact_max = if is_small { usize::MAX } else { limits::TIERS_EXACT };
         let left = self.left(tiers);
-        let (mut rest, tolerance): (Vec<(u32, RegionId)>, u32) = match &self.nearness {
+        // What it costs to go there, and if it is too far to be the equal of those that are not.
+        let (mut rest, tolerance): (Vec<(u32, bool, RegionId)>, u32) = match &self.nearness {
             Nearness::Distance { tolerance_m } => {
-                (from.map(|from| self.by_distance(from, left)).unwrap_or_default(), *tolerance_m)
+                let sited = from.map(|from| self.by_distance(from, left)).unwrap_or_default();
+                (sited.into_iter().map(|(meters, region)| (meters, false, region)).collect(), *tolerance_m)
             }
-            Nearness::Latency { tolerance_us, .. } => {
+            Nearness::Latency { tolerance_us, measured } => {
+                let nearest = estimates.iter().map(|(_, estimate)| estimate.expected_us).min().unwrap_or(0);
+                let is_far = |estimate: &Estimate| estimate.is_far(nearest, measured.margin());
                 let left = estimates.iter().filter(|(region, _)| has(left, *region));
-                (left.map(|(region, estimate)| (estimate.us, *region)).collect(), *tolerance_us)
+                (left.map(|(region, estimate)| (estimate.us, is_far(estimate), *region)).collect(), *tolerance_us)
             }
         };
-        while let Some(&(best, _)) = rest.first().filter(|_| tiers.len() < exact_max) {
+        while let Some(&(best, is_far, _)) = rest.first().filter(|_| tiers.len() < exact_max) {
             let (tier, after): (Vec<_>, Vec<_>) =
-                rest.into_iter().partition(|(cost, _)| cost.abs_diff(best) <= tolerance);
-            tiers.push(tier.iter().fold(0, |mask, &(_, region)| mask | bit(region)));
+                rest.into_iter().partition(|(cost, far, _)| cost.abs_diff(best) <= tolerance && *far == is_far);
+            tiers.push(tier.iter().fold(0, |mask, &(_, _, region)| mask | bit(region)));
             rest = after;
         }
         if !rest.is_empty() {
-            let left = rest.iter().fold(0, |mask, &(_, region)| mask | bit(region));
+            let left = rest.iter().fold(0, |mask, &(_, _, region)| mask | bit(region));
             self.append_tail(left, tiers);
         }
         tiers.extend(Some(self.left(tiers)).filter(|&tier| tier != 0));

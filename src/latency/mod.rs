@@ -8,7 +8,8 @@
 //! | one way: a histogram that forgets | `cell.rs` |
 //! | all ways, bounded | `store.rs` |
 //! | what groups of networks say together, and what that makes of each | `estimate.rs`, `rows.rs` |
-//! | what steers, how steadily and how fast it may change | `publish.rs` |
+//! | to which services that matters | `steered.rs` |
+//! | what steers, how steadily and how fast it may change | `publish.rs`, `pace.rs` |
 //! | all of these together | `survey.rs` |
 //! | what is known, for people | `view.rs` |
 //! | a way as a line of a file | `line.rs` |
@@ -22,17 +23,20 @@
 //! | one of very many of one way | [`crate::base::limits::LATENCY_BURST_MAX`] of them count in ten seconds, so what is known well turns in 20 s at the soonest; what is hardly known turns at once |
 //! | an outlier | half of what counts has to agree before the median moves |
 //! | of networks nobody knows | they give way first; memory is bounded |
-//! | forged, by somebody whose token may feed | networks that make `max_move` of all that is measured, or twenty, change their best region in ten minutes; no client goes where distance lets expect more than `max_detour` above its nearest; a country, carrier or city is moved by no network alone |
+//! | forged, by somebody whose token may feed | networks that make `max_move` of all that is measured, or twenty, change the best region of a service in ten minutes, and as many share with one more; no client goes where distance lets expect more than `max_detour` above its nearest; a country, carrier or city is moved by no network alone |
+//! | of networks that somebody invents | they make no room for moves before ten minutes have passed |
 //!
 //! No client is kept, only networks: /24 of IPv4 and /48 of IPv6; and of those nothing older than `retention`.
 
 mod cell;
 mod estimate;
 mod measurement;
+mod pace;
 mod publish;
 mod replay;
 mod rows;
 mod source;
+mod steered;
 mod store;
 mod survey;
 mod line;

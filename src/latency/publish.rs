@@ -1,20 +1,21 @@
 //! What steers: it changes when enough has changed, and no faster than it may.
 //!
 //! Estimates are never still. What steers keeps its numbers until one is off by the dead band, its order until a region is
-//! better by the margin ([`ordered`]), and its pace: within ten minutes networks of no more than a part of all that is measured
-//! may change their best region, what gains most first; groups go where their networks are. Whoever forges measurements, or breaks what
-//! measures, gets no further than that before somebody has seen it.
+//! better by the margin ([`ordered`]), and its pace: within ten minutes no more than a part of all that is measured may change the
+//! best region of any service, what gains most first, and as much get an equal of it; groups go where their networks are.
+//! Whoever forges measurements, or breaks what measures, gets no further than that before somebody has seen it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::base::limits::LATENCY_MOVES_MIN;
 use crate::base::moment::Moment;
 use crate::geo::{Deviation, Estimate, Group, Measured, Row, ordered};
 
 use super::estimate::Known;
 use super::measurement::ClientNetwork;
+use super::pace::{Pace, Totals};
 use super::rows::{Fresh, expected, groups_around};
+use super::steered::{Answered, Change, Steered};
 use super::store::Home;
 use super::survey::{Settings, Site};
 
@@ -22,10 +23,6 @@ use super::survey::{Settings, Site};
 const DEAD_BAND_US: u32 = 1_500;
 /// … or part of a hundred of itself.
 const DEAD_BAND_PERCENT: u32 = 4;
-/// The window of the bound on moves.
-const WINDOW_MS: u64 = 600_000;
-/// What a network weighs at least when it moves: it may have clients though it was hardly measured.
-const MOVE_MIN: f64 = 16.0;
 /// Numbers that have changed without moving anybody are published after this: the plan counts with them.
 const REFRESH_MS: u64 = 60_000;
 
@@ -33,8 +30,11 @@ const REFRESH_MS: u64 = 60_000;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Published {
     rows: BTreeMap<Group, Kept>,
-    /// Who changed its best region lately, when, and what it weighed then.
-    moves: VecDeque<(Moment, Group, f64)>,
+    /// Networks that changed their best region lately.
+    bests: Pace,
+    /// Networks whose best region got equals lately.
+    equals: Pace,
+    totals: Totals,
     last: Option<Moment>,
     /// Something differs from what was handed out last.
     is_changed: bool,
@@ -53,44 +53,55 @@ pub(super) struct Kept {
     /// As the clients of its home have it.
     pub(super) order: Box<[u8]>,
     pub(super) home: Home,
-    weight: f64,
     is_network: bool,
 }
 
-/// A change of the best region that is wished for.
+/// What rows are made by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules<'a> {
+    pub(super) sites: &'a [Site],
+    pub(super) steered: &'a [Steered],
+    pub(super) settings: &'a Settings,
+}
+
+/// A change of where clients are sent that is wished for.
 struct Move {
     group: Group,
     /// `None`: nothing is known any more.
     kept: Option<Kept>,
     gain_us: u32,
-    weight: f64,
+    change: Change,
 }
 
 /// What of its networks' round trips each region is the best of, by group and region.
 type Tally = BTreeMap<(u32, u8), f64>;
 
+impl Kept {
+    /// The same, with this region before all others.
+    fn sent_to(mut self, best: u8) -> Self {
+        let others = self.order.iter().copied().filter(|region| *region != best);
+        self.order = std::iter::once(best).chain(others).collect();
+        self.row.order = self.order.clone();
+        self
+    }
+}
+
 impl Published {
     /// Takes what is fresh, as far as it may. `None`: nothing is to be published.
-    pub(super) fn step(
-        &mut self,
-        now: Moment,
-        fresh: Vec<Fresh>,
-        sites: &[Site],
-        settings: &Settings,
-    ) -> Option<Arc<Measured>> {
+    pub(super) fn step(&mut self, now: Moment, fresh: Vec<Fresh>, rules: Rules<'_>) -> Option<Arc<Measured>> {
         let (networks, groups): (Vec<Fresh>, Vec<Fresh>) = fresh.into_iter().partition(|fresh| fresh.is_network);
         let mut before = std::mem::take(&mut self.rows);
-        let mut has_moved = self.step_networks(now, &networks, &mut before, sites, settings);
-        has_moved |= self.step_groups(&groups, &networks, &mut before, sites, settings);
+        let mut has_moved = self.step_networks(now, &networks, &mut before, rules);
+        has_moved |= self.step_groups(&groups, &networks, &mut before, rules);
         self.is_changed |= !before.is_empty();
         let is_due = self.last.is_none_or(|last| now.0.saturating_sub(last.0) >= REFRESH_MS);
         if !(has_moved || self.is_changed && is_due) {
             return None;
         }
         (self.last, self.is_changed) = (Some(now), false);
-        let regions = sites.iter().map(|site| Arc::clone(&site.key)).collect();
+        let regions = rules.sites.iter().map(|site| Arc::clone(&site.key)).collect();
         let rows = self.rows.iter().map(|(group, kept)| (group.clone(), kept.row.clone())).collect();
-        Some(Arc::new(Measured::new(regions, settings.margin, rows)))
+        Some(Arc::new(Measured::new(regions, rules.settings.margin, rows)))
     }
 
     /// Takes what is fresh of networks: where the best region stays, and else as far as that may change; true if one changes.
@@ -101,37 +112,50 @@ impl Published {
         now: Moment,
         networks: &[Fresh],
         before: &mut BTreeMap<Group, Kept>,
-        sites: &[Site],
-        settings: &Settings,
+        rules: Rules<'_>,
     ) -> bool {
         let mut moves = Vec::new();
+        let mut restored = std::mem::take(&mut self.restored);
         for fresh in networks {
             let group = fresh.group.clone();
             let old = before.remove(&group);
             self.is_changed |= old.is_none();
-            let old = old.unwrap_or_else(|| inherited(before, &group, &fresh.home, sites, settings));
-            let (kept, gain_us) = next(fresh, Some(&old), sites, settings);
-            if kept.order.first() == old.order.first() {
+            let old = old.unwrap_or_else(|| {
+                let inherited = inherited(before, &group, &fresh.home, rules);
+                match restored.remove(&group) {
+                    Some(best) => inherited.sent_to(best),
+                    None => inherited,
+                }
+            });
+            let (kept, gain_us) = next(fresh, Some(&old), rules);
+            let change = change(&old, &kept, &fresh.expected, rules);
+            if change == Change::Nothing {
                 self.is_changed |= old.row != kept.row;
                 self.rows.insert(group, kept);
             } else {
                 self.rows.insert(group.clone(), old);
-                moves.push(Move { group, kept: Some(kept), gain_us, weight: fresh.weight });
+                moves.push(Move { group, kept: Some(kept), gain_us, change });
             }
         }
         let is_network = |(group, kept): (&Group, &Kept)| kept.is_network.then(|| group.clone());
         for group in before.iter().filter_map(is_network).collect::<Vec<Group>>() {
             let Some(old) = before.remove(&group) else { continue };
-            if old.order.first() == inherited(before, &group, &old.home, sites, settings).order.first() {
+            let expected: Vec<u32> = rules.sites.iter().map(|site| expected(&old.home, site)).collect();
+            let change = change(&old, &inherited(before, &group, &old.home, rules), &expected, rules);
+            if change == Change::Nothing {
                 self.is_changed = true;
                 continue;
             }
-            let weight = old.weight;
             self.rows.insert(group.clone(), old);
-            moves.push(Move { group, kept: None, gain_us: 0, weight });
+            moves.push(Move { group, kept: None, gain_us: 0, change });
         }
         let total = networks.iter().map(|fresh| fresh.weight).sum();
-        self.go(now, moves, total, settings)
+        let total = self.totals.least(now, total);
+        let most = match rules.settings.max_move {
+            100.. => f64::INFINITY,
+            part => total * f64::from(part) / 100.0,
+        };
+        self.go(now, moves, most)
     }
 
     /// Takes what is fresh of groups, as far as their networks agree; true if the best region of one changes.
@@ -140,8 +164,7 @@ impl Published {
         groups: &[Fresh],
         networks: &[Fresh],
         before: &mut BTreeMap<Group, Kept>,
-        sites: &[Site],
-        settings: &Settings,
+        rules: Rules<'_>,
     ) -> bool {
         let mut tally = Tally::new();
         for network in networks {
@@ -153,7 +176,7 @@ impl Published {
         let mut has_moved = false;
         for group in groups {
             let old = before.remove(&group.group);
-            let (kept, _) = next(group, old.as_ref(), sites, settings);
+            let (kept, _) = next(group, old.as_ref(), rules);
             if is_agreed(&kept, group, &tally) {
                 has_moved |= old.as_ref().is_none_or(|old| old.order.first() != kept.order.first());
                 self.is_changed |= old.is_none_or(|old| old.row != kept.row);
@@ -168,34 +191,22 @@ impl Published {
         has_moved
     }
 
-    /// Lets networks change their best region as far as they may, what gains most first: true if any does.
-    fn go(&mut self, now: Moment, mut moves: Vec<Move>, total: f64, settings: &Settings) -> bool {
-        while self.moves.front().is_some_and(|(at, ..)| now.0.saturating_sub(at.0) > WINDOW_MS) {
-            self.moves.pop_front();
-        }
-        let restored = std::mem::take(&mut self.restored);
+    /// Lets networks be sent elsewhere as far as they may, what gains most first: true if any is.
+    fn go(&mut self, now: Moment, mut moves: Vec<Move>, most: f64) -> bool {
         moves.sort_by(|a, b| b.gain_us.cmp(&a.gain_us).then_with(|| a.group.cmp(&b.group)));
-        let most = total * f64::from(settings.max_move) / 100.0;
-        // By what they weigh now, as all do: who came first is no larger part of all because there were few then.
-        let weight = |(_, group, then): &(Moment, Group, f64)| self.rows.get(group).map_or(*then, |kept| kept.weight);
-        let mut spent: f64 = self.moves.iter().map(|told| weight(told).max(MOVE_MIN)).sum();
         self.waiting = 0;
         let mut has_moved = false;
         for wished in moves {
-            let part = wished.weight.max(MOVE_MIN);
-            let best = wished.kept.as_ref().and_then(|kept| kept.order.first());
-            let is_back = best.is_some() && restored.get(&wished.group) == best;
-            if !(is_back || self.moves.len() < LATENCY_MOVES_MIN || spent + part <= most) {
-                self.waiting += 1;
-                continue;
+            let is_best = wished.change == Change::Best;
+            // What becomes an equal gains nobody anything: it takes no room from what does.
+            let pace = if is_best { &mut self.bests } else { &mut self.equals };
+            if pace.takes(now, most) {
+                self.moved += u64::from(is_best);
+                has_moved = true;
+                self.take(wished);
+            } else {
+                self.waiting += usize::from(is_best);
             }
-            if !is_back {
-                spent += part;
-                self.moves.push_back((now, wished.group.clone(), wished.weight));
-                self.moved += 1;
-            }
-            has_moved = true;
-            self.take(wished);
         }
         has_moved
     }
@@ -273,8 +284,7 @@ fn inherited(
     published: &BTreeMap<Group, Kept>,
     network: &Group,
     home: &Home,
-    sites: &[Site],
-    settings: &Settings,
+    Rules { sites, settings, .. }: Rules<'_>,
 ) -> Kept {
     // Of whom no place is known, nothing is known that all have in common.
     let is_meant = |group: &Group| *group != Group::World || home.coordinates.is_some();
@@ -287,7 +297,22 @@ fn inherited(
     };
     let ways: Vec<(u8, Estimate)> = by_distance(home, sites).iter().map(way).collect();
     let order: Box<[u8]> = ordered(&ways, settings.margin).into_iter().map(|(region, _)| region).collect();
-    Kept { row: Row { deviations, order: order.clone() }, order, home: home.clone(), weight: 0.0, is_network: true }
+    Kept { row: Row { deviations, order: order.clone() }, order, home: home.clone(), is_network: true }
+}
+
+/// What it changes for the clients of a network if this row follows that one.
+fn change(old: &Kept, kept: &Kept, expected: &[u32], rules: Rules<'_>) -> Change {
+    let answered = |steered: Steered, kept: &Kept| -> Answered {
+        let estimate = |region: u8| {
+            let at = usize::from(region);
+            let deviation = kept.row.deviations.get(at).copied().flatten();
+            Estimate::new(expected.get(at).copied().unwrap_or(u32::MAX), deviation)
+        };
+        steered.answered(&kept.order, estimate, rules.settings.margin)
+    };
+    let changes =
+        rules.steered.iter().map(|steered| Change::between(answered(*steered, old), answered(*steered, kept)));
+    changes.max().unwrap_or(Change::Nothing)
 }
 
 /// The regions by what distance lets expect.
@@ -302,7 +327,7 @@ fn nearest_first(expected: &[u32]) -> Box<[u8]> {
 }
 
 /// The next row of a group, and what its first region is better by than the one before, microseconds.
-fn next(fresh: &Fresh, old: Option<&Kept>, sites: &[Site], settings: &Settings) -> (Kept, u32) {
+fn next(fresh: &Fresh, old: Option<&Kept>, Rules { sites, settings, .. }: Rules<'_>) -> (Kept, u32) {
     let kept = |at: usize| *old?.row.deviations.get(at)?;
     let ways = fresh.ways.iter().zip(sites).zip(&*fresh.expected).enumerate();
     let deviations: Vec<Option<Deviation>> = ways
@@ -327,7 +352,7 @@ fn next(fresh: &Fresh, old: Option<&Kept>, sites: &[Site], settings: &Settings) 
     // A group is at many places, each with an order of its own.
     let row =
         Row { deviations: deviations.into(), order: if fresh.is_network { order.clone() } else { Box::default() } };
-    (Kept { row, order, home: fresh.home.clone(), weight: fresh.weight, is_network: fresh.is_network }, gain_us)
+    (Kept { row, order, home: fresh.home.clone(), is_network: fresh.is_network }, gain_us)
 }
 
 /// What is estimated, unless what is kept is as good.

@@ -23,7 +23,7 @@ pub(super) struct Fresh {
     pub(super) home: Home,
     /// By region: what distance lets expect there, microseconds.
     pub(super) expected: Arc<[u32]>,
-    /// Round trips that count; of a group, those of all its networks.
+    /// Round trips that count, [`WEIGHT_MAX`] at most; of a group, what all its networks weigh.
     pub(super) weight: f64,
     /// It is one network that was measured itself, no group.
     pub(super) is_network: bool,
@@ -31,6 +31,8 @@ pub(super) struct Fresh {
     pub(super) groups: Vec<u32>,
 }
 
+/// What a network weighs at most beside others, in round trips: whoever measures it more often makes it no larger.
+pub(super) const WEIGHT_MAX: f64 = 16.0;
 /// Networks that have to say the same before a place or a carrier is believed to be like that.
 const MEMBERS_MIN: usize = 3;
 /// And before the networks beside them are.
@@ -95,7 +97,7 @@ pub(super) fn fresh(store: &Store, sites: &[Site], now: Moment, half_life_ms: u6
             for (said, own) in into.said.iter_mut().zip(&network.own) {
                 said.extend(own.map(|own| (own.us, counts)));
             }
-            into.weight += network.weight;
+            into.weight += network.weight.min(WEIGHT_MAX);
             if network.weight > into.heaviest {
                 (into.heaviest, into.home) = (network.weight, network.home);
                 into.expected = Arc::clone(&network.expected);
@@ -129,6 +131,7 @@ pub(super) fn fresh(store: &Store, sites: &[Site], now: Moment, half_life_ms: u6
         let (address, length) = client.network();
         let group = Group::Network(address, length);
         let ways = refined(around(&known, &group, home), &own);
+        let weight = weight.min(WEIGHT_MAX);
         Fresh { group, ways, home: home.clone(), expected, weight, is_network: true, groups }
     }));
     rows

@@ -11,10 +11,11 @@ use crate::model::Model;
 
 use super::cell::Cell;
 use super::measurement::{ClientNetwork, Measurement, Refusal, RefusalKind, possible, timely};
-use super::publish::Published;
+use super::publish::{Published, Rules};
 use super::replay::Batches;
 use super::rows::{self, Fresh};
 use super::source::{Source, Sources};
+use super::steered::Steered;
 use super::store::{Home, Store};
 
 /// What a survey goes by.
@@ -62,6 +63,10 @@ pub struct Survey {
     pub(super) settings: Settings,
     places: Arc<Places>,
     pub(super) sites: Vec<Site>,
+    /// What ranks by latency.
+    steered: Vec<Steered>,
+    /// What the clocks of senders are ahead of ours, milliseconds.
+    ahead_ms: i64,
     pub(super) store: Store,
     batches: Batches,
     pub(super) published: Published,
@@ -110,6 +115,8 @@ impl Survey {
             settings,
             places: Arc::new(Places::none()),
             sites: Vec::new(),
+            steered: Vec::new(),
+            ahead_ms: 0,
             store: Store::default(),
             batches: Batches::default(),
             published: Published::default(),
@@ -142,10 +149,23 @@ impl Survey {
             self.published.renumber(&new_of, sites.len());
         }
         self.sites = sites;
+        self.steered = Steered::of(model);
         if !Arc::ptr_eq(places, &self.places) {
             self.places = Arc::clone(places);
             self.store.locate(places);
         }
+    }
+
+    /// True if there are regions: before, no measurement is of any.
+    #[must_use]
+    pub const fn has_regions(&self) -> bool {
+        !self.sites.is_empty()
+    }
+
+    /// Senders say when they measured by clocks that are so far ahead of the one that tells this survey the time,
+    /// milliseconds: ours is not set while we run, theirs may be.
+    pub const fn set_ahead(&mut self, ahead_ms: i64) {
+        self.ahead_ms = ahead_ms;
     }
 
     /// True if a batch of this name was not taken within the last hour; from now on it was.
@@ -168,7 +188,8 @@ impl Survey {
     /// If it cannot be meant; see [`RefusalKind`]. Whoever asks counts it.
     pub fn take(&mut self, now: Moment, source: Source, measurement: &Measurement) -> Result<Taken, Refusal> {
         let Measurement { client, region, us, samples, at } = measurement;
-        timely(at.unwrap_or(now), now)?;
+        let at = at.map_or(now, |at| Moment(at.0.saturating_add_signed(self.ahead_ms.saturating_neg())));
+        timely(at, now)?;
         let site = self.site(region)?;
         let coordinates = self.sites.get(usize::from(site)).and_then(|site| site.coordinates);
         let known = self.store.entry(*client).map(|entry| (entry.home.coordinates, entry.home.city.is_some()));
@@ -223,7 +244,8 @@ impl Survey {
         }
         self.revision += u64::from(self.size() != before);
         let fresh: Vec<Fresh> = rows::fresh(&self.store, &self.sites, now, self.half_life_ms());
-        self.published.step(now, fresh, &self.sites, &self.settings)
+        let rules = Rules { sites: &self.sites, steered: &self.steered, settings: &self.settings };
+        self.published.step(now, fresh, rules)
     }
 
     pub(super) fn half_life_ms(&self) -> u64 {
@@ -238,10 +260,10 @@ impl Survey {
         Figures { counts: self.counts.clone(), networks, ways, bytes: self.bytes(), evicted, moved, waiting }
     }
 
-    /// Another number after each change of what is known.
+    /// Another number after each change of what is known, or of where networks are sent.
     #[must_use]
     pub const fn revision(&self) -> u64 {
-        self.revision
+        self.revision.wrapping_add(self.published.moved)
     }
 
     /// Networks of which something is known, and ways.

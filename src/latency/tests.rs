@@ -197,13 +197,79 @@ fn who_is_measured_first_takes_no_larger_part_of_what_may_move() {
     let mut world = World::new(Settings { max_move: 10, ..Settings::default() });
     world.rounds(3, &[("10.199.0.0/24", "fra", 300.0), ("10.199.0.0/24", "iad", 95.0)]);
     assert_eq!(world.best("10.199.0.1"), IAD);
-    // Alone it was all that was measured; among four hundred it is one of them, and a tenth may follow at once.
+    // Alone it was all that was measured, and who comes now makes no room for moves before ten minutes have passed.
     let clients: Vec<String> = (0..399).map(|n| format!("10.{}.{}.0/24", n / 4, n % 4)).collect();
     let ways: Vec<_> =
         clients.iter().flat_map(|client| [(client.as_str(), "fra", 300.0), (client.as_str(), "iad", 95.0)]).collect();
-    world.rounds(8, &ways);
-    let moved = clients.iter().filter(|client| world.best(client.split('/').next().unwrap()) == IAD).count();
-    assert!((35..=42).contains(&moved), "{moved} of 400");
+    let moved = |world: &World| {
+        let atlas = world.atlas();
+        let best = |client: &String| {
+            let address: IpAddr = client.split('/').next().unwrap().parse().unwrap();
+            atlas.class(atlas.locate(address).0).tiers[0]
+        };
+        clients.iter().filter(|client| best(client) == IAD).count()
+    };
+    world.rounds(40, &ways);
+    assert_eq!(moved(&world) + 1, crate::base::limits::LATENCY_MOVES_MIN);
+    // Then it is one among four hundred, and a tenth may follow.
+    world.rounds(24, &ways);
+    assert!((55..=60).contains(&moved(&world)), "{} of 400", moved(&world));
+}
+
+/// A service with these regions and this tolerance, by latency.
+fn service(key: &str, regions: &[&str], tolerance: &str) -> String {
+    let endpoints: String = regions.iter().map(|region| format!("{region} = [\"192.0.2.1\"]\n")).collect();
+    format!(
+        "[policies.{key}]\nmode = \"active-active\"\nprefer = \"latency\"\ntolerance = \"{tolerance}\"\n\
+         [services.{key}]\nnames = [\"{key}.example\"]\npolicy = \"{key}\"\n[services.{key}.endpoints]\n{endpoints}"
+    )
+}
+
+#[test]
+fn what_may_move_is_bound_for_each_service() {
+    let mut world = World::new(Settings { max_move: 10, ..Settings::default() });
+    // One service is not in Frankfurt, and another takes whatever is as near as 20 ms.
+    let text = [REGIONS, &service("away", &["iad", "sin"], "0ms"), &service("near", &["fra", "iad"], "20ms")].concat();
+    world.model = model(&text);
+    let places = Arc::clone(&world.places);
+    world.survey.attend(&world.model, &places);
+    let clients: Vec<String> = (0..400).map(|n| format!("10.{}.{}.0/24", n / 4, n % 4)).collect();
+    let of = |fra: f64, iad: f64, sin: f64| -> Vec<(&str, &str, f64)> {
+        clients
+            .iter()
+            .map(String::as_str)
+            .flat_map(|client| [(client, "fra", fra), (client, "iad", iad), (client, "sin", sin)])
+            .collect()
+    };
+    let sent = |world: &World, regions: u128, tolerance_us: u32, first: u128| {
+        let nearness = Nearness::Latency { tolerance_us, measured: Arc::clone(&world.measured) };
+        let atlas = Atlas::build(&world.places, &world.model, GeoRanking::Distance, nearness, regions);
+        let tier = |client: &String| {
+            let address: IpAddr = client.split('/').next().unwrap().parse().unwrap();
+            atlas.class(atlas.locate(address).0).tiers[0]
+        };
+        clients.iter().filter(|client| tier(client) == first).count()
+    };
+    world.rounds(70, &of(60.0, 100.0, 180.0));
+    assert_eq!((sent(&world, IAD | SIN, 0, IAD), sent(&world, FRA | IAD, 20_000, FRA)), (400, 400));
+    // Washington is said to be out of the world: Frankfurt stays the best of all, and away from it nobody is left behind.
+    world.rounds(50, &of(60.0, 900.0, 180.0));
+    let moved = sent(&world, IAD | SIN, 0, SIN);
+    assert!((1..=40).contains(&moved), "{moved} of 400");
+    // And then to be nearly as near as Frankfurt, where many would share.
+    world.rounds(50, &of(75.0, 80.0, 180.0));
+    let sharing = sent(&world, FRA | IAD, 20_000, FRA | IAD);
+    // A tenth as equals, and those who come back to Washington in the other service with the tenth that changes its best.
+    assert!((1..=80).contains(&sharing), "{sharing} of 400");
+}
+
+#[test]
+fn no_tolerance_makes_equals_of_regions_that_are_too_far() {
+    let mut world = World::new(Settings::default());
+    world.rounds(12, &[("10.1.2.0/24", "fra", 120.0), ("10.1.2.0/24", "iad", 118.0), ("10.1.2.0/24", "sin", 115.0)]);
+    let nearness = Nearness::Latency { tolerance_us: 10_000, measured: Arc::clone(&world.measured) };
+    let atlas = Atlas::build(&world.places, &world.model, GeoRanking::Distance, nearness, FRA | IAD | SIN);
+    assert_eq!(atlas.class(atlas.locate("10.1.2.3".parse().unwrap()).0).tiers[..], [FRA | IAD, SIN]);
 }
 
 #[test]
