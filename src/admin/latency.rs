@@ -123,8 +123,19 @@ pub(super) async fn push(
             return wrong(format!("measurements[{index}]: `at` is milliseconds since 1970"));
         }
     }
-    let surveyed = surveyed(&admin, move |survey, now| take(survey, now, source, id.as_deref(), measurements)).await;
-    surveyed.map_or_else(|refusal| refusal, Outcome::into_response)
+    let surveyed = surveyed(&admin, move |survey, now| {
+        survey.has_regions().then(|| take(survey, now, source, id.as_deref(), measurements))
+    });
+    answer(surveyed.await)
+}
+
+/// What became of something; without regions it is to be sent again once there are some.
+fn answer(surveyed: Result<Option<Outcome>, Response>) -> Response {
+    match surveyed {
+        Ok(Some(outcome)) => outcome.into_response(),
+        Ok(None) => problem(StatusCode::SERVICE_UNAVAILABLE, "no regions are in force yet; try again"),
+        Err(refusal) => refusal,
+    }
 }
 
 fn take(survey: &mut Survey, now: Moment, source: Source, id: Option<&str>, measurements: Vec<Told>) -> Outcome {
@@ -180,6 +191,9 @@ pub(super) async fn export(State(admin): State<Arc<Admin>>) -> Response {
 /// Takes a file that was exported, here or elsewhere.
 pub(super) async fn import(State(admin): State<Arc<Admin>>, Table(text): Table<LATENCY_FILE_LEN_MAX>) -> Response {
     let restored = surveyed(&admin, move |survey, now| {
+        if !survey.has_regions() {
+            return None;
+        }
         let mut outcome = Outcome::default();
         for (index, text) in (1..)
             .zip(text.lines())
@@ -195,9 +209,9 @@ pub(super) async fn import(State(admin): State<Arc<Admin>>, Table(text): Table<L
                 },
             }
         }
-        outcome
+        Some(outcome)
     });
-    restored.await.map_or_else(|refusal| refusal, Outcome::into_response)
+    answer(restored.await)
 }
 
 /// Does something with the survey, where it is; the answer to give if that cannot be.

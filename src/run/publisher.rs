@@ -110,14 +110,25 @@ pub(super) struct Clock {
 impl Clock {
     /// A clock that starts now.
     pub(super) fn start() -> Self {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self { start: Instant::now(), start_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX) }
+        Self { start: Instant::now(), start_ms: wall_ms() }
+    }
+
+    /// What the wall clock is ahead of this one, milliseconds: it may have been set, or the machine have slept.
+    pub(super) fn ahead_ms(&self) -> i64 {
+        let (wall, now) = (wall_ms(), self.now().0);
+        let apart = i64::try_from(wall.abs_diff(now)).unwrap_or(i64::MAX);
+        if wall < now { -apart } else { apart }
     }
 
     /// This moment.
     pub(super) fn now(&self) -> Moment {
         Moment(self.start_ms.saturating_add(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)))
     }
+}
+
+fn wall_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Starts the publisher and its janitor. They end when all senders of events are gone.

@@ -73,13 +73,7 @@ impl Reloads {
     /// The first load, with the configuration as it is. Returns what it came to and everything found.
     pub(super) fn first(&mut self) -> (ReloadOutcome, Report) {
         let start = Instant::now();
-        let mut loaded = self.loader.load(&load_settings(&self.config), true);
-        if loaded.result != ReloadResult::Refused
-            && let Some(measured) = self.surveyor.attend(&loaded.model, loaded.atlases.places())
-            && let Some((_, atlases)) = self.loader.remeasure(measured)
-        {
-            loaded.atlases = atlases;
-        }
+        let loaded = self.loader.load(&load_settings(&self.config), true);
         self.publish(loaded, start, Vec::new())
     }
 
@@ -186,9 +180,14 @@ impl Reloads {
 
     /// Publishes what was loaded and waits until queries are answered from it.
     fn publish(&mut self, loaded: Loaded, start: Instant, needs_restart: Vec<String>) -> (ReloadOutcome, Report) {
-        let Loaded { zones, model, atlases, result, added, changed, removed, report } = loaded;
+        let Loaded { zones, model, mut atlases, result, added, changed, removed, report } = loaded;
         if result != ReloadResult::Refused {
-            self.surveyor.attend(&model, atlases.places());
+            // What an earlier process knew steers from the first answer on.
+            if let Some(measured) = self.surveyor.attend(&model, atlases.places())
+                && let Some((_, ranked)) = self.loader.remeasure(measured)
+            {
+                atlases = ranked;
+            }
             let (published, generation) = oneshot::channel();
             let prepared = self.prepare(&model, &atlases, None);
             let (settings, options) = (control::Settings::from(&self.config), options(&self.config));

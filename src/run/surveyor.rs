@@ -61,7 +61,7 @@ enum Job {
     Do(SurveyTask),
     /// Other settings.
     Configure(SurveySettings),
-    /// A model and places have come into force; the first time, what an earlier process knew comes back.
+    /// A model and places have come into force; the first time that has regions, what an earlier process knew comes back.
     Attend(Arc<Model>, Arc<Places>, Sender<Option<Arc<Measured>>>),
     /// What is known is to be written, and that is all.
     End,
@@ -94,8 +94,8 @@ impl Surveyor {
         let _ = self.jobs.send(Job::End);
     }
 
-    /// A model and places come into force. What is known of their ways, the first time: then an earlier process may have
-    /// known something.
+    /// A model and places come into force. What is known of their ways, the first time that there are regions: then an
+    /// earlier process may have known something.
     pub(super) fn attend(&self, model: &Arc<Model>, places: &Arc<Places>) -> Option<Arc<Measured>> {
         let (reply, known) = channel();
         self.jobs.send(Job::Attend(Arc::clone(model), Arc::clone(places), reply)).ok()?;
@@ -192,7 +192,10 @@ impl Work {
     fn take(&mut self, job: Job) {
         let now = self.neighbors.clock.now();
         match job {
-            Job::Do(task) => task(&mut self.survey, now),
+            Job::Do(task) => {
+                self.survey.set_ahead(self.neighbors.clock.ahead_ms());
+                task(&mut self.survey, now);
+            }
             Job::End => {}
             Job::Configure(settings) => {
                 self.every = settings.every;
@@ -200,8 +203,10 @@ impl Work {
             }
             Job::Attend(model, places, reply) => {
                 self.survey.attend(&model, &places);
-                let known = if self.has_begun { None } else { self.resume() };
-                self.has_begun = true;
+                // Without regions nothing can be taken up: a start without region files must not cost what was measured.
+                let is_first = !self.has_begun && self.survey.has_regions();
+                self.has_begun |= is_first;
+                let known = if is_first { self.resume() } else { None };
                 // The loader waits.
                 let _ = reply.send(known);
             }
@@ -212,9 +217,10 @@ impl Work {
     fn resume(&mut self) -> Option<Arc<Measured>> {
         let now = self.neighbors.clock.now();
         match read(&self.path, &mut self.survey, now) {
-            Ok(0) => {}
-            Ok(damaged) => {
-                tracing::warn!(path = %self.path.display(), damaged, "lines of what was measured are damaged")
+            Ok(Lost { damaged: 0, refused: 0 }) => {}
+            Ok(Lost { damaged, refused }) => {
+                let path = self.path.display();
+                tracing::warn!(%path, damaged, refused, "lines of what was measured before do not count")
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
@@ -279,22 +285,30 @@ impl Work {
     }
 }
 
-/// Takes a file of ways; the number of lines that cannot be read.
-fn read(path: &Path, survey: &mut Survey, now: Moment) -> io::Result<usize> {
+/// Lines of a file that are not taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Lost {
+    /// They cannot be read.
+    damaged: usize,
+    /// They are too old, of the future, or of a region that is gone.
+    refused: usize,
+}
+
+/// Takes a file of ways.
+fn read(path: &Path, survey: &mut Survey, now: Moment) -> io::Result<Lost> {
     // A damaged line is no reason to lose the others.
     let bytes = fs::read(path)?;
     let text = String::from_utf8_lossy(&bytes);
-    let mut damaged = 0;
+    let mut lost = Lost::default();
     for line in text.lines().filter(|line| !line.is_empty() && *line != Line::HEADER) {
         if line.starts_with(BEST) {
             survey.restore_best(line);
             continue;
         }
         match Line::parse(line) {
-            // What is too old, or of a region that is gone, is not missed.
-            Ok(line) => _ = survey.restore(now, &line),
-            Err(_) => damaged += 1,
+            Ok(line) => lost.refused += usize::from(survey.restore(now, &line).is_err()),
+            Err(_) => lost.damaged += 1,
         }
     }
-    Ok(damaged)
+    Ok(lost)
 }

@@ -45,13 +45,17 @@ const OPERATE: &str = "0123456789abcdef";
 const READ: &str = "bbbbbbbbbbbbbbbb";
 
 fn start(state: &Path) -> TestServer {
+    start_with(state, REGIONS)
+}
+
+fn start_with(state: &Path, regions: &str) -> TestServer {
     let state = state.to_str().unwrap();
     let config = format!("{CONFIG}token_file = \"tokens\"\n[state]\nfolder = \"{state}\"\n[latency]\nevery = \"1s\"\n");
     TestServer::start(&[
         ("meridian.toml", &config),
         ("tokens", TOKENS),
         ("zones/example.com.zone", ZONE),
-        ("zones/regions.toml", REGIONS),
+        ("zones/regions.toml", regions),
         ("geoip/networks.toml", NETWORKS),
     ])
 }
@@ -258,6 +262,30 @@ fn clients_go_where_their_way_is_shorter_and_stay_there_over_a_restart() {
     let again = post(&server, "/api/v1/latency/import", OPERATE, "text/csv", &file.body);
     assert_eq!(again.status, 200, "{again:?}");
     assert_eq!(web(&server, moved), ASHBURN);
+}
+
+#[test]
+fn a_start_without_regions_costs_nothing_that_was_measured() {
+    let state = tempfile::tempdir().unwrap();
+    let server = start(state.path());
+    push(&server, &detour("10.1.7.0/24"));
+    wait_for(&server, [10, 1, 7], ASHBURN);
+    assert_eq!(server.stop().code, Some(0));
+    // Without the last good region files too nothing is steered at first.
+    for entry in std::fs::read_dir(state.path()).unwrap().map(Result::unwrap) {
+        if entry.file_name() != "latency.csv" {
+            std::fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    let server = start_with(state.path(), "");
+    let reply = push_as(&server, FEED, &json!({"id": "one", "measurements": detour("10.1.8.0/24")}));
+    assert_eq!(reply.status, 503, "{reply:?}");
+    server.write("zones/regions.toml", REGIONS);
+    assert_eq!(post(&server, "/api/v1/reload", OPERATE, "application/json", "").status, 200);
+    assert_eq!(web(&server, [10, 1, 7]), ASHBURN);
+    // It is no duplicate now.
+    let reply = push_as(&server, FEED, &json!({"id": "one", "measurements": detour("10.1.8.0/24")}));
+    assert_eq!((reply.status, &reply.json()["taken"]), (200, &json!(4)));
 }
 
 #[test]
