@@ -1,5 +1,6 @@
 //! Round trips of one interval, by client network and region, and their medians. Memory is bounded in every direction.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -35,14 +36,14 @@ pub(super) struct Tally {
     by_network: HashMap<(ClientNetwork, usize), Vec<u32>>,
     samples: usize,
     dropped: usize,
-    /// Counts intervals: where not all fit a report, others of the same number of round trips come each time.
+    /// Counts intervals, for turns.
     interval: u64,
 }
 
 /// What a tally comes to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Medians {
-    /// The networks with most round trips first; those with as many come in another order each interval.
+    /// The networks with most round trips first, then by network. Where not all are told, those with as many take turns.
     pub(super) medians: Vec<Median>,
     /// Networks that were left out: there are too many for a report.
     pub(super) left_out: usize,
@@ -81,9 +82,10 @@ impl Tally {
             Median { network, region, rtt_us: median(&samples), samples: told(samples.len()) }
         });
         let mut medians: Vec<Median> = medians.collect();
-        medians.sort_by_cached_key(|median| (std::cmp::Reverse(median.samples), turn(median, interval)));
+        medians.sort_by_cached_key(|median| (Reverse(median.samples), turn(median, interval)));
         let left_out = medians.len().saturating_sub(most);
         medians.truncate(most);
+        medians.sort_unstable_by_key(|median| (Reverse(median.samples), median.network, median.region));
         Medians { medians, left_out, dropped }
     }
 }
