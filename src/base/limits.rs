@@ -58,7 +58,7 @@ pub const LATENCY_RANKS_MAX: usize = 8;
 /// Classes of clients of one atlas that ranks by latency: as many as a lane can count the demand of, and a plan be made for.
 pub const LATENCY_CLASSES_MAX: usize = 2_048;
 /// Round trips between one network and one region that count within [`LATENCY_BURST_MS`]: who floods says no more than
-/// who measures now and then, and whoever turns a median needs half a minute at least.
+/// who measures now and then, and whoever turns a median needs twenty seconds at least.
 pub const LATENCY_BURST_MAX: u32 = 16;
 /// See [`LATENCY_BURST_MAX`].
 pub const LATENCY_BURST_MS: u64 = 10_000;
@@ -87,7 +87,7 @@ pub const LATENCY_BATCHES_MS: u64 = 3_600_000;
 pub const LATENCY_BATCH_NAME_LEN_MAX: usize = 128;
 /// Refusals that are told one by one; a sender that is wrong is wrong in the same way again and again.
 pub const REFUSALS_TOLD_MAX: usize = 20;
-/// Resolvers that a node may measure a second: three packets each, less than a busy resolver sends us.
+/// Resolvers that a node may measure a second: a few packets each, less than a busy resolver sends us.
 pub const VANTAGE_RATE_MAX: u32 = 200;
 /// Networks of resolvers that are remembered, so that each is measured no more often than it may be.
 pub const VANTAGE_TARGETS_MAX: usize = 100_000;
@@ -103,7 +103,7 @@ pub const VANTAGE_FORGET_MS: u64 = 60_000;
 pub const VANTAGE_PAUSE_MAX_MS: u64 = 86_400_000;
 /// Addresses that a thread remembers of those who asked it, until they are looked at.
 pub const ASKED_KEPT: usize = 64;
-/// Networks that can be remembered: a gigabyte of them.
+/// Networks that can be remembered, some three kilobytes of each with three regions and all that follows from them.
 pub const LATENCY_NETWORKS_MAX: usize = 2_000_000;
 /// Tasks that may wait for the thread that surveys: beyond this whoever pushes is told to wait.
 pub const LATENCY_TASKS_MAX: usize = 32;
@@ -111,7 +111,7 @@ pub const LATENCY_TASKS_MAX: usize = 32;
 pub const LATENCY_SAVE_MS: u64 = 300_000;
 /// Octets of a file of measurements that is imported at once.
 pub const LATENCY_FILE_LEN_MAX: usize = 16 << 20;
-/// Networks that may change their order of regions within ten minutes, however few are measured: a share of few is none.
+/// Networks that may change their best region within ten minutes, however few are measured: a share of few is none.
 pub const LATENCY_MOVES_MIN: usize = 20;
 /// Seconds after which a location database is called old: within a year several percent of all networks move.
 pub const DATABASE_AGE_MAX_S: u64 = 366 * 86_400;

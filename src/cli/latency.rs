@@ -103,7 +103,7 @@ fn write_view(view: &SurveyView, countries: usize, columns: usize, out: &mut Str
         return writeln!(out, "nothing is measured: `meridian agent`, beacons and POST /api/v1/latency feed it");
     }
     if *waiting > 0 {
-        writeln!(out, "{waiting} would change their order of regions, and may not yet (latency.max_move)")?;
+        writeln!(out, "{waiting} would change their best region, and may not yet (latency.max_move)")?;
     }
     writeln!(out, "\nregion       networks  round trips  best of  last       measured by")?;
     for RegionCoverage { region, networks, samples, age_s, best_of, sources } in &view.regions {

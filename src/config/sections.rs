@@ -286,14 +286,14 @@ fn latency(mut latency: Table<'_>) -> Latency {
         "networks",
         Integer::new(100..=limits::LATENCY_NETWORKS_MAX),
         100_000,
-        "Networks of clients (/24 of IPv4, /48 of IPv6) that are remembered, those that are measured most; each takes about \
-         400 octets with three regions.",
+        "Networks of clients (/24 of IPv4, /48 of IPv6) that are remembered, those that are measured most; each takes some \
+         3 kB with three regions, with all that follows from it.",
     );
     let half_life = latency.key(
         "half_life",
         Duration::new(10 * SECOND..=7 * DAY),
         HOUR,
-        "What was measured counts half after this. However long it is, sixty-four round trips outvote all before them.",
+        "What was measured counts half after this. However long it is, some forty round trips outvote all before them.",
     );
     let retention = latency.key(
         "retention",
@@ -343,7 +343,7 @@ fn vantage(mut vantage: Table<'_>) -> Option<Vantage> {
         MaybeText::new(limits::LABEL_LEN_MAX),
         None,
         "The key of the region this node stands in. With it the node measures how far the resolvers are that ask it: those \
-         alone, and no address that did not ask first. Without it nothing is measured.",
+         alone, and no address that did not ask first. Without it this node measures no resolvers.",
     );
     let methods = vantage.key(
         "methods",

@@ -22,8 +22,8 @@
 //! | sent again in a batch of the same name | told as a duplicate, counted once |
 //! | one of very many of one way | [`crate::base::limits::LATENCY_BURST_MAX`] of them count in ten seconds, so what is known well turns in 20 s at the soonest; what is hardly known turns at once |
 //! | an outlier | half of what counts has to agree before the median moves |
-//! | of networks nobody knows | they give way first; memory is bounded |
-//! | forged, by somebody whose token may feed | networks that make `max_move` of all that is measured, or twenty, change the best region of a service in ten minutes, and as many share with one more; no client goes where distance lets expect more than `max_detour` above its nearest; a country, carrier or city is moved by no network alone |
+//! | of more networks than are kept | those with the fewest round trips that count give way; memory is bounded |
+//! | forged, by somebody whose token may feed | networks that make `max_move` of all that is measured, or twenty, change the best region of a service in ten minutes, and as many begin to share it with another; no client goes where distance lets expect more than `max_detour` above its nearest; a country, carrier or city is moved by no network alone |
 //! | of networks that somebody invents | they make no room for moves before ten minutes have passed |
 //!
 //! No client is kept, only networks: /24 of IPv4 and /48 of IPv6; and of those nothing older than `retention`.

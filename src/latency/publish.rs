@@ -73,8 +73,8 @@ struct Move {
     change: Change,
 }
 
-/// What of its networks' round trips each region is the best of, by group and region.
-type Tally = BTreeMap<(u32, u8), f64>;
+/// What its networks weigh of which a region is the best, and how many these are, by group and region.
+type Tally = BTreeMap<(u32, u8), (f64, usize)>;
 
 impl Kept {
     /// The same, with this region before all others.
@@ -170,7 +170,8 @@ impl Published {
         for network in networks {
             let best = self.rows.get(&network.group).and_then(|kept| kept.order.first().copied());
             for (group, best) in network.groups.iter().filter_map(|group| Some((*group, best?))) {
-                *tally.entry((group, best)).or_default() += network.weight;
+                let (weight, count) = tally.entry((group, best)).or_default();
+                (*weight, *count) = (*weight + network.weight, *count + 1);
             }
         }
         let mut has_moved = false;
@@ -271,12 +272,13 @@ impl Published {
     }
 }
 
-/// A group speaks for those of it who were not measured while more than half of what was measured of it goes where it would
-/// send them: so it is bound by the same pace, no network alone moves a country, and a country on two coasts, or a carrier whose
-/// networks have little in common, leaves them to a group around it.
+/// A group speaks for those of it who were not measured while more than half of what was measured of it, and more than one
+/// network, goes where it would send them: so it is bound by the same pace, no network alone moves a country, and a country on
+/// two coasts, or a carrier whose networks have little in common, leaves them to a group around it.
 fn is_agreed(kept: &Kept, group: &Fresh, tally: &Tally) -> bool {
-    let of = |best: u8| group.groups.first().and_then(|number| tally.get(&(*number, best))).copied().unwrap_or(0.0);
-    kept.order.first().is_some_and(|best| of(*best) * 2.0 > group.weight)
+    let of = |best: &u8| group.groups.first().and_then(|number| tally.get(&(*number, *best)));
+    let agreed = kept.order.first().and_then(of);
+    agreed.is_some_and(|(weight, networks)| *networks > 1 && weight * 2.0 > group.weight)
 }
 
 /// What steers clients of a network that is not measured itself: the row of the least published group that it is in.

@@ -139,7 +139,7 @@ metrics! {
     PLAN_EXTRA Gauge "meridian_plan_extra_kilometers" []
         "How much further a spilled answer goes, on average; absent without a plan.";
     LATENCY_MEASUREMENTS Counter "meridian_latency_measurements_total" ["source", "result"]
-        "Measurements of ways between clients and regions: taken, or thinned because too many of one way came at once.";
+        "Measurements of ways between clients and regions: taken, or thinned because too many of one way came at once; files are not counted.";
     LATENCY_REFUSED Counter "meridian_latency_refused_total" ["kind"]
         "Measurements that cannot be meant.";
     LATENCY_DUPLICATES Counter "meridian_latency_duplicates_total" []

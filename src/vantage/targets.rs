@@ -4,7 +4,8 @@
 //! a resolver                                     is measured
 //! that did not ask within the last hour          never
 //! denied, or not allowed where some are          never
-//! on a loopback or link-local address            only if it is allowed by name
+//! on a loopback address                          only if it is allowed by name
+//! on a link-local address                        never
 //! whose network was measured lately              after `per_network`
 //! whose network did not answer n times           after `per_network` × 2ⁿ, a day at most
 //! else                                           once there is room in the rate, the one that waits longest first

@@ -92,7 +92,7 @@ function summary() {
   ];
   return card('What is known',
     ranking().length === 0 && h('p', { class: 'caution', 'data-key': 'idle' }, 'No service ranks by latency: what is measured steers nobody. policy = "latency" in a region file makes it steer.'),
-    waiting > 0 && h('p', { class: 'caution', 'data-key': 'waiting' }, badge('degraded', ''), ' ', h('b', {}, `${count(waiting, 'change')} of order ${waiting === 1 ? 'waits' : 'wait'}.`),
+    waiting > 0 && h('p', { class: 'caution', 'data-key': 'waiting' }, badge('degraded', ''), ' ', h('b', {}, `${count(waiting, 'change')} of the best data centre ${waiting === 1 ? 'waits' : 'wait'}.`),
       ' Within ten minutes no more than latency.max_move of all that is measured may change its data centre, so that nobody who measures wrongly moves everybody. After a cable has failed this is as it should be; if it stays, look below who gains, and who measured it.'),
     h('dl', { class: 'facts' }, facts.map(([term, what]) => h('div', {}, h('dt', {}, term), h('dd', {}, what)))));
 }
