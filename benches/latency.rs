@@ -6,12 +6,14 @@
 #![allow(clippy::print_stdout, reason = "a program for the command line")]
 #![allow(clippy::cast_precision_loss, reason = "statistics")]
 
+mod processor;
+
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use meridian::base::diagnostic::Report;
@@ -20,6 +22,8 @@ use meridian::base::moment::Moment;
 use meridian::geo::{Atlas, DatabaseFile, Nearness, Places};
 use meridian::latency::{ClientNetwork, Measurement, Settings, Source, Survey};
 use meridian::model::{self, GeoRanking, Model};
+
+use processor::worked;
 
 /// Times the survey.
 #[derive(Debug, Parser)]
@@ -172,14 +176,6 @@ fn places() -> Places {
     let path = path.to_string_lossy().into_owned().into();
     let places = Places::read(vec![DatabaseFile { path, bytes }], None, 0, &mut report);
     places.unwrap_or_else(|| panic!("{}", report.render()))
-}
-
-/// Time that this thread had a core; the time of day where the system does not say.
-fn worked() -> Duration {
-    static BEGUN: OnceLock<Instant> = OnceLock::new();
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanoseconds = text.split_whitespace().next().and_then(|word| word.parse().ok());
-    nanoseconds.map_or_else(|| BEGUN.get_or_init(Instant::now).elapsed(), Duration::from_nanos)
 }
 
 /// Bytes of memory in use; 0 where the system does not say.

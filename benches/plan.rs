@@ -8,14 +8,17 @@
 #![allow(clippy::print_stdout, reason = "a program for the command line")]
 #![allow(clippy::cast_precision_loss, reason = "statistics")]
 
+mod processor;
+
 use std::hint::black_box;
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Parser;
 use meridian::base::hash::{mix, steering_hash};
 use meridian::base::moment::Moment;
 use meridian::plan::{Capacity, Method, Planner, Reported, Site, Situation, Unit};
+
+use processor::worked;
 
 /// Times the planner.
 #[derive(Debug, Parser)]
@@ -131,14 +134,6 @@ fn situation(classes: u32, regions: u32, groups: u32) -> Situation {
         Site { key: steering_hash(&[&number.to_le_bytes()]), capacity, load: Reported::Estimated }
     };
     Situation { sites: (0..).zip(at_home).map(site).collect(), units, ..Situation::default() }
-}
-
-/// Time that this thread had a core; the time of day where the system does not say.
-fn worked() -> Duration {
-    static BEGUN: OnceLock<Instant> = OnceLock::new();
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanoseconds = text.split_whitespace().next().and_then(|word| word.parse().ok());
-    nanoseconds.map_or_else(|| BEGUN.get_or_init(Instant::now).elapsed(), Duration::from_nanos)
 }
 
 /// The most bytes of memory that were in use; 0 where the system does not say.
