@@ -311,3 +311,17 @@ impl<'p> Classes<'p> {
 fn index(locations: usize, own: u32) -> u32 {
     u32::try_from(locations).unwrap_or(NO_NETWORK).saturating_add(own)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_behind_the_first_tiers_is_one() {
+        for (exact, expected) in [(4, &[1, 2, 4][..]), (3, &[1, 2, 4]), (2, &[1, 2, 4]), (1, &[1, 6])] {
+            let mut class = Class { tiers: [1, 2, 4].into(), ..Class::default() };
+            fold(&mut class, exact);
+            assert_eq!(&*class.tiers, expected, "{exact}");
+        }
+    }
+}

@@ -104,9 +104,9 @@ impl Published {
         Some(Arc::new(Measured::new(regions, rules.settings.margin, rows)))
     }
 
-    /// Takes what is fresh of networks: where the best region stays, and else as far as that may change; true if one changes.
-    /// Regions behind the best change places as they like: no client moves by it, and at the start they do so for nearly all
-    /// networks, which would use up the pace for hours.
+    /// Takes what is fresh of networks: at once where nobody is sent to another region by it, and else as far as that may
+    /// change; true if somebody is. Regions behind those that are answered change places as they like: at the start they do so
+    /// for nearly all networks, which would use up the pace for hours.
     fn step_networks(
         &mut self,
         now: Moment,

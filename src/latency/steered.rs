@@ -52,7 +52,7 @@ impl Steered {
         all
     }
 
-    /// What is answered by this order and these estimates, as [`crate::geo::Ranker`] has it without the bias of regions.
+    /// What is answered by this order and these estimates, as atlases have it without the bias of regions.
     pub(super) fn answered(self, order: &[u8], estimate: impl Fn(u8) -> Estimate, margin: Margin) -> Answered {
         let bit = |region: u8| 1_u128.checked_shl(region.into()).unwrap_or(0);
         let mut ranked: Vec<(u8, Estimate)> = order.iter().map(|region| (*region, estimate(*region))).collect();

@@ -73,6 +73,20 @@ impl World {
         self.now = self.now.after(Duration::from_secs(10));
     }
 
+    /// Another process that goes on with the file of this one.
+    fn restarted(&self) -> Self {
+        let mut again = Self::new(Settings::default());
+        again.now = self.now;
+        for line in self.survey.file().lines().skip(1) {
+            match Line::parse(line) {
+                Ok(line) => assert_eq!(again.survey.restore(again.now, &line), Ok(true)),
+                Err(_) => again.survey.restore_best(line),
+            }
+        }
+        again.step();
+        again
+    }
+
     fn atlas(&self) -> Atlas {
         let nearness = Nearness::Latency { tolerance_us: 0, measured: Arc::clone(&self.measured) };
         Atlas::build(&self.places, &self.model, GeoRanking::Distance, nearness, FRA | IAD | SIN)
@@ -273,6 +287,47 @@ fn no_tolerance_makes_equals_of_regions_that_are_too_far() {
 }
 
 #[test]
+fn one_network_does_not_outvote_those_that_were_hardly_measured() {
+    let mut world = World::new(Settings::default());
+    for client in ["10.1.2.0/24", "10.2.2.0/24"] {
+        let of = |region: &str, us| Measurement {
+            client: ClientNetwork::parse(client).unwrap(),
+            region: region.into(),
+            us,
+            samples: 1,
+            at: None,
+        };
+        for measurement in [of("fra", 12_000), of("iad", 95_000)] {
+            world.survey.take(world.now, Source::Push, &measurement).unwrap();
+        }
+    }
+    world.rounds(12, &[("10.3.2.0/24", "fra", 900.0), ("10.3.2.0/24", "iad", 95.0)]);
+    assert_eq!((world.best("10.3.2.1"), world.best("10.40.77.1")), (IAD, FRA));
+}
+
+#[test]
+fn clocks_of_senders_may_be_ahead_of_ours_when_ours_is_behind() {
+    let mut world = World::new(Settings::default());
+    let client = ClientNetwork::parse("10.1.2.3").unwrap();
+    let at = Some(world.now.after(Duration::from_secs(3_600)));
+    let measurement = Measurement { client, region: "fra".into(), us: 20_000, samples: 1, at };
+    let refused = world.survey.take(world.now, Source::Agent, &measurement).map_err(|refusal| refusal.kind);
+    assert_eq!(refused, Err(RefusalKind::TooNew));
+    world.survey.set_ahead(3_600_000);
+    assert_eq!(world.survey.take(world.now, Source::Agent, &measurement), Ok(Taken::Counted));
+}
+
+#[test]
+fn a_restart_moves_nobody_who_was_held_by_the_margin() {
+    let mut world = World::new(Settings::default());
+    world.rounds(30, &[("10.1.2.0/24", "fra", 120.0), ("10.1.2.0/24", "iad", 92.0)]);
+    world.rounds(30, &[("10.1.2.0/24", "fra", 96.0), ("10.1.2.0/24", "iad", 92.0)]);
+    assert_eq!(world.best("10.1.2.3"), IAD, "4 ms are no reason to go back");
+    let again = world.restarted();
+    assert_eq!((again.best("10.1.2.3"), again.survey.figures().moved), (IAD, 0));
+}
+
+#[test]
 fn a_flood_says_no_more_than_one_who_measures_now_and_then() {
     let mut world = World::new(Settings::default());
     world.rounds(12, &[("10.1.2.0/24", "fra", 12.0), ("10.1.2.0/24", "iad", 95.0)]);
@@ -365,16 +420,7 @@ fn what_is_known_goes_over_a_restart_and_moves_nobody() {
     let before = bests(&world);
     let moved = before.iter().filter(|best| **best == IAD).count();
     assert!((20..60).contains(&moved), "some, and not yet all: {moved}");
-    let file = world.survey.file();
-    let mut again = World::new(Settings::default());
-    again.now = world.now;
-    for line in file.lines().skip(1) {
-        match Line::parse(line) {
-            Ok(line) => assert_eq!(again.survey.restore(again.now, &line), Ok(true)),
-            Err(_) => again.survey.restore_best(line),
-        }
-    }
-    again.step();
+    let again = world.restarted();
     let after = bests(&again);
     assert!(
         before.iter().zip(&after).all(|(before, after)| *before != IAD || *after == IAD),
@@ -383,5 +429,5 @@ fn what_is_known_goes_over_a_restart_and_moves_nobody() {
     // Those that waited wait on, but for the few that may always move.
     let more = after.iter().filter(|best| **best == IAD).count() - moved;
     assert!(more <= crate::base::limits::LATENCY_MOVES_MIN, "{more}");
-    assert_eq!(again.survey.file().lines().count(), file.lines().count() + more);
+    assert_eq!(again.survey.file().lines().count(), world.survey.file().lines().count() + more);
 }

@@ -211,6 +211,21 @@ mod tests {
     }
 
     #[test]
+    fn who_does_not_answer_is_not_new_when_the_table_is_full() {
+        let mut targets = targets(&[], &[]);
+        targets.asked(Moment(START), ip("192.0.2.1"));
+        assert_eq!(targets.next(Moment(START)), Some(ip("192.0.2.1")));
+        targets.ended(Moment(START), ip("192.0.2.1"), false);
+        for n in 0..u32::try_from(VANTAGE_TARGETS_MAX).unwrap() {
+            targets.asked(Moment(START), IpAddr::from((0x0a00_0000 + (n << 8)).to_be_bytes()));
+        }
+        let later = Moment(START + 2 * VANTAGE_FORGET_MS);
+        targets.asked(later, ip("192.0.2.1"));
+        let asked = std::iter::from_fn(|| targets.next(later)).any(|address| address == ip("192.0.2.1"));
+        assert!(!asked, "its time has not come");
+    }
+
+    #[test]
     fn memory_is_bounded() {
         let mut targets = targets(&[], &[]);
         for n in 0..u32::try_from(VANTAGE_TARGETS_MAX).unwrap() + 1_000 {
