@@ -25,6 +25,8 @@ struct Demo {
     http_port: u16,
     /// What it says to try.
     guide: Vec<String>,
+    /// Where it writes: one that is killed leaves its files behind.
+    folder: tempfile::TempDir,
 }
 
 impl Demo {
@@ -39,7 +41,9 @@ impl Demo {
                 [2, 3].iter().all(|&third| TcpListener::bind((Ipv4Addr::new(127, 0, third, 1), port)).is_ok())
             })
             .expect("a port that is free on three addresses");
+        let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_meridian"))
+            .env("TMPDIR", folder.path())
             .args(["demo", "--dns", &dns.to_string(), "--admin", &admin.to_string()])
             .args(["--http-port", &http_port.to_string()])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -54,7 +58,7 @@ impl Demo {
             guide.push(lines.next().expect("the guide is cut short"));
         }
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, dns, admin, http_port, guide }
+        Self { child, dns, admin, http_port, guide, folder }
     }
 
     /// The address that clients of a network get, and the scope of that; `None` while nobody answers.
@@ -155,11 +159,10 @@ fn clients_get_the_nearest_data_centre_that_lives() {
 fn the_demo_ends_when_it_is_told_to() {
     let mut demo = Demo::start();
     demo.wait_for([4, 4, 4], "127.0.2.1");
-    let pid = i32::try_from(demo.child.id()).unwrap();
-    Command::new("kill").args(["-TERM", &pid.to_string()]).status().unwrap();
+    Command::new("kill").args(["-TERM", &demo.child.id().to_string()]).status().unwrap();
     assert_eq!(demo.child.wait().unwrap().code(), Some(0));
     // What it wrote has gone with it.
-    assert!(!std::env::temp_dir().join(format!("meridian-demo-{pid}")).exists());
+    assert_eq!(std::fs::read_dir(demo.folder.path()).unwrap().count(), 0);
 }
 
 /// As in a container of its own, where its health is asked by the same program.
